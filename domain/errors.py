@@ -80,7 +80,9 @@ class IllegalCommand(UsageError):
 class TransferError(LadingError):
     """One attempt came to nothing; `cause` is a class of `lading.domain.faults`."""
 
-    def __init__(self, message: str, *, cause: str, retry_after_s: float | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, cause: str, retry_after_s: float | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.cause = cause
         self.retry_after_s = retry_after_s

@@ -7,12 +7,13 @@ blocking functions: the engine decides which thread they run in. Only what waits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import attrs
+from lading.domain.replies import Head
 
 T = TypeVar("T")
 
@@ -157,4 +158,186 @@ class Threads(Protocol):
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` off the event loop and return what it returns; not abandoned when the caller is cancelled."""
+        ...
+
+
+class Part(Protocol):
+    """An open part file that this worker alone may write: it holds a `flock` on it until closed (law 6)."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies, absolute."""
+        ...
+
+    @property
+    def inode(self) -> int:
+        """Its inode number, by which a published link is known as ours."""
+        ...
+
+    def size(self) -> int:
+        """Return the file's length in bytes, preallocated room not counted."""
+        ...
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data` at `offset`.
+
+        Raises:
+            DiskFull: there was no room; what was flushed before is still there.
+        """
+        ...
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
+        ...
+
+    def preallocate(self, end: int) -> None:
+        """Set blocks aside up to byte `end` where the file system can, without changing what `size` says.
+
+        Raises:
+            DiskFull: there is no room for them.
+        """
+        ...
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        ...
+
+    def flush(self) -> None:
+        """Make everything written before this call durable (`fdatasync`).
+
+        Raises:
+            OSError: nothing since the last good flush may be believed; do not retry (law 2).
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the file and let go of its lock; a second call does nothing."""
+        ...
+
+
+class Disk(Protocol):
+    """Where parts and files lie; every method may block. Paths are absolute and use `/`."""
+
+    def open_part(self, path: str, *, create: bool) -> Part | None:
+        """Open and lock the part file at `path`, made anew and empty when `create`, its folders made as needed.
+
+        A new part's folder is flushed before this returns.
+
+        Returns:
+            The locked part; or None when it is not there (without `create`), or another worker holds its lock.
+
+        Raises:
+            InvalidDestination: a folder or something else is in the way, or it cannot be written.
+            DiskFull: there is no room.
+        """
+        ...
+
+    def publish(self, part: Part, final: str, *, replace: bool) -> None:
+        """Give the part its final name, durably: link, then flush the folder; the part's own name stays.
+
+        With `replace`, whatever file lies there is replaced atomically.
+
+        Raises:
+            DestinationTaken: something else lies at `final`; if it is this part's own inode, nothing needs doing.
+        """
+        ...
+
+    def unlink(self, path: str) -> int:
+        """Remove the file at `path` if it is there, and return the bytes that it had."""
+        ...
+
+    def inode(self, path: str) -> int | None:
+        """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""
+        ...
+
+    def storage(self, folder: str) -> str:
+        """Return the id of the file system on which `folder` lies or would lie."""
+        ...
+
+    def free(self, folder: str) -> int:
+        """Return the bytes that are free for us where `folder` lies or would lie."""
+        ...
+
+    def check(self, root: str, path: str) -> None:
+        """Refuse a `path` that, symbolic links followed, does not stay inside `root`.
+
+        Raises:
+            InvalidDestination: it leaves the folder.
+        """
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One exchange to make: the whole URL and headers, secrets included; never logged, never shown."""
+
+    url: str = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    start: int = 0
+    if_range: str | None = None
+
+
+class Reply(Protocol):
+    """The head of an answer, and its body on request."""
+
+    @property
+    def head(self) -> Head:
+        """Status, headers (lower-case names) and the public URL that answered after redirects."""
+        ...
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for more of the body, put it at the start of `buffer`, and return how many bytes; 0 is its end.
+
+        Raises:
+            TransferError: the body broke off, stalled or timed out; bytes returned before were good.
+        """
+        ...
+
+
+class Transport(Protocol):
+    """A way to fetch a source; made for the job of one engine and shared by its transfers."""
+
+    @property
+    def name(self) -> str:
+        """What `Started` and `Completed` call it."""
+        ...
+
+    def exchange(self, call: Call) -> AbstractAsyncContextManager[Reply]:
+        """Ask, follow redirects (bounded; secrets stripped across origins), and give the final answer.
+
+        Raises:
+            TransferError: there was no answer; the message holds no secret.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is pooled."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Secrets:
+    """What was taken out of a request: whole URLs in the order of the sources, and headers with their values."""
+
+    urls: tuple[str, ...] = attrs.field(repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+class Vault(Protocol):
+    """Where secrets lie, under a key for each download; every method may block."""
+
+    def handle(self, url: str) -> str:
+        """Return a name for a whole URL that does not tell it: an HMAC under this home's key."""
+        ...
+
+    def keep(self, secrets: Sequence[tuple[UUID, Secrets]]) -> None:
+        """Store the secrets of these downloads, durably, in one commit, before anything of them is logged."""
+        ...
+
+    def recall(self, download: UUID) -> Secrets | None:
+        """Return the secrets of a download, or None when the vault has none (never had, or forgotten)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the vault; a second call does nothing."""
         ...

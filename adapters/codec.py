@@ -1,0 +1,104 @@
+"""Events as bytes: the envelope that every log stores as its `state`, and back.
+
+    state = format (1 byte) ‖ time (u64, UTC ns) ‖ event id (16 bytes) ‖ length of context (u16) ‖ context ‖ payload
+
+Context and payload are JSON; what equals its default is left out. The envelope is part of the state, so that every log,
+whatever else it keeps, keeps all of it. A shape that changes gets a new topic version (`lading.domain.upcasting`).
+"""
+
+from __future__ import annotations
+
+import functools
+import struct
+from typing import Any
+from uuid import UUID
+
+import attrs
+import cattrs
+import orjson
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from lading.domain.download import Download
+from lading.domain.errors import LogDamaged, StoreNewer
+from lading.domain.events import EVENTS, Event
+from lading.domain.facts import Context, Fact
+from lading.domain.pieces import Piece
+from lading.domain.ports import Recorded
+from lading.domain.requests import Order, Source
+from lading.domain.upcasting import upcast
+from lading.domain.validators import Validator
+
+FORMAT = 1
+_HEADER = struct.Struct(">BQ16sH")
+_NO_CONTEXT = Context()
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=False, omit_if_default=True, forbid_extra_keys=False)
+    converter.register_unstructure_hook(UUID, lambda value: value.hex)
+    converter.register_structure_hook(UUID, lambda value, _: UUID(hex=value))
+    for kind in (Piece, Validator, Source, Order, Context, *EVENTS.values(), Download):
+        resolved = attrs.resolve_types(kind)
+        converter.register_unstructure_hook(
+            resolved, make_dict_unstructure_fn(resolved, converter, _cattrs_omit_if_default=True)
+        )
+        converter.register_structure_hook(
+            resolved, make_dict_structure_fn(resolved, converter, _cattrs_detailed_validation=False)
+        )
+    return converter
+
+
+CONVERTER = _converter()
+_DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
+_LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
+
+
+@functools.lru_cache(maxsize=64)
+def _dump_context(context: Context) -> bytes:
+    return orjson.dumps(_DUMP[Context](context)) if context != _NO_CONTEXT else b""
+
+
+@functools.lru_cache(maxsize=256)
+def _load_context(data: bytes) -> Context:
+    return _LOAD[Context](orjson.loads(data), Context) if data else _NO_CONTEXT
+
+
+def seal(event: Event, *, id: UUID, at_ns: int, context: Context = _NO_CONTEXT) -> bytes:  # noqa: A002 # the event's id
+    """Return the envelope of `event` as the bytes that a log stores."""
+    words = _dump_context(context)
+    return b"".join((_HEADER.pack(FORMAT, at_ns, id.bytes, len(words)), words, orjson.dumps(_DUMP[type(event)](event))))
+
+
+def open_envelope(recorded: Recorded) -> Fact:
+    """Read back what `seal` made, brought up to today's shape.
+
+    Raises:
+        StoreNewer: a topic or an envelope of a later version.
+        LogDamaged: not an envelope.
+    """
+    position, stream, version, topic, state = recorded
+    try:
+        form, at_ns, id_bytes, length = _HEADER.unpack_from(state)
+        if form != FORMAT:
+            raise StoreNewer(f"event {position} has an envelope of format {form}; this version reads {FORMAT}")
+        start = _HEADER.size + length
+        payload: Any = orjson.loads(memoryview(state)[start:])
+        kind = EVENTS.get(topic)
+        if kind is None:
+            topic, payload = upcast(topic, payload)
+            kind = EVENTS[topic]
+        event = _LOAD[kind](payload, kind)
+        context = _load_context(state[_HEADER.size : start])
+    except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise LogDamaged(f"event {position} ({topic}) cannot be read: {type(error).__name__}") from error
+    return Fact(position, stream, version, UUID(bytes=id_bytes), at_ns, event, context)
+
+
+def dump_download(download: Download) -> bytes:
+    """Return the state of a download as bytes, for a view to keep."""
+    return orjson.dumps(_DUMP[Download](download))
+
+
+def load_download(data: bytes) -> Download:
+    """Read back what `dump_download` made."""
+    download: Download = _LOAD[Download](orjson.loads(data), Download)
+    return download

@@ -1,0 +1,182 @@
+"""What can be asked of a download: by people (control verbs) and by the worker that owns it (reports of an attempt).
+
+A command is a wish; `lading.domain.decide` answers it with events, or refuses it.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import attrs
+from lading.domain.faults import Cause
+from lading.domain.pieces import Piece
+from lading.domain.requests import Order
+from lading.domain.validators import Validator
+
+
+@attrs.frozen(kw_only=True)
+class Submit:
+    """Queue this."""
+
+    order: Order
+
+
+@attrs.frozen
+class Pause:
+    """Let it rest until resumed."""
+
+
+@attrs.frozen
+class Resume:
+    """Let a paused or waiting one go on."""
+
+
+@attrs.frozen
+class Retry:
+    """Try a failed, cancelled or waiting one again, now and with a fresh budget."""
+
+
+@attrs.frozen
+class Cancel:
+    """Give it up and discard what was received."""
+
+
+@attrs.frozen(kw_only=True)
+class Remove:
+    """Take it out of the queue, and its published file off the disk when `files`."""
+
+    files: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Prioritise:
+    """Give it another priority."""
+
+    priority: int
+
+
+@attrs.frozen(kw_only=True)
+class Start:
+    """A worker takes it."""
+
+    worker: UUID
+    storage: str
+    source: int
+    transport: str
+    tier: int
+    path: str
+    part: str
+    reuse: bool
+    flags: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Probe:
+    """The worker's server answered."""
+
+    attempt: int
+    url: str
+    status: int
+    total: int | None
+    validator: Validator
+    path: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Vouch:
+    """The worker flushed these pieces."""
+
+    attempt: int
+    pieces: tuple[Piece, ...]
+
+
+@attrs.frozen(kw_only=True)
+class Reject:
+    """The worker found that these bytes are not what the log vouched for."""
+
+    attempt: int
+    start: int
+    end: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class StartOver:
+    """The worker gives up what it holds; with `changed`, because the resource is another one now."""
+
+    attempt: int
+    reason: str
+    changed: tuple[Validator, Validator] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Verify:
+    """The worker has the whole file in the part, with this digest, and is about to publish it."""
+
+    attempt: int
+    digest: str
+    size: int
+    inode: int
+
+
+@attrs.frozen(kw_only=True)
+class Complete:
+    """The worker has published it."""
+
+    attempt: int
+    path: str
+    size: int
+    digest: str
+    assurance: str
+    url: str
+    validator: Validator
+    cached: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Falter:
+    """The attempt came to nothing; `jitter` is a random number from 0 to 1."""
+
+    attempt: int
+    cause: Cause
+    message: str
+    now_ns: int
+    jitter: float
+    budget: int
+    retry_after_s: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Block:
+    """Something that is nobody's fault keeps it from running."""
+
+    attempt: int
+    reason: str
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class Unblock:
+    """That has passed."""
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Stop:
+    """The attempt has ended without a result and will not write again."""
+
+    attempt: int
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Discard:
+    """The files of a cancelled or removed download are gone, `size` bytes of them."""
+
+    size: int
+
+
+Control = Pause | Resume | Retry | Cancel | Remove | Prioritise
+Report = Probe | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop
+Command = Submit | Start | Unblock | Discard | Control | Report

@@ -1,0 +1,239 @@
+"""`decide`: which events answer a command, given the state. The only place that makes events of a download.
+
+Control verbs are idempotent where that is what a person means: pausing what is paused answers with no events. What
+cannot be done raises `IllegalCommand` and says what can. A report of a worker that no longer owns the download raises
+`Fenced`: the worker must stop, whatever it has in hand (law 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from lading.domain import commands as c
+from lading.domain import events as e
+from lading.domain import faults
+from lading.domain.download import Download
+from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.faults import Cause
+from lading.domain.states import RUNNING, STOPPING, State
+
+Events = tuple[e.Event, ...]
+C = TypeVar("C")
+_S = State
+
+
+def decide(download: Download | None, command: c.Command) -> Events:
+    """Answer `command` with the events that it makes, which may be none.
+
+    Raises:
+        IllegalCommand: it cannot be done in this state.
+        Fenced: it is the report of an attempt that no longer owns the download.
+    """
+    if isinstance(command, c.Submit):
+        if download is not None:
+            raise IllegalCommand("this download is queued already")
+        return (e.Queued(order=command.order),)
+    if download is None:
+        raise IllegalCommand("nothing can be done with a download that was never queued")
+    if isinstance(command, _REPORTS):
+        _own(download, command)
+    return _DECISIONS[type(command)](download, command)
+
+
+_DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
+_REPORTS = (c.Probe, c.Vouch, c.Reject, c.StartOver, c.Verify, c.Complete, c.Falter, c.Block, c.Stop)
+_LAST_WORDS = (c.Stop, c.Complete, c.Vouch, c.Reject)
+
+
+def _own(download: Download, report: Any) -> None:
+    """Refuse the report of an attempt that does not own the download, or has been asked to stop."""
+    if report.attempt == download.attempt:
+        if download.state in RUNNING:
+            return
+        if download.state in STOPPING and isinstance(report, c.Stop):
+            return
+        if download.state is _S.PAUSING and isinstance(report, _LAST_WORDS):
+            return
+    raise Fenced(f"attempt {report.attempt} no longer owns this download: it is {download.state.shown}")
+
+
+def _on(kind: type[C]) -> Callable[[Callable[[Download, C], Events]], Callable[[Download, C], Events]]:
+    def register(decision: Callable[[Download, C], Events]) -> Callable[[Download, C], Events]:
+        _DECISIONS[kind] = decision
+        return decision
+
+    return register
+
+
+def _illegal(download: Download, verb: str, hint: str) -> IllegalCommand:
+    return IllegalCommand(f"cannot {verb} a download that is {download.state.shown}", hint=hint)
+
+
+@_on(c.Pause)
+def _pause(download: Download, _: c.Pause) -> Events:
+    if download.state in {_S.PAUSED, _S.PAUSING}:
+        return ()
+    if download.ended or download.state in STOPPING:
+        raise _illegal(download, "pause", "only what is queued, waiting or running can be paused")
+    return (e.Paused(),)
+
+
+@_on(c.Resume)
+def _resume(download: Download, _: c.Resume) -> Events:
+    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING}:
+        return ()
+    if download.state in {_S.PAUSED, _S.WAITING}:
+        return (e.Resumed(),)
+    hint = "wait until it has stopped" if download.state in STOPPING else "use `lading retry` for what has ended"
+    raise _illegal(download, "resume", hint)
+
+
+@_on(c.Retry)
+def _retry(download: Download, _: c.Retry) -> Events:
+    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING}:
+        return ()
+    if download.litter:
+        raise _illegal(download, "retry", "its files are still being removed; try again in a moment")
+    if download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
+        return (e.Resumed(),)
+    raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
+
+
+@_on(c.Cancel)
+def _cancel(download: Download, _: c.Cancel) -> Events:
+    if download.state in {_S.CANCELLED, _S.CANCELLING}:
+        return ()
+    if download.state in {_S.COMPLETED, _S.REMOVED, _S.REMOVING}:
+        raise _illegal(download, "cancel", "`lading remove --files` takes a finished file away")
+    return (e.Cancelled(),)
+
+
+@_on(c.Remove)
+def _remove(download: Download, command: c.Remove) -> Events:
+    if download.state in {_S.REMOVED, _S.REMOVING}:
+        return ()
+    return (e.Removed(files=command.files and download.state is _S.COMPLETED),)
+
+
+@_on(c.Prioritise)
+def _prioritise(download: Download, command: c.Prioritise) -> Events:
+    if download.priority == command.priority:
+        return ()
+    if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
+        raise _illegal(download, "prioritise", "it will not run again; `lading retry` queues it anew")
+    return (e.Reprioritised(priority=command.priority),)
+
+
+@_on(c.Start)
+def _start(download: Download, command: c.Start) -> Events:
+    if download.state not in {_S.QUEUED, _S.WAITING}:
+        raise Fenced(f"cannot start a download that is {download.state.shown}")
+    started = e.Started(
+        attempt=download.attempt + 1,
+        worker=command.worker,
+        storage=command.storage,
+        source=command.source,
+        transport=command.transport,
+        tier=command.tier,
+        path=command.path,
+        part=command.part,
+        resumed_from=download.received if command.reuse else 0,
+        flags=command.flags,
+    )
+    if command.reuse or not download.durable:
+        return (started,)
+    return (
+        started,
+        e.Restarted(attempt=started.attempt, reason="the part file cannot be used", discarded=download.received),
+    )
+
+
+@_on(c.Unblock)
+def _unblock(download: Download, command: c.Unblock) -> Events:
+    if download.state is not _S.WAITING or download.blocked != command.reason:
+        return ()
+    return (e.Unblocked(reason=command.reason),)
+
+
+@_on(c.Discard)
+def _discard(download: Download, command: c.Discard) -> Events:
+    return (e.Discarded(size=command.size),) if download.litter else ()
+
+
+@_on(c.Probe)
+def _probe(_: Download, r: c.Probe) -> Events:
+    return (e.Probed(attempt=r.attempt, url=r.url, status=r.status, total=r.total, validator=r.validator, path=r.path),)
+
+
+@_on(c.Vouch)
+def _vouch(_: Download, report: c.Vouch) -> Events:
+    return (e.Progressed(attempt=report.attempt, pieces=report.pieces),) if report.pieces else ()
+
+
+@_on(c.Reject)
+def _reject(_: Download, r: c.Reject) -> Events:
+    return (e.PieceRejected(attempt=r.attempt, start=r.start, end=r.end, reason=r.reason),)
+
+
+@_on(c.StartOver)
+def _start_over(download: Download, report: c.StartOver) -> Events:
+    restarted = e.Restarted(attempt=report.attempt, reason=report.reason, discarded=download.received)
+    if report.changed is None:
+        return (restarted,)
+    before, after = report.changed
+    return (e.ResourceChanged(attempt=report.attempt, before=before, after=after), restarted)
+
+
+@_on(c.Verify)
+def _verify(_: Download, r: c.Verify) -> Events:
+    return (e.Verified(attempt=r.attempt, digest=r.digest, size=r.size, inode=r.inode),)
+
+
+@_on(c.Complete)
+def _complete(download: Download, r: c.Complete) -> Events:
+    return (
+        e.Completed(
+            attempt=r.attempt,
+            path=r.path,
+            size=r.size,
+            digest=r.digest,
+            assurance=r.assurance,
+            url=r.url,
+            validator=r.validator,
+            transport=download.transport or "http",
+            tier=download.tier,
+            resumed_from=download.resumed_from,
+            cached=r.cached,
+        ),
+    )
+
+
+@_on(c.Falter)
+def _falter(download: Download, r: c.Falter) -> Events:
+    fallback: Events = ()
+    if len(download.order.sources) > 1 and r.cause is not Cause.DISK:
+        following = (download.source + 1) % len(download.order.sources)
+        fallback = (e.FellBack(attempt=r.attempt, source=following, cause=r.cause),)
+    delay_s = faults.retry(
+        r.cause, spent=download.spent, budget=r.budget, jitter=r.jitter, retry_after_s=r.retry_after_s
+    )
+    if delay_s is None and fallback and download.source + 1 < len(download.order.sources):
+        delay_s = 0.0
+    if delay_s is None:
+        hint = faults.HINTS.get(r.cause, "")
+        return (e.Failed(attempt=r.attempt, cause=r.cause, message=r.message, hint=hint),)
+    scheduled = e.RetryScheduled(
+        attempt=r.attempt, cause=r.cause, message=r.message, not_before_ns=r.now_ns + int(delay_s * 1e9)
+    )
+    return (*(fallback if download.state is _S.ACTIVE else ()), scheduled)
+
+
+@_on(c.Block)
+def _block(_: Download, report: c.Block) -> Events:
+    return (e.Blocked(reason=report.reason, message=report.message),)
+
+
+@_on(c.Stop)
+def _stop(_: Download, report: c.Stop) -> Events:
+    return (e.Stopped(attempt=report.attempt, reason=report.reason),)

@@ -1,0 +1,290 @@
+"""A download as its events make it: the state, and `evolve`, the one function that folds an event into it.
+
+`evolve` trusts the log: it decides nothing, and refuses only what `TRANSITIONS` does not know, which means that the log
+was written by something else than our `decide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+from uuid import UUID
+
+import attrs
+from lading.domain import events as e
+from lading.domain import spans
+from lading.domain.errors import LogDamaged
+from lading.domain.requests import Order
+from lading.domain.states import ENDED, TRANSITIONS, State
+from lading.domain.validators import Validator
+
+E = TypeVar("E", bound=e.Event)
+
+
+@attrs.frozen(kw_only=True)
+class Download:
+    """The state of one download; times are UTC in nanoseconds, sizes in bytes.
+
+    Attributes:
+        version: of its stream, the last event folded in.
+        attempt: number of the last attempt, 0 before the first.
+        spent: retries used since durable bytes last passed `best`, the most that were ever held.
+        durable: the byte ranges that the log vouches for, in the part file `part`.
+        paced_ns, pace: time and rate (bytes a second) of the last checkpoint of this attempt, None when unknown.
+        cause, message: why it waits, failed or last faltered.
+    """
+
+    id: UUID
+    state: State
+    order: Order
+    version: int = 1
+    priority: int = 0
+    added_at_ns: int = 0
+    updated_at_ns: int = 0
+    started_at_ns: int | None = None
+    ended_at_ns: int | None = None
+    attempt: int = 0
+    spent: int = 0
+    best: int = 0
+    worker: UUID | None = None
+    storage: str | None = None
+    source: int = 0
+    transport: str | None = None
+    tier: int = 0
+    path: str | None = None
+    part: str | None = None
+    url: str | None = None
+    total: int | None = None
+    validator: Validator | None = None
+    durable: spans.Spans = ()
+    resumed_from: int = 0
+    pace: float | None = None
+    paced_ns: int | None = None
+    cause: str | None = None
+    message: str | None = None
+    not_before_ns: int | None = None
+    blocked: str | None = None
+    remove_files: bool = False
+    digest: str | None = None
+    assurance: str | None = None
+    cached: bool = False
+
+    @property
+    def received(self) -> int:
+        """Durable bytes that the log vouches for; the whole size once completed."""
+        if self.state is State.COMPLETED:
+            return self.total or 0
+        return spans.size(self.durable)
+
+    @property
+    def litter(self) -> bool:
+        """Whether files of a download that nobody wants any more still have to be removed from the disk."""
+        if self.state is State.CANCELLED:
+            return self.part is not None
+        return self.state is State.REMOVED and (self.part is not None or self.remove_files)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen unless somebody asks for it."""
+        return self.state in ENDED
+
+
+def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: int) -> Download:
+    """Fold one event, which happened at `at_ns`, into the state of its stream.
+
+    Raises:
+        LogDamaged: the event is not legal here, so this log was not written by our decisions.
+    """
+    after = TRANSITIONS[download.state if download else None].get(type(event))
+    if after is None:
+        before = download.state if download else "nothing"
+        raise LogDamaged(f"{type(event).__name__} cannot follow {before} in the stream {stream}")
+    if download is None:
+        assert isinstance(event, e.Queued)
+        order = event.order
+        return Download(
+            id=stream,
+            state=after,
+            order=order,
+            priority=order.priority,
+            added_at_ns=at_ns,
+            updated_at_ns=at_ns,
+        )
+    changes = _CHANGES[type(event)](download, event, at_ns) if type(event) in _CHANGES else {}
+    changes["state"] = after
+    changes["version"] = download.version + 1
+    changes["updated_at_ns"] = at_ns
+    if after in ENDED and download.state not in ENDED:
+        changes["ended_at_ns"] = at_ns
+    return attrs.evolve(download, **changes)
+
+
+def fold(stream: UUID, facts: Iterable[tuple[e.Event, int]], start: Download | None = None) -> Download | None:
+    """Fold the events of one stream, each with its time, onto `start`."""
+    state = start
+    for event, at_ns in facts:
+        state = evolve(state, event, stream=stream, at_ns=at_ns)
+    return state
+
+
+Changes = dict[str, Any]
+_CHANGES: dict[type[e.Event], Callable[[Download, e.Event, int], Changes]] = {}
+
+
+def _on(
+    kind: type[E],
+) -> Callable[[Callable[[Download, E, int], Changes]], Callable[[Download, E, int], Changes]]:
+    def register(change: Callable[[Download, E, int], Changes]) -> Callable[[Download, E, int], Changes]:
+        _CHANGES[kind] = change  # type: ignore[assignment] # the table pairs each function with its own event
+        return change
+
+    return register
+
+
+@_on(e.Started)
+def _started(download: Download, event: e.Started, at_ns: int) -> Changes:
+    return {
+        "attempt": event.attempt,
+        "worker": event.worker,
+        "storage": event.storage,
+        "source": event.source,
+        "transport": event.transport,
+        "tier": event.tier,
+        "path": event.path,
+        "part": event.part,
+        "resumed_from": event.resumed_from,
+        "started_at_ns": at_ns if download.started_at_ns is None else download.started_at_ns,
+        "paced_ns": at_ns,
+        "pace": None,
+        "not_before_ns": None,
+        "blocked": None,
+    }
+
+
+@_on(e.Probed)
+def _probed(_: Download, event: e.Probed, __: int) -> Changes:
+    changes: Changes = {"url": event.url, "total": event.total, "validator": event.validator}
+    if event.path is not None:
+        changes["path"] = event.path
+    return changes
+
+
+@_on(e.Progressed)
+def _progressed(download: Download, event: e.Progressed, at_ns: int) -> Changes:
+    held = download.durable
+    for piece in event.pieces:
+        held = spans.union(held, piece.start, piece.end)
+    received = spans.size(held)
+    changes: Changes = {"durable": held, "paced_ns": at_ns}
+    if download.paced_ns is not None and at_ns > download.paced_ns:
+        changes["pace"] = max(0, received - download.received) * 1e9 / (at_ns - download.paced_ns)
+    if received > download.best:
+        changes |= {"best": received, "spent": 0}
+    return changes
+
+
+@_on(e.PieceRejected)
+def _piece_rejected(download: Download, event: e.PieceRejected, _: int) -> Changes:
+    return {"durable": spans.subtract(download.durable, event.start, event.end)}
+
+
+@_on(e.Restarted)
+def _restarted(_: Download, event: e.Restarted, __: int) -> Changes:
+    return {"durable": (), "resumed_from": 0, "validator": None, "total": None, "message": event.reason}
+
+
+@_on(e.FellBack)
+def _fell_back(_: Download, event: e.FellBack, __: int) -> Changes:
+    return {"source": event.source, "cause": event.cause, "validator": None}
+
+
+@_on(e.Reprioritised)
+def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
+    return {"priority": event.priority}
+
+
+@_on(e.Resumed)
+def _resumed(download: Download, _: e.Resumed, __: int) -> Changes:
+    changes: Changes = {"ended_at_ns": None, "not_before_ns": None, "blocked": None}
+    if download.ended:
+        changes |= {"spent": 0, "best": download.received}
+    return changes
+
+
+@_on(e.Cancelled)
+def _cancelled(_: Download, __: e.Cancelled, ___: int) -> Changes:
+    return {"durable": (), "best": 0}
+
+
+@_on(e.Removed)
+def _removed(_: Download, event: e.Removed, __: int) -> Changes:
+    return {"durable": (), "remove_files": event.files}
+
+
+@_on(e.Discarded)
+def _discarded(_: Download, __: e.Discarded, ___: int) -> Changes:
+    return {"part": None, "remove_files": False}
+
+
+@_on(e.Stopped)
+def _stopped(_: Download, event: e.Stopped, __: int) -> Changes:
+    return {"worker": None, "message": event.reason, "pace": None}
+
+
+@_on(e.RetryScheduled)
+def _retry_scheduled(download: Download, event: e.RetryScheduled, _: int) -> Changes:
+    return {
+        "spent": download.spent + 1,
+        "cause": event.cause,
+        "message": event.message,
+        "not_before_ns": event.not_before_ns,
+        "worker": None,
+        "pace": None,
+    }
+
+
+@_on(e.Blocked)
+def _blocked(_: Download, event: e.Blocked, __: int) -> Changes:
+    return {
+        "blocked": event.reason,
+        "message": event.message,
+        "worker": None,
+        "pace": None,
+        "not_before_ns": None,
+    }
+
+
+@_on(e.Unblocked)
+def _unblocked(_: Download, __: e.Unblocked, ___: int) -> Changes:
+    return {"blocked": None}
+
+
+@_on(e.Verified)
+def _verified(_: Download, event: e.Verified, __: int) -> Changes:
+    return {"digest": event.digest, "total": event.size}
+
+
+@_on(e.Completed)
+def _completed(_: Download, event: e.Completed, __: int) -> Changes:
+    return {
+        "path": event.path,
+        "total": event.size,
+        "digest": event.digest,
+        "assurance": event.assurance,
+        "url": event.url,
+        "validator": event.validator,
+        "cached": event.cached,
+        "transport": event.transport,
+        "tier": event.tier,
+        "resumed_from": event.resumed_from,
+        "durable": (),
+        "worker": None,
+        "cause": None,
+        "message": None,
+        "pace": None,
+    }
+
+
+@_on(e.Failed)
+def _failed(_: Download, event: e.Failed, __: int) -> Changes:
+    return {"cause": event.cause, "message": event.message, "worker": None, "pace": None}

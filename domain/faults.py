@@ -1,0 +1,110 @@
+"""What can go wrong with an attempt, sorted by what it takes to go right: one table of causes and their policies.
+
+A transport or the disk says what happened as a `Cause`; `retry` decides from the table, the budget and a random number
+between 0 and 1 whether, and when, another attempt is worth its bytes. Backoff is exponential with full jitter.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Cause(enum.StrEnum):
+    """Why an attempt came to nothing."""
+
+    NETWORK = "network"
+    TIMEOUT = "timeout"
+    STALLED = "stalled"
+    BROKEN = "broken-body"
+    BUSY = "busy"
+    SERVER = "server-error"
+    REFUSED = "refused"
+    UNAUTHORISED = "unauthorised"
+    TLS = "tls"
+    DIGEST = "digest-mismatch"
+    PROTOCOL = "protocol"
+    CHANGED = "resource-changed"
+    UNSIZED = "unsized"
+    REDIRECTS = "redirects"
+    DESTINATION = "destination"
+    DISK = "disk"
+    SECRET = "secret-missing"  # noqa: S105 # the name of a cause
+    UNKNOWN = "unknown"
+
+
+@attrs.frozen
+class Policy:
+    """How often a cause may be retried (None: as the budget says) and from which delay backoff doubles, in seconds."""
+
+    most: int | None
+    first_delay_s: float = 1.0
+
+
+POLICIES: dict[Cause, Policy] = {
+    Cause.NETWORK: Policy(None),
+    Cause.TIMEOUT: Policy(None),
+    Cause.STALLED: Policy(None, 0.5),
+    Cause.BROKEN: Policy(None, 0.5),
+    Cause.BUSY: Policy(None, 5.0),
+    Cause.SERVER: Policy(None, 2.0),
+    Cause.DIGEST: Policy(1, 0.0),
+    Cause.CHANGED: Policy(2, 0.5),
+    Cause.PROTOCOL: Policy(1),
+    Cause.UNKNOWN: Policy(1),
+    Cause.DISK: Policy(1, 5.0),
+    Cause.TLS: Policy(0),
+    Cause.REFUSED: Policy(0),
+    Cause.UNAUTHORISED: Policy(0),
+    Cause.UNSIZED: Policy(0),
+    Cause.REDIRECTS: Policy(0),
+    Cause.DESTINATION: Policy(0),
+    Cause.SECRET: Policy(0),
+}
+DEFAULT_RETRIES = 3
+LONGEST_BACKOFF_S = 300.0
+LONGEST_RETRY_AFTER_S = 86_400.0
+
+HINTS: dict[Cause, str] = {
+    Cause.UNAUTHORISED: "give credentials with --header 'Authorization: …'",
+    Cause.REFUSED: "check the URL in a browser; `lading retry ID` tries again",
+    Cause.TLS: "the server's certificate was not accepted; check the host name and the clock",
+    Cause.DIGEST: "the server's file is not the one that the digest describes; check both",
+    Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
+    Cause.DESTINATION: "choose another name with -o, or say --if-exists rename, skip or overwrite",
+    Cause.DISK: "check that the folder exists, is writable and has room",
+    Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL",
+}
+
+
+def of_status(status: int) -> Cause:
+    """Return the cause that an HTTP status other than 200 and 206 stands for (RFC 9110 §15)."""
+    if status in {408, 425, 429, 503}:
+        return Cause.BUSY
+    if status in {401, 407}:
+        return Cause.UNAUTHORISED
+    if 400 <= status < 500:
+        return Cause.REFUSED
+    if status >= 500:
+        return Cause.SERVER
+    return Cause.PROTOCOL
+
+
+def retry(cause: Cause, *, spent: int, budget: int, jitter: float, retry_after_s: float | None = None) -> float | None:
+    """Return the seconds to wait before the next attempt, or None when there should be none.
+
+    Args:
+        cause: why the last one came to nothing.
+        spent: retries used since bytes last advanced.
+        budget: the most that the request allows.
+        jitter: a random number from 0 to 1.
+        retry_after_s: what the server asked for; obeyed, up to a day.
+    """
+    policy = POLICIES[cause]
+    allowed = budget if policy.most is None else min(policy.most, budget)
+    if spent >= allowed:
+        return None
+    if retry_after_s is not None:
+        return min(max(0.0, retry_after_s), LONGEST_RETRY_AFTER_S)
+    return jitter * min(LONGEST_BACKOFF_S, policy.first_delay_s * 2.0**spent)

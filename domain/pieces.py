@@ -1,0 +1,58 @@
+"""Pieces: durable byte ranges with their digests, on a fixed grid.
+
+A `Progressed` event vouches for pieces. A piece lies within one cell of the grid and begins where the cell does, or
+where the transfer came into the cell; a piece that has grown replaces the shorter one that began at the same byte. So
+every byte that the log claims is covered by a digest, the unfinished last cell included, and recovery needs to trust
+neither the clock nor the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+from lading.domain import spans
+
+SMALLEST_CELL = 4 * 1024 * 1024
+MOST_CELLS = 8192
+
+
+@attrs.frozen
+class Piece:
+    """The bytes from `start` up to `end`, and the digest that they had when they were flushed."""
+
+    start: int
+    end: int
+    digest: str
+
+    @property
+    def size(self) -> int:
+        """Bytes in the piece."""
+        return self.end - self.start
+
+
+def cell_size(total: int | None) -> int:
+    """Return the grid's cell in bytes: 4 MiB, or what keeps a file of `total` bytes to about 8,192 cells.
+
+    Rounded up to a whole number of 4 KiB blocks, so that pieces stay aligned.
+    """
+    cell = max(SMALLEST_CELL, (total or 0) // MOST_CELLS)
+    return -(-cell // 4096) * 4096
+
+
+def vouched(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Return, in order of their bytes, the pieces that stand after later ones replaced those they grew from."""
+    standing: dict[int, Piece] = {}
+    for piece in pieces:
+        held = standing.get(piece.start)
+        if held is None or piece.end >= held.end:
+            standing[piece.start] = piece
+    return tuple(standing[start] for start in sorted(standing))
+
+
+def covered(pieces: Iterable[Piece]) -> spans.Spans:
+    """Return the bytes that `pieces` cover."""
+    held: spans.Spans = ()
+    for piece in pieces:
+        held = spans.union(held, piece.start, piece.end)
+    return held

@@ -1,0 +1,162 @@
+"""What the user wants: a `Request` as it is given, and the `Order` that the log keeps of it.
+
+The two are the same intent. A request may hold secrets (tokens in a URL, headers); an order never does: what was taken
+out lies in the vault under the download's id, and the order keeps the public URL, a keyed handle and the names.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+from lading.domain import urls
+from lading.domain.digests import Digest
+from lading.domain.errors import InvalidSetting, InvalidURL
+
+LONGEST_KEY = 512
+MOST_CONNECTIONS = 64
+
+
+class IfExists(enum.StrEnum):
+    """What to do when something lies at the destination already."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    RENAME = "rename"
+    OVERWRITE = "overwrite"
+
+
+class Resume(enum.StrEnum):
+    """What counts as proof that the rest of a file belongs to what we hold (law 4)."""
+
+    STRICT = "strict"
+    LENIENT = "lenient"
+
+
+def _strings(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _at_least(least: int, most: int | None = None) -> Any:
+    def check(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
+        if value is not None and (value < least or (most is not None and value > most)):
+            allowed = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise InvalidSetting(f"{attribute.name} cannot be {value}", hint=f"allowed is {allowed}")
+
+    return check
+
+
+@attrs.frozen
+class Request:
+    """What the user wants. Immutable; checked when made.
+
+    Args:
+        url: where it is, absolute.
+        path: the file to make, as the user typed it; without it the name comes from the server or the URL.
+        folder: the folder to put it in, instead of the engine's download folder.
+        mirrors: other places that hold the same bytes.
+        digest: what the whole file must have, `ALGORITHM:HEX`.
+        priority: higher runs first; equal ones in the order of asking.
+        tags: the caller's categories.
+        key: the caller's own name for this download: submitting it again gives the same download.
+        headers: extra request headers; their values are treated as secrets.
+        retries: how many more attempts after a failure that may pass, counted anew when bytes advance.
+        connections: at most so many at once for this file.
+        limit_rate: bytes a second at most.
+        if_exists: what to do when the destination exists.
+        resume: what counts as proof of sameness.
+        allow_unsized: accept a body whose end nothing vouches for.
+        show_query: names of query parameters that the log may show.
+        secret_path: the URL's path holds a token; keep it in the vault too.
+
+    Raises:
+        InvalidURL, InvalidDigest, InvalidSetting: an argument cannot be meant.
+    """
+
+    url: str
+    path: str | None = attrs.field(default=None, kw_only=True)
+    folder: str | None = attrs.field(default=None, kw_only=True)
+    mirrors: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
+    digest: str | None = attrs.field(default=None, kw_only=True)
+    priority: int = attrs.field(default=0, validator=_at_least(-(2**31), 2**31 - 1), kw_only=True)
+    tags: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
+    key: str | None = attrs.field(default=None, kw_only=True)
+    headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, repr=False)
+    retries: int | None = attrs.field(default=None, validator=_at_least(0, 1000), kw_only=True)
+    connections: int | None = attrs.field(default=None, validator=_at_least(1, MOST_CONNECTIONS), kw_only=True)
+    limit_rate: int | None = attrs.field(default=None, validator=_at_least(1), kw_only=True)
+    if_exists: IfExists = attrs.field(default=IfExists.FAIL, converter=IfExists, kw_only=True)
+    resume: Resume = attrs.field(default=Resume.STRICT, converter=Resume, kw_only=True)
+    allow_unsized: bool = attrs.field(default=False, kw_only=True)
+    show_query: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
+    secret_path: bool = attrs.field(default=False, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        for url in (self.url, *self.mirrors):
+            urls.parse(url)
+        if self.digest is not None:
+            Digest.parse(self.digest)
+        if self.key is not None and not 0 < len(self.key) <= LONGEST_KEY:
+            raise InvalidSetting(f"a key has 1 to {LONGEST_KEY} characters, this has {len(self.key)}")
+        for name, value in self.headers.items():
+            if not name or any(c in f"{name}{value}" for c in "\r\n\0"):
+                raise InvalidSetting("a header has a name and no line breaks", hint="give it as --header 'Name: value'")
+
+    def __repr__(self) -> str:
+        try:
+            shown = urls.public(self.url, secret_path=self.secret_path).url
+        except (InvalidURL, ValueError):
+            shown = "…"
+        return f"Request({shown!r})"
+
+
+@attrs.frozen(kw_only=True)
+class Source:
+    """One place to get it from, as the log may know it.
+
+    `handle` names the full URL without telling it (a keyed HMAC), and is None when `url` is the whole of it.
+    """
+
+    url: str
+    handle: str | None = None
+    query: tuple[str, ...] = ()
+    transport: str = "http"
+    tier: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Order:
+    """A request without its secrets: what `Queued` records.
+
+    `root` names a folder that the engine knows (`downloads`) or is `/`; `folder` lies below it; `name` is None until
+    the server or the URL gives one. `secret` tells that the vault holds something of this download.
+    """
+
+    sources: tuple[Source, ...]
+    root: str = "downloads"
+    folder: str = ""
+    name: str | None = None
+    digest: str | None = None
+    priority: int = 0
+    tags: tuple[str, ...] = ()
+    key: str | None = None
+    headers: tuple[str, ...] = ()
+    retries: int | None = None
+    connections: int | None = None
+    limit_rate: int | None = None
+    if_exists: IfExists = IfExists.FAIL
+    resume: Resume = Resume.STRICT
+    allow_unsized: bool = False
+    secret: bool = False
+
+    @property
+    def url(self) -> str:
+        """The public URL of the first source."""
+        return self.sources[0].url
+
+    @property
+    def host(self) -> str:
+        """`host:port` of the first source, the unit of per-host limits."""
+        return urls.host(self.sources[0].url)

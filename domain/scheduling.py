@@ -1,0 +1,62 @@
+"""What to run next, given what runs: bounded concurrency, a limit for each host, priority, then age.
+
+`choose` is level-triggered: it looks at the state of things, not at what happened, so calling it twice does no harm and
+missing a wake-up costs only time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+from uuid import UUID
+
+import attrs
+
+DEFAULT_CONCURRENCY = 3
+
+
+class Candidate(NamedTuple):
+    """The download that its host would run next."""
+
+    id: UUID
+    host: str
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """How many downloads may run at once, in all and for one host (None: no limit of its own)."""
+
+    concurrency: int = DEFAULT_CONCURRENCY
+    per_host: int | None = None
+
+
+def room(running: Mapping[UUID, str], limits: Limits) -> int:
+    """Return how many more downloads may start, `running` being host by download."""
+    return max(0, limits.concurrency - len(running))
+
+
+def choose(candidates: Iterable[Candidate], running: Mapping[UUID, str], limits: Limits) -> Candidate | None:
+    """Return the first candidate whose host has room and that does not run already, or None.
+
+    Args:
+        candidates: in the order in which they should run, as the queue view yields them.
+        running: `host:port` by running download.
+        limits: what may run at once.
+    """
+    if not room(running, limits):
+        return None
+    hosts = Counter(running.values())
+    for candidate in candidates:
+        if candidate.id in running:
+            continue
+        if limits.per_host is None or hosts[candidate.host] < limits.per_host:
+            return candidate
+    return None
+
+
+def saturated(running: Mapping[UUID, str], limits: Limits) -> frozenset[str]:
+    """Return the hosts that have no room for another download."""
+    if limits.per_host is None:
+        return frozenset()
+    return frozenset(host for host, count in Counter(running.values()).items() if count >= limits.per_host)

@@ -1,0 +1,86 @@
+"""URLs: what one must look like, which part of it may be seen, and whose host it is.
+
+The log, the views, the exports and every message show only the public part of a URL: scheme, host, port and path, and
+the names (never the values) of query parameters that the request allows (law 7). Everything else goes to the vault.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+
+import attrs
+from lading.domain.errors import InvalidURL
+
+SCHEMES = ("http", "https")
+LONGEST_URL = 65_536
+
+
+@attrs.frozen
+class PublicURL:
+    """The part of a URL that may be seen; `complete` when nothing had to be taken out of it."""
+
+    url: str
+    query: tuple[str, ...]
+    complete: bool
+
+
+def parse(url: str) -> SplitResult:
+    """Split an absolute URL that a transport of ours can fetch.
+
+    Raises:
+        InvalidURL: no scheme, an unknown one, no host, a port out of range, or control characters. The message shows
+            only the public part.
+    """
+    text = url.strip()
+    if len(text) > LONGEST_URL:
+        raise InvalidURL(f"a URL of {len(text):,} characters is too long; {LONGEST_URL:,} is the most")
+    if any(ord(c) < 33 or ord(c) == 127 for c in text):
+        raise InvalidURL("a URL cannot hold spaces or control characters", hint="percent-encode them: %20 is a space")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidURL("not a URL: its host or port cannot be read") from None
+    if not parts.scheme or (not parts.netloc and "." in parts.scheme):
+        raise InvalidURL("a URL needs a scheme", hint="put https:// before the host")
+    if parts.scheme.lower() not in SCHEMES:
+        raise InvalidURL(
+            f"no transport takes the scheme {parts.scheme.lower()!r}",
+            hint=f"these are taken: {', '.join(SCHEMES)}",
+        )
+    if not parts.hostname or port == 0:
+        raise InvalidURL("a URL needs a host", hint="such as https://example.org/file.iso")
+    return parts
+
+
+def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = False) -> PublicURL:
+    """Take out of `url` what may be a secret: userinfo, query, fragment, and the path too when `secret_path`."""
+    parts = urlsplit(url)
+    if not (parts.query or parts.fragment or secret_path or "@" in parts.netloc):
+        return PublicURL(url, (), complete=True)
+    host = parts.netloc.rpartition("@")[2]
+    names: tuple[str, ...] = ()
+    if parts.query and show_query:
+        names = tuple(name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name in show_query)
+    shown = urlunsplit((parts.scheme, host, "/" if secret_path else parts.path, "", ""))
+    return PublicURL(shown, names, complete=False)
+
+
+def host(url: str) -> str:
+    """Return `host:port` of a URL in lower case, the unit of per-host limits; the scheme's port is filled in."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    return f"{(parts.hostname or '').lower()}:{port}"
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return scheme and `host:port`: credentials never cross from one origin to another (RFC 6454 §4)."""
+    return urlsplit(url).scheme.lower(), host(url)
+
+
+def last_segment(url: str) -> str:
+    """Return the last segment of the path, percent-decoded; empty when the path ends in a slash.
+
+    Decoded bytes that are not UTF-8 become U+FFFD; `lading.domain.names` makes a file name of it.
+    """
+    return unquote(urlsplit(url).path.rpartition("/")[2])

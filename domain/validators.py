@@ -1,0 +1,62 @@
+"""Validators: what a server says by which two answers can be told to be of the same bytes (RFC 9110 §8.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+import attrs
+
+STRONG_AFTER_S = 60
+
+
+@attrs.frozen(kw_only=True)
+class Validator:
+    """ETag, Last-Modified and length of one answer, as sent; `date` is the answer's own Date."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+    date: str | None = None
+    length: int | None = None
+
+    @property
+    def if_range(self) -> str | None:
+        """The validator that may guard a resume, for If-Range: a strong one, or None.
+
+        A Last-Modified is strong when the answer's Date is well after it (RFC 9110 §8.8.2.2); we ask for 60 seconds, so
+        that clocks of a cluster that differ a little do not make it a lie.
+        """
+        if self.etag and not self.etag.startswith("W/"):
+            return self.etag
+        if self.last_modified and self.date:
+            modified, sent = seconds(self.last_modified), seconds(self.date)
+            if modified is not None and sent is not None and sent - modified >= STRONG_AFTER_S:
+                return self.last_modified
+        return None
+
+    def differs(self, other: Validator) -> bool:
+        """Tell whether two answers are surely of different bytes: something that both state is not equal."""
+        pairs = (
+            (self.etag, other.etag),
+            (self.last_modified, other.last_modified),
+            (self.length, other.length),
+        )
+        return any(mine is not None and theirs is not None and mine != theirs for mine, theirs in pairs)
+
+
+def from_headers(headers: Mapping[str, str], length: int | None) -> Validator:
+    """Read the validators of an answer whose header names are in lower case and whose whole length is `length`."""
+    return Validator(
+        etag=headers.get("etag") or None,
+        last_modified=headers.get("last-modified") or None,
+        date=headers.get("date") or None,
+        length=length,
+    )
+
+
+def seconds(date: str) -> float | None:
+    """Read an HTTP date (RFC 9110 §5.6.7) as seconds since 1970, or None when it is not one."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return None
