@@ -62,7 +62,7 @@ def _load_context(data: bytes) -> Context:
     return _LOAD[Context](orjson.loads(data), Context) if data else _NO_CONTEXT
 
 
-def seal(event: Event, *, id: UUID, at_ns: int, context: Context = _NO_CONTEXT) -> bytes:  # noqa: A002 # the event's id
+def seal(event: Event, *, id: UUID, at_ns: int, context: Context = _NO_CONTEXT) -> bytes:
     """Return the envelope of `event` as the bytes that a log stores."""
     words = _dump_context(context)
     return b"".join((_HEADER.pack(FORMAT, at_ns, id.bytes, len(words)), words, orjson.dumps(_DUMP[type(event)](event))))
@@ -78,8 +78,10 @@ def open_envelope(recorded: Recorded) -> Fact:
     position, stream, version, topic, state = recorded
     try:
         form, at_ns, id_bytes, length = _HEADER.unpack_from(state)
-        if form != FORMAT:
+        if form > FORMAT:
             raise StoreNewer(f"event {position} has an envelope of format {form}; this version reads {FORMAT}")
+        if form < FORMAT:
+            raise ValueError("there is no format before the first")
         start = _HEADER.size + length
         payload: Any = orjson.loads(memoryview(state)[start:])
         kind = EVENTS.get(topic)
@@ -88,7 +90,7 @@ def open_envelope(recorded: Recorded) -> Fact:
             kind = EVENTS[topic]
         event = _LOAD[kind](payload, kind)
         context = _load_context(state[_HEADER.size : start])
-    except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise LogDamaged(f"event {position} ({topic}) cannot be read: {type(error).__name__}") from error
     return Fact(position, stream, version, UUID(bytes=id_bytes), at_ns, event, context)
 

@@ -36,9 +36,11 @@ class Retry:
     """Try a failed, cancelled or waiting one again, now and with a fresh budget."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Cancel:
-    """Give it up and discard what was received."""
+    """Give it up and discard what was received; `reason` when it was not a person who asked."""
+
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -148,9 +150,9 @@ class Falter:
 
 @attrs.frozen(kw_only=True)
 class Block:
-    """Something that is nobody's fault keeps it from running."""
+    """Something that is nobody's fault keeps it from running; `attempt` is None where no worker has it yet."""
 
-    attempt: int
+    attempt: int | None = None
     reason: str
     message: str
 

@@ -14,9 +14,10 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import faults
 from lading.domain.download import Download
-from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting
 from lading.domain.faults import Cause
-from lading.domain.states import RUNNING, STOPPING, State
+from lading.domain.requests import LEAST_PRIORITY, MOST_PRIORITY
+from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
 
 Events = tuple[e.Event, ...]
 C = TypeVar("C")
@@ -28,6 +29,7 @@ def decide(download: Download | None, command: c.Command) -> Events:
 
     Raises:
         IllegalCommand: it cannot be done in this state.
+        InvalidSetting: it could never be done.
         Fenced: it is the report of an attempt that no longer owns the download.
     """
     if isinstance(command, c.Submit):
@@ -35,10 +37,22 @@ def decide(download: Download | None, command: c.Command) -> Events:
             raise IllegalCommand("this download is queued already")
         return (e.Queued(order=command.order),)
     if download is None:
-        raise IllegalCommand("nothing can be done with a download that was never queued")
-    if isinstance(command, _REPORTS):
+        raise IllegalCommand("nothing can be done with a download that was never queued", hint="add it first")
+    if isinstance(command, _REPORTS) and command.attempt is not None:
         _own(download, command)
-    return _DECISIONS[type(command)](download, command)
+    events = _DECISIONS[type(command)](download, command)
+    _check(download, events)
+    return events
+
+
+def _check(download: Download, events: Events) -> None:
+    """Refuse what `TRANSITIONS` does not know, so that no decision makes an event that `evolve` would refuse."""
+    state: State | None = download.state
+    for event in events:
+        after = TRANSITIONS[state].get(type(event))
+        if after is None:
+            raise IllegalCommand(f"{type(event).__name__} cannot be said of a download that is {download.state.shown}")
+        state = after
 
 
 _DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
@@ -96,17 +110,17 @@ def _retry(download: Download, _: c.Retry) -> Events:
     if download.litter:
         raise _illegal(download, "retry", "its files are still being removed; try again in a moment")
     if download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
-        return (e.Resumed(),)
+        return (e.Resumed(fresh=True),)
     raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
 
 
 @_on(c.Cancel)
-def _cancel(download: Download, _: c.Cancel) -> Events:
+def _cancel(download: Download, command: c.Cancel) -> Events:
     if download.state in {_S.CANCELLED, _S.CANCELLING}:
         return ()
     if download.state in {_S.COMPLETED, _S.REMOVED, _S.REMOVING}:
         raise _illegal(download, "cancel", "`lading remove --files` takes a finished file away")
-    return (e.Cancelled(),)
+    return (e.Cancelled(reason=command.reason),)
 
 
 @_on(c.Remove)
@@ -118,6 +132,10 @@ def _remove(download: Download, command: c.Remove) -> Events:
 
 @_on(c.Prioritise)
 def _prioritise(download: Download, command: c.Prioritise) -> Events:
+    if not LEAST_PRIORITY <= command.priority <= MOST_PRIORITY:
+        raise InvalidSetting(
+            f"a priority cannot be {command.priority}", hint=f"allowed is from {LEAST_PRIORITY} to {MOST_PRIORITY}"
+        )
     if download.priority == command.priority:
         return ()
     if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
@@ -211,27 +229,45 @@ def _complete(download: Download, r: c.Complete) -> Events:
 
 @_on(c.Falter)
 def _falter(download: Download, r: c.Falter) -> Events:
-    fallback: Events = ()
-    if len(download.order.sources) > 1 and r.cause is not Cause.DISK:
-        following = (download.source + 1) % len(download.order.sources)
-        fallback = (e.FellBack(attempt=r.attempt, source=following, cause=r.cause),)
     delay_s = faults.retry(
         r.cause, spent=download.spent, budget=r.budget, jitter=r.jitter, retry_after_s=r.retry_after_s
     )
-    if delay_s is None and fallback and download.source + 1 < len(download.order.sources):
-        delay_s = 0.0
-    if delay_s is None:
+    following = _following(download, r.cause, exhausted=delay_s is None)
+    if delay_s is None and following is None:
         hint = faults.HINTS.get(r.cause, "")
         return (e.Failed(attempt=r.attempt, cause=r.cause, message=r.message, hint=hint),)
     scheduled = e.RetryScheduled(
-        attempt=r.attempt, cause=r.cause, message=r.message, not_before_ns=r.now_ns + int(delay_s * 1e9)
+        attempt=r.attempt, cause=r.cause, message=r.message, not_before_ns=r.now_ns + int((delay_s or 0.0) * 1e9)
     )
-    return (*(fallback if download.state is _S.ACTIVE else ()), scheduled)
+    if following is None:
+        return (scheduled,)
+    return (e.FellBack(attempt=r.attempt, source=following, cause=r.cause), scheduled)
+
+
+def _following(download: Download, cause: Cause, *, exhausted: bool) -> int | None:
+    """Return the source to fall back to, or None to stay with this one.
+
+    While there are retries, another source is tried only when that costs no bytes: nothing is held, or the expected
+    digest lets any source go on from there (law 4). Once they are `exhausted`, each source that is left gets its turn.
+    """
+    sources = len(download.order.sources)
+    if sources == 1 or download.state is not _S.ACTIVE or cause in faults.LOCAL:
+        return None
+    if exhausted:
+        return download.source + 1 if download.source + 1 < sources else None
+    if download.durable and download.order.digest is None:
+        return None
+    return (download.source + 1) % sources
 
 
 @_on(c.Block)
-def _block(_: Download, report: c.Block) -> Events:
-    return (e.Blocked(reason=report.reason, message=report.message),)
+def _block(download: Download, command: c.Block) -> Events:
+    if command.attempt is None:
+        if download.state not in {_S.QUEUED, _S.WAITING}:
+            raise _illegal(download, "block", "what runs is blocked by its worker, and what rests need not be")
+        if download.blocked == command.reason:
+            return ()
+    return (e.Blocked(reason=command.reason, message=command.message),)
 
 
 @_on(c.Stop)

@@ -63,8 +63,10 @@ class Digest:
                 f"not a digest that we can check: {text!r}",
                 hint=f"give ALGORITHM:HEX with one of {', '.join(_LENGTHS)}",
             )
-        if len(digits) != _LENGTHS[name] or set(digits) - set("0123456789abcdef"):
+        if len(digits) != _LENGTHS[name]:
             raise InvalidDigest(f"a {name} digest has {_LENGTHS[name]} hex digits, this has {len(digits)}: {text!r}")
+        if set(digits) - set("0123456789abcdef"):
+            raise InvalidDigest(f"a digest is written in hex digits, 0-9 and a-f: {text!r}")
         return cls(name, digits)
 
     def __str__(self) -> str:

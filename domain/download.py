@@ -21,9 +21,11 @@ from lading.domain.validators import Validator
 E = TypeVar("E", bound=e.Event)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Download:
     """The state of one download; times are UTC in nanoseconds, sizes in bytes.
+
+    Its fields lie in a dictionary, which `evolve` copies whole: every event of every log passes through there.
 
     Attributes:
         version: of its stream, the last event folded in.
@@ -116,7 +118,9 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
     changes["updated_at_ns"] = at_ns
     if after in ENDED and download.state not in ENDED:
         changes["ended_at_ns"] = at_ns
-    return attrs.evolve(download, **changes)
+    evolved = object.__new__(Download)
+    evolved.__dict__.update(download.__dict__, **changes)
+    return evolved
 
 
 def fold(stream: UUID, facts: Iterable[tuple[e.Event, int]], start: Download | None = None) -> Download | None:
@@ -185,7 +189,8 @@ def _progressed(download: Download, event: e.Progressed, at_ns: int) -> Changes:
 
 @_on(e.PieceRejected)
 def _piece_rejected(download: Download, event: e.PieceRejected, _: int) -> Changes:
-    return {"durable": spans.subtract(download.durable, event.start, event.end)}
+    held = spans.subtract(download.durable, event.start, event.end)
+    return {"durable": held, "resumed_from": min(download.resumed_from, spans.size(held))}
 
 
 @_on(e.Restarted)
@@ -204,16 +209,16 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 
 
 @_on(e.Resumed)
-def _resumed(download: Download, _: e.Resumed, __: int) -> Changes:
+def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"ended_at_ns": None, "not_before_ns": None, "blocked": None}
-    if download.ended:
+    if event.fresh:
         changes |= {"spent": 0, "best": download.received}
     return changes
 
 
 @_on(e.Cancelled)
-def _cancelled(_: Download, __: e.Cancelled, ___: int) -> Changes:
-    return {"durable": (), "best": 0}
+def _cancelled(_: Download, event: e.Cancelled, __: int) -> Changes:
+    return {"durable": (), "best": 0, "message": event.reason or None}
 
 
 @_on(e.Removed)

@@ -17,7 +17,8 @@
     │   ├── StoreLocked             another engine owns this home and this work needs the owner
     │   └── StoreNewer              written by a newer Lading; nothing was touched
     └── IntegrityError              everybody: what is stored is not what was stored      (exit 4)
-        └── LogDamaged              a record, an index or a file of the log is damaged
+        ├── LogDamaged              a record, an index or a file of the log is damaged
+        └── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
 
 The exit codes are those of the command line; a library user catches the classes.
 """
@@ -25,6 +26,7 @@ The exit codes are those of the command line; a library user catches the classes
 from __future__ import annotations
 
 from typing import ClassVar
+from uuid import UUID
 
 
 class LadingError(Exception):
@@ -66,6 +68,8 @@ class InvalidDigest(UsageError):
 class InvalidSetting(UsageError):
     """A setting that does not exist, or a value that it cannot have."""
 
+    default_hint = "`lading config` shows every setting, its value and where that comes from"
+
 
 class UnknownDownload(UsageError):
     """No download has this id or key."""
@@ -75,6 +79,8 @@ class UnknownDownload(UsageError):
 
 class IllegalCommand(UsageError):
     """The download is in a state in which that cannot be done; nothing was recorded."""
+
+    default_hint = "`lading show ID` tells where it stands, `lading why ID` how it came there"
 
 
 class TransferError(LadingError):
@@ -113,6 +119,8 @@ class StoreError(LadingError):
 class StoreUnavailable(StoreError):
     """Missing, not a folder, not writable, on a file system that cannot hold it, or out of room."""
 
+    default_hint = "check that the home exists, is writable and has room, or choose another with --home"
+
 
 class StoreLocked(StoreError):
     """Another engine owns this home, and this needs to be the owner."""
@@ -135,3 +143,13 @@ class IntegrityError(LadingError):
 
 class LogDamaged(IntegrityError):
     """A record, an index or a file of the log is damaged; the rest was left as it is."""
+
+
+class ViewsDamaged(IntegrityError):
+    """A view contradicts the log or cannot be read; `stream` names the download by which that was found, when one did."""
+
+    default_hint = "`lading rebuild` drops the views and replays the log; nothing is lost by that"
+
+    def __init__(self, message: str, *, stream: UUID | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.stream = stream

@@ -1,17 +1,20 @@
 """How fast, and until when: live rates, which never enter the log.
 
-The rate is measured over a sliding window of what arrived lately, so that a step shows within seconds and a hiccup does
-not; bytes that were there before the attempt (resumed ones) never count. An estimate that cannot be made is None, and
-no share is ever above 100 %.
+The rate is what arrived over a long window, so that bursts even out, as long as a short window agrees with it; when
+they part ways, the rate has stepped and what lies before is forgotten, so that a step shows within seconds. Bytes that
+were there before the attempt (resumed ones) never count. An estimate that cannot be made is None, and no share is ever
+above 100 %.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-WINDOW_S = 8.0
+SHORT_S = 8.0
+LONG_S = 32.0
+KEPT_S = 2.0
+STEP = 0.4
 SAMPLE_EVERY_S = 0.25
-STALE_S = 15.0
 
 
 class Meter:
@@ -31,16 +34,32 @@ class Meter:
         self._received += count
         if now_s - self._samples[-1][0] >= SAMPLE_EVERY_S:
             self._samples.append((now_s, self._received))
-        while len(self._samples) > 2 and now_s - self._samples[1][0] >= WINDOW_S:
-            self._samples.popleft()
+        self._forget(now_s, LONG_S)
 
     def rate(self, now_s: float) -> float | None:
-        """Return bytes a second over the window, or None while there is too little to tell."""
-        while len(self._samples) > 1 and now_s - self._samples[1][0] >= WINDOW_S:
-            self._samples.popleft()
-        since_s, before = self._samples[0]
-        if now_s - since_s < SAMPLE_EVERY_S * 2:
+        """Return bytes a second, or None while there is too little to tell.
+
+        When the short window and the long one differ by more than `STEP` of the larger, the samples older than `KEPT_S`
+        are forgotten.
+        """
+        self._forget(now_s, LONG_S)
+        if now_s - self._samples[0][0] < SAMPLE_EVERY_S * 2:
             return None
+        short, long = self._over(now_s, SHORT_S), self._over(now_s, LONG_S)
+        if abs(short - long) <= STEP * max(short, long):
+            return long
+        self._forget(now_s, KEPT_S)
+        return self._over(now_s, KEPT_S)
+
+    def _forget(self, now_s: float, window_s: float) -> None:
+        """Drop all samples older than `window_s` but the last of them, from which the window is measured."""
+        while len(self._samples) > 1 and now_s - self._samples[1][0] >= window_s:
+            self._samples.popleft()
+
+    def _over(self, now_s: float, window_s: float) -> float:
+        since_s, before = next(
+            (sample for sample in reversed(self._samples) if now_s - sample[0] >= window_s), self._samples[0]
+        )
         return (self._received - before) / (now_s - since_s)
 
 

@@ -133,9 +133,10 @@ class Paused(Event):
 
 @attrs.frozen(kw_only=True)
 class Resumed(Event):
-    """Somebody asked that it go on; after a failure with a fresh budget of retries."""
+    """Somebody asked that it go on, with a new budget of retries when `fresh`."""
 
     TOPIC: ClassVar[str] = "lading.resumed.v1"
+    fresh: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -143,6 +144,7 @@ class Cancelled(Event):
     """Somebody gave it up; what was received is discarded."""
 
     TOPIC: ClassVar[str] = "lading.cancelled.v1"
+    reason: str = ""
 
 
 @attrs.frozen(kw_only=True)

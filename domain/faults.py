@@ -62,8 +62,12 @@ POLICIES: dict[Cause, Policy] = {
     Cause.DESTINATION: Policy(0),
     Cause.SECRET: Policy(0),
 }
+LOCAL = frozenset({Cause.DISK, Cause.DESTINATION})
+"""Causes that lie with this machine: another source would meet them too."""
+
 DEFAULT_RETRIES = 3
 LONGEST_BACKOFF_S = 300.0
+MOST_DOUBLINGS = 30
 LONGEST_RETRY_AFTER_S = 86_400.0
 
 HINTS: dict[Cause, str] = {
@@ -107,4 +111,4 @@ def retry(cause: Cause, *, spent: int, budget: int, jitter: float, retry_after_s
         return None
     if retry_after_s is not None:
         return min(max(0.0, retry_after_s), LONGEST_RETRY_AFTER_S)
-    return jitter * min(LONGEST_BACKOFF_S, policy.first_delay_s * 2.0**spent)
+    return jitter * min(LONGEST_BACKOFF_S, policy.first_delay_s * 2.0 ** min(spent, MOST_DOUBLINGS))

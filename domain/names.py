@@ -12,58 +12,83 @@ from urllib.parse import unquote, unquote_to_bytes
 
 FALLBACK = "download"
 LONGEST_NAME_BYTES = 200
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+LONGEST_SUFFIX_BYTES = 16
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+_CHARSETS = {"": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 _PARAMETER = re.compile(r';\s*(?P<key>[\w!#$%&\'*+.^`|~-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<token>[^;]*))')
 
 
 def clean(name: str) -> str:
     """Return a safe file name made of `name`, the last component of whatever path it pretends to be."""
     text = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
-    text = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co", "Cn"} else "_" for c in text)
-    text = re.sub(r'[<>:"|?*]', "_", text).strip(" ").rstrip(".")
+    text = "".join(_visible(c) for c in text).strip(" ").rstrip(" .")
     if text.startswith("."):
-        text = "_" + text.lstrip(".") if text.strip(".") else ""
-    if _RESERVED.match(text):
-        text = "_" + text
-    return shorten(text) or FALLBACK
+        text = "_" + text.lstrip(".")
+    text = shorten(text)
+    if _RESERVED.fullmatch(text):
+        text = "_" + shorten(text, LONGEST_NAME_BYTES - 1)
+    return text or FALLBACK
+
+
+def _visible(c: str) -> str:
+    """Return `c`, or what stands for it in a name if it hides, steers a terminal or means something in a path."""
+    category = unicodedata.category(c)
+    if category == "Zs":
+        return " "
+    return "_" if category[0] == "C" or category in {"Zl", "Zp"} or c in '<>:"|?*' else c
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split a name into its stem and its short suffix, with the dot, such as `.tar.gz`; empty when it has none."""
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or not stem.strip(".") or len(suffix.encode()) > LONGEST_SUFFIX_BYTES:
+        return name, ""
+    if stem.lower().endswith(".tar") and len(stem) > len(".tar"):
+        return stem[:-4], f"{stem[-4:]}.{suffix}"
+    return stem, f".{suffix}"
 
 
 def shorten(name: str, limit_bytes: int = LONGEST_NAME_BYTES) -> str:
     """Cut `name` to `limit_bytes` of UTF-8, keeping a short suffix such as `.tar.gz` when there is one."""
     if len(name.encode()) <= limit_bytes:
         return name
-    stem, dot, suffix = name.rpartition(".")
-    ending = f".{suffix}" if dot and stem and len(suffix.encode()) <= 16 else ""
-    room = limit_bytes - len(ending.encode())
-    kept = (stem if ending else name).encode()[:room].decode(errors="ignore")
-    return kept.rstrip(" .") + ending
+    stem, suffix = _split(name)
+    kept = stem.encode()[: limit_bytes - len(suffix.encode())].decode(errors="ignore")
+    return kept.rstrip(" .") + suffix
 
 
 def from_disposition(header: str) -> str | None:
     """Return the file name of a Content-Disposition header (RFC 6266), not yet cleaned, or None.
 
-    `filename*` (RFC 8187) wins over `filename`; broken quoting, a trailing semicolon and percent-encoding in the plain
-    form are taken as senders mean them.
+    `filename*` (RFC 8187) wins over `filename`; broken quoting, a missing type, a trailing semicolon, percent-encoding
+    and bare UTF-8 in the plain form are taken as senders mean them.
     """
+    kind, _, parameters = header.partition(";")
     found: dict[str, str] = {}
-    for match in _PARAMETER.finditer(header if header.lstrip().startswith(";") else ";" + header.partition(";")[2]):
+    for match in _PARAMETER.finditer(f";{header}" if "=" in kind else f";{parameters}"):
         quoted = match["quoted"]
         value = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else (match["token"] or "").strip()
         found.setdefault(match["key"].lower(), value)
-    extended = found.get("filename*")
-    if extended and extended.count("'") >= 2:
-        charset, _, value = extended.split("'", 2)
+    charset, quotes, value = found.get("filename*", "").partition("'")
+    encoding = _CHARSETS.get(charset.strip().lower())
+    if quotes and encoding is not None:
         try:
-            return unquote_to_bytes(value).decode(charset or "utf-8")
-        except (LookupError, UnicodeDecodeError):
+            return unquote_to_bytes(value.partition("'")[2]).decode(encoding) or None
+        except UnicodeDecodeError:
             pass
     plain = found.get("filename")
-    return unquote(plain) if plain else None
+    return unquote(_recoded(plain)) if plain else None
+
+
+def _recoded(value: str) -> str:
+    """Read as UTF-8 what was sent so but came to us as ISO 8859-1, the charset of HTTP's heads of old."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def numbered(name: str, number: int) -> str:
     """Return `name` with a number before its suffix, `file (2).iso`: how `--if-exists rename` finds a free name."""
-    stem, dot, suffix = name.rpartition(".")
-    if dot and stem:
-        return f"{shorten(stem, LONGEST_NAME_BYTES - 16)} ({number}).{suffix}"
-    return f"{shorten(name, LONGEST_NAME_BYTES - 16)} ({number})"
+    stem, suffix = _split(name)
+    return f"{shorten(stem, LONGEST_NAME_BYTES - LONGEST_SUFFIX_BYTES)} ({number}){suffix}"

@@ -242,6 +242,10 @@ class Disk(Protocol):
         """
         ...
 
+    def read(self, path: str, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset` of the file at `path`, without a lock; empty when it is not there."""
+        ...
+
     def unlink(self, path: str) -> int:
         """Remove the file at `path` if it is there, and return the bytes that it had."""
         ...
@@ -317,10 +321,14 @@ class Transport(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Secrets:
-    """What was taken out of a request: whole URLs in the order of the sources, and headers with their values."""
+    """What was taken out of a request: whole URLs in the order of the sources, and headers with their values.
+
+    `secret_path` tells that the paths of the URLs are secret too.
+    """
 
     urls: tuple[str, ...] = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    secret_path: bool = False
 
 
 class Vault(Protocol):

@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import attrs
-from lading.domain import faults, validators
+from lading.domain import faults, spans, validators
 from lading.domain.download import Download
 from lading.domain.faults import Cause
+from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 
-_CONTENT_RANGE = re.compile(r"^\s*bytes\s+(?:(\d+)-(\d+)|\*)\s*/\s*(\d+|\*)\s*$", re.IGNORECASE)
+_NUMBER = r"[0-9]{1,18}"
+_CONTENT_RANGE = re.compile(rf"\s*bytes\s+(?:({_NUMBER})-({_NUMBER})|\*)\s*/\s*({_NUMBER}|\*)\s*", re.IGNORECASE)
+_SUFFIXES = {
+    "gzip": (".gz", ".tgz", ".svgz"),
+    "x-gzip": (".gz", ".tgz", ".svgz"),
+    "compress": (".z",),
+    "x-compress": (".z",),
+    "br": (".br",),
+    "zstd": (".zst", ".tzst"),
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -36,11 +47,15 @@ class Head:
 
     @property
     def length(self) -> int | None:
-        """Content-Length in bytes, or None when there is none that can be believed (RFC 9112 §6.3)."""
+        """Content-Length in bytes, or None when there is none that can be believed (RFC 9112 §6.3).
+
+        A length that was sent twice, as `5, 5`, is one length (RFC 9110 §8.6).
+        """
         if "transfer-encoding" in self.headers:
             return None
-        value = self.headers.get("content-length", "").strip()
-        return int(value) if value.isdecimal() and len(value) < 19 else None
+        values = {value.strip() for value in self.headers.get("content-length", "").split(",")}
+        value = values.pop()
+        return int(value) if not values and re.fullmatch(_NUMBER, value) else None
 
 
 @attrs.frozen(kw_only=True)
@@ -90,7 +105,7 @@ def plan(download: Download) -> Ask | None:
 
     None means: give up what we hold, then ask for the whole.
     """
-    start = _prefix(download)
+    start = spans.prefix(download.durable)
     if start == 0:
         return Ask()
     if_range = download.validator.if_range if download.validator else None
@@ -104,18 +119,19 @@ def judge(ask: Ask, head: Head, download: Download, *, now_s: float) -> Verdict:
 
     A range is only what it says it is: 206, bytes, a Content-Range that covers the start that we asked for, the same
     total, no validator that contradicts what we hold (RFC 9110 §14.4, §15.3.7). A 206 that begins earlier is used from
-    where we asked. A 200 to a range is the whole file: we start over with it.
+    where we asked; any other 206 proves nothing, and we start over. A 200 to a range is the whole file: we start over
+    with it. A 206 that nobody asked for is worth something only if it is the whole file, and then as much as a 200.
     """
     if head.status in {200, 206}:
-        coding = head.headers.get("content-encoding", "identity").strip().lower()
-        if coding not in {"identity", ""}:
-            return Reject(cause=Cause.PROTOCOL, message=f"the body is {coding}-coded although identity was asked for")
+        trouble = _unreadable(head)
+        if trouble is not None:
+            return Reject(cause=Cause.PROTOCOL, message=trouble)
     if head.status == 200:
-        return _whole_body(ask, head, download)
+        return _whole_body(ask, head, download, head.length)
     if head.status == 206:
         return _partial_body(ask, head, download)
     if head.status == 416 and ask.start:
-        return _unsatisfiable(ask, head)
+        return _unsatisfiable(ask, head, download)
     cause = faults.of_status(head.status)
     wait_s = retry_after(head.headers.get("retry-after"), now_s=now_s) if cause in {Cause.BUSY, Cause.SERVER} else None
     return Reject(cause=cause, message=f"the server answered {head.status}", retry_after_s=wait_s)
@@ -131,17 +147,30 @@ def retry_after(header: str | None, *, now_s: float) -> float | None:
     return None if at is None else max(0.0, at - now_s)
 
 
-def _prefix(download: Download) -> int:
-    return download.durable[0][1] if download.durable and download.durable[0][0] == 0 else 0
+def _unreadable(head: Head) -> str | None:
+    """Say why a body under this head is not the bytes of the file, or not to be told from what follows it; or None.
+
+    A coding that the file's name tells too, as when a server calls every `.tar.gz` gzip-coded, is part of the file.
+    """
+    coding = head.headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity"}:
+        path = urlsplit(head.url).path.lower()
+        if not path.endswith(_SUFFIXES.get(coding, ())):
+            return f"the body is {coding}-coded although identity was asked for"
+    framing = head.headers.get("transfer-encoding")
+    if framing is not None:
+        return None if framing.strip().lower() == "chunked" else f"the body is framed as {framing!r}, not in chunks"
+    if "content-length" in head.headers and head.length is None:
+        return "Content-Length is not a number"
+    return None
 
 
-def _whole_body(ask: Ask, head: Head, download: Download) -> Verdict:
-    chunked = "chunked" in head.headers.get("transfer-encoding", "").lower()
+def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) -> Verdict:
     receive = Receive(
         offset=0,
-        total=head.length,
-        framed=chunked,
-        validator=validators.from_headers(head.headers, head.length),
+        total=length,
+        framed="transfer-encoding" in head.headers,
+        validator=validators.from_headers(head.headers, length),
     )
     if ask.start == 0 and not download.durable:
         return receive
@@ -153,23 +182,20 @@ def _whole_body(ask: Ask, head: Head, download: Download) -> Verdict:
 
 
 def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
-    match = _CONTENT_RANGE.match(head.headers.get("content-range", ""))
-    if match is None or match[1] is None:
-        return Reject(cause=Cause.PROTOCOL, message="206 without a Content-Range that can be read")
-    first, last = int(match[1]), int(match[2])
-    total = None if match[3] == "*" else int(match[3])
-    if first > ask.start or last < first or last < ask.start or (total is not None and last >= total):
-        return Reject(cause=Cause.PROTOCOL, message=f"asked for bytes from {ask.start}, was sent {first}-{last}")
-    if head.length is not None and head.length != last - first + 1:
-        return Reject(cause=Cause.PROTOCOL, message="Content-Length and Content-Range contradict each other")
-    if total is None:
-        return Reject(cause=Cause.PROTOCOL, message="206 without the total size of the file")
+    sent = _sent_range(ask, head)
+    if isinstance(sent, str):
+        return Afresh(reason=sent) if ask.start else Reject(cause=Cause.PROTOCOL, message=sent)
+    first, total = sent
+    if ask.start == 0:
+        return _whole_body(ask, head, download, total)
     validator = validators.from_headers(head.headers, total)
     known = download.validator
     if known is not None and known.differs(validator):
         return Afresh(reason="the resource has changed", validator=validator)
-    if ask.start and download.total is not None and download.total != total:
+    if download.total is not None and download.total != total:
         return Afresh(reason="the size of the resource has changed", validator=validator)
+    if not _same(known, validator, download):
+        return Afresh(reason="the range does not say of which version it is", validator=validator)
     return Receive(
         offset=ask.start,
         skip=ask.start - first,
@@ -179,14 +205,51 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
     )
 
 
+def _sent_range(ask: Ask, head: Head) -> tuple[int, int] | str:
+    """Return first byte and total size of a 206 that can be used, or why it cannot (RFC 9110 §14.4, §15.3.7)."""
+    if head.headers.get("content-type", "").strip().lower().startswith("multipart/byteranges"):
+        return "several ranges were sent, one was asked for"
+    match = _CONTENT_RANGE.fullmatch(head.headers.get("content-range", ""))
+    if match is None or match[1] is None:
+        return "206 without a Content-Range that can be read"
+    if match[3] == "*":
+        return "206 without the total size of the file"
+    first, last, total = int(match[1]), int(match[2]), int(match[3])
+    if not first <= ask.start <= last < total:
+        return f"asked for bytes from {ask.start}, was sent {first}-{last} of {total}"
+    if head.length is not None and head.length != last - first + 1:
+        return "Content-Length and Content-Range contradict each other"
+    if ask.start == 0 and last != total - 1:
+        return f"asked for the whole file, was sent {first}-{last} of {total}"
+    return first, total
+
+
+def _same(known: Validator | None, sent: Validator, download: Download) -> bool:
+    """Tell whether a range that contradicts nothing is proved to be of the version that we hold (law 4).
+
+    A digest of the whole is proof in the end. Else our If-Range held; but some servers and caches ignore it, so the
+    range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it (of a Last-Modified it does not ask
+    that).
+    """
+    if download.order.digest is not None or download.order.resume is Resume.LENIENT:
+        return True
+    return known is None or known.strong_etag is None or sent.etag == known.etag
+
+
 def _merged(known: Validator | None, sent: Validator) -> Validator:
     if known is None:
         return sent
     return attrs.evolve(sent, etag=sent.etag or known.etag, last_modified=sent.last_modified or known.last_modified)
 
 
-def _unsatisfiable(ask: Ask, head: Head) -> Verdict:
-    match = _CONTENT_RANGE.match(head.headers.get("content-range", ""))
-    if match is not None and match[1] is None and match[3] == str(ask.start):
-        return Whole(total=ask.start)
-    return Afresh(reason="the server has no bytes from where we asked")
+def _unsatisfiable(ask: Ask, head: Head, download: Download) -> Verdict:
+    match = _CONTENT_RANGE.fullmatch(head.headers.get("content-range", ""))
+    if match is None or match[1] is not None or match[3] == "*":
+        return Afresh(reason="the server has no bytes from where we asked")
+    total = int(match[3])
+    validator, known = validators.from_headers(head.headers, total), download.validator
+    if known is not None and known.differs(validator):
+        return Afresh(reason="the resource has changed", validator=validator)
+    if total != ask.start or download.total not in {None, total}:
+        return Afresh(reason="the size of the resource has changed", validator=validator)
+    return Whole(total=total)

@@ -7,16 +7,26 @@ out lies in the vault under the download's id, and the order keeps the public UR
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 from lading.domain import urls
 from lading.domain.digests import Digest
-from lading.domain.errors import InvalidSetting, InvalidURL
+from lading.domain.errors import InvalidDestination, InvalidSetting, InvalidURL
 
 LONGEST_KEY = 512
+LONGEST_TAG = 128
+MOST_TAGS = 64
+MOST_MIRRORS = 64
 MOST_CONNECTIONS = 64
+LEAST_PRIORITY, MOST_PRIORITY = -(2**31), 2**31 - 1
+OURS = frozenset({"accept-encoding", "content-length", "if-range", "range", "transfer-encoding"})
+"""Headers that a request cannot bring: what they say is decided here, or the answer could not be judged (law 4)."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
 
 class IfExists(enum.StrEnum):
@@ -39,13 +49,35 @@ def _strings(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _choice(kind: type[_Choice], value: str) -> _Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidSetting(f"there is no choice {value!r}", hint=f"one of {', '.join(kind)}") from None
+
+
+def _if_exists(value: str) -> IfExists:
+    return _choice(IfExists, value)
+
+
+def _resume(value: str) -> Resume:
+    return _choice(Resume, value)
+
+
 def _at_least(least: int, most: int | None = None) -> Any:
     def check(_: object, attribute: attrs.Attribute[int | None], value: int | None) -> None:
-        if value is not None and (value < least or (most is not None and value > most)):
+        if value is None and attribute.default is None:
+            return
+        if type(value) is not int or value < least or (most is not None and value > most):
             allowed = f"at least {least}" if most is None else f"from {least} to {most}"
-            raise InvalidSetting(f"{attribute.name} cannot be {value}", hint=f"allowed is {allowed}")
+            raise InvalidSetting(f"{attribute.name} cannot be {value!r}", hint=f"allowed is a whole number {allowed}")
 
     return check
+
+
+def _storable(text: str) -> bool:
+    """Tell whether text can be stored and be part of a path: no NUL, and nothing that UTF-8 has no bytes for."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 @attrs.frozen
@@ -72,7 +104,7 @@ class Request:
         secret_path: the URL's path holds a token; keep it in the vault too.
 
     Raises:
-        InvalidURL, InvalidDigest, InvalidSetting: an argument cannot be meant.
+        InvalidURL, InvalidDigest, InvalidDestination, InvalidSetting: an argument cannot be meant.
     """
 
     url: str
@@ -80,15 +112,15 @@ class Request:
     folder: str | None = attrs.field(default=None, kw_only=True)
     mirrors: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
     digest: str | None = attrs.field(default=None, kw_only=True)
-    priority: int = attrs.field(default=0, validator=_at_least(-(2**31), 2**31 - 1), kw_only=True)
+    priority: int = attrs.field(default=0, validator=_at_least(LEAST_PRIORITY, MOST_PRIORITY), kw_only=True)
     tags: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
     key: str | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=dict, kw_only=True, repr=False)
     retries: int | None = attrs.field(default=None, validator=_at_least(0, 1000), kw_only=True)
     connections: int | None = attrs.field(default=None, validator=_at_least(1, MOST_CONNECTIONS), kw_only=True)
     limit_rate: int | None = attrs.field(default=None, validator=_at_least(1), kw_only=True)
-    if_exists: IfExists = attrs.field(default=IfExists.FAIL, converter=IfExists, kw_only=True)
-    resume: Resume = attrs.field(default=Resume.STRICT, converter=Resume, kw_only=True)
+    if_exists: IfExists = attrs.field(default=IfExists.FAIL, converter=_if_exists, kw_only=True)
+    resume: Resume = attrs.field(default=Resume.STRICT, converter=_resume, kw_only=True)
     allow_unsized: bool = attrs.field(default=False, kw_only=True)
     show_query: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
     secret_path: bool = attrs.field(default=False, kw_only=True)
@@ -98,11 +130,27 @@ class Request:
             urls.parse(url)
         if self.digest is not None:
             Digest.parse(self.digest)
-        if self.key is not None and not 0 < len(self.key) <= LONGEST_KEY:
-            raise InvalidSetting(f"a key has 1 to {LONGEST_KEY} characters, this has {len(self.key)}")
+        for what, count, most in (("tags", len(self.tags), MOST_TAGS), ("mirrors", len(self.mirrors), MOST_MIRRORS)):
+            if count > most:
+                raise InvalidSetting(f"{count} {what} are too many", hint=f"at most {most} are taken")
+        for what, text, longest in (("key", self.key, LONGEST_KEY), *(("tag", tag, LONGEST_TAG) for tag in self.tags)):
+            if text is not None and not (0 < len(text) <= longest and _storable(text)):
+                raise InvalidSetting(
+                    f"this cannot be a {what}: {text[:longest]!r}",
+                    hint=f"a {what} is text of 1 to {longest} characters",
+                )
+        for place in (self.path, self.folder):
+            if place is not None and not (place and _storable(place)):
+                raise InvalidDestination(f"{place!r} is not a path", hint="a path is text in UTF-8, and not empty")
         for name, value in self.headers.items():
-            if not name or any(c in f"{name}{value}" for c in "\r\n\0"):
-                raise InvalidSetting("a header has a name and no line breaks", hint="give it as --header 'Name: value'")
+            self._check_header(name, value)
+
+    @staticmethod
+    def _check_header(name: str, value: str) -> None:
+        if not _TOKEN.fullmatch(name) or not _storable(value) or any(c in value for c in "\r\n"):
+            raise InvalidSetting("a header has a name and no line breaks", hint="give it as --header 'Name: value'")
+        if name.lower() in OURS:
+            raise InvalidSetting(f"the header {name} is not for you to set", hint="leave it out; the engine sets it")
 
     def __repr__(self) -> str:
         try:

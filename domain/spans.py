@@ -25,6 +25,8 @@ def union(spans: Spans, start: int, end: int) -> Spans:
 
 def subtract(spans: Spans, start: int, end: int) -> Spans:
     """Return `spans` without the bytes from `start` up to `end`."""
+    if start >= end:
+        return spans
     kept: list[Span] = []
     for low, high in spans:
         kept.extend((a, b) for a, b in ((low, min(high, start)), (max(low, end), high)) if a < b)

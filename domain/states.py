@@ -69,7 +69,6 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Started: _S.ACTIVE,
         e.Paused: _S.PAUSED,
         e.Blocked: _S.WAITING,
-        e.Failed: _S.FAILED,
         e.Reprioritised: _S.QUEUED,
     },
     _S.WAITING: {
@@ -79,7 +78,6 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Resumed: _S.QUEUED,
         e.Paused: _S.PAUSED,
         e.Blocked: _S.WAITING,
-        e.Failed: _S.FAILED,
         e.Reprioritised: _S.WAITING,
     },
     _S.PAUSED: {**_ASKED, e.Resumed: _S.QUEUED, e.Reprioritised: _S.PAUSED},
@@ -100,7 +98,6 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
     _S.PAUSING: {
         e.Progressed: _S.PAUSING,
         e.PieceRejected: _S.PAUSING,
-        e.Restarted: _S.PAUSING,
         e.Stopped: _S.PAUSED,
         e.Completed: _S.COMPLETED,
         e.Cancelled: _S.CANCELLING,

@@ -6,6 +6,7 @@ the names (never the values) of query parameters that the request allows (law 7)
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import attrs
@@ -13,6 +14,7 @@ from lading.domain.errors import InvalidURL
 
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -28,35 +30,47 @@ def parse(url: str) -> SplitResult:
     """Split an absolute URL that a transport of ours can fetch.
 
     Raises:
-        InvalidURL: no scheme, an unknown one, no host, a port out of range, or control characters. The message shows
-            only the public part.
+        InvalidURL: no scheme, an unknown one, no host, a port out of range, or control characters. The message quotes
+            nothing but the scheme.
     """
     text = url.strip()
     if len(text) > LONGEST_URL:
         raise InvalidURL(f"a URL of {len(text):,} characters is too long; {LONGEST_URL:,} is the most")
-    if any(ord(c) < 33 or ord(c) == 127 for c in text):
+    if any(c == " " or not c.isprintable() for c in text):
         raise InvalidURL("a URL cannot hold spaces or control characters", hint="percent-encode them: %20 is a space")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise InvalidURL("not a URL: its host or port cannot be read") from None
-    if not parts.scheme or (not parts.netloc and "." in parts.scheme):
+    if not _ABSOLUTE.match(text):
         raise InvalidURL("a URL needs a scheme", hint="put https:// before the host")
-    if parts.scheme.lower() not in SCHEMES:
+    parts = _split(text)
+    if parts.scheme not in SCHEMES:
         raise InvalidURL(
-            f"no transport takes the scheme {parts.scheme.lower()!r}",
+            f"no transport takes the scheme {parts.scheme!r}",
             hint=f"these are taken: {', '.join(SCHEMES)}",
         )
-    if not parts.hostname or port == 0:
+    if not parts.hostname:
         raise InvalidURL("a URL needs a host", hint="such as https://example.org/file.iso")
     return parts
 
 
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.port == 0 or "\\" in parts.netloc:
+            raise ValueError
+    except ValueError:  # its message may quote the userinfo
+        raise InvalidURL("not a URL: its host or port cannot be read") from None
+    return parts
+
+
 def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = False) -> PublicURL:
-    """Take out of `url` what may be a secret: userinfo, query, fragment, and the path too when `secret_path`."""
-    parts = urlsplit(url)
-    if not (parts.query or parts.fragment or secret_path or "@" in parts.netloc):
+    """Take out of `url` what may be a secret: userinfo, query, fragment, and the path too when `secret_path`.
+
+    Raises:
+        InvalidURL: not an absolute URL, so that nobody can tell which part of it is which.
+    """
+    parts = _split(url)
+    if not parts.scheme or not parts.netloc:
+        raise InvalidURL("a URL needs a scheme and a host")
+    if not ("?" in url or "#" in url or secret_path or "@" in parts.netloc):
         return PublicURL(url, (), complete=True)
     host = parts.netloc.rpartition("@")[2]
     names: tuple[str, ...] = ()
@@ -68,9 +82,10 @@ def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = Fa
 
 def host(url: str) -> str:
     """Return `host:port` of a URL in lower case, the unit of per-host limits; the scheme's port is filled in."""
-    parts = urlsplit(url)
+    parts = _split(url)
     port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
-    return f"{(parts.hostname or '').lower()}:{port}"
+    name = (parts.hostname or "").lower()
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
 
 
 def origin(url: str) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import attrs
 
 STRONG_AFTER_S = 60
+_STRONG_ETAG = re.compile(r'"[!#-~\x80-\uffff]+"')
 
 
 @attrs.frozen(kw_only=True)
@@ -20,14 +23,19 @@ class Validator:
     length: int | None = None
 
     @property
+    def strong_etag(self) -> str | None:
+        """The ETag, if it proves equality byte for byte: quoted, not weak and not empty (RFC 9110 §8.8.3)."""
+        return self.etag if self.etag and _STRONG_ETAG.fullmatch(self.etag) else None
+
+    @property
     def if_range(self) -> str | None:
         """The validator that may guard a resume, for If-Range: a strong one, or None.
 
         A Last-Modified is strong when the answer's Date is well after it (RFC 9110 §8.8.2.2); we ask for 60 seconds, so
         that clocks of a cluster that differ a little do not make it a lie.
         """
-        if self.etag and not self.etag.startswith("W/"):
-            return self.etag
+        if self.strong_etag:
+            return self.strong_etag
         if self.last_modified and self.date:
             modified, sent = seconds(self.last_modified), seconds(self.date)
             if modified is not None and sent is not None and sent - modified >= STRONG_AFTER_S:
@@ -55,8 +63,12 @@ def from_headers(headers: Mapping[str, str], length: int | None) -> Validator:
 
 
 def seconds(date: str) -> float | None:
-    """Read an HTTP date (RFC 9110 §5.6.7) as seconds since 1970, or None when it is not one."""
+    """Read an HTTP date (RFC 9110 §5.6.7) as seconds since 1970, or None when it is not one.
+
+    A date without a zone, as the obsolete asctime form has it, is UTC.
+    """
     try:
-        return parsedate_to_datetime(date).timestamp()
-    except (TypeError, ValueError):
+        read = parsedate_to_datetime(date)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError):
         return None

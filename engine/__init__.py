@@ -1,1 +1,74 @@
-"""The public API (filled in below)."""
+"""Lading, an event-sourced download engine: every byte that arrives has a bill of lading.
+
+    async with lading.open_engine(home, downloads=folder) as engine:
+        download = await engine.submit(lading.Request(url, digest="sha256:…"))
+        outcome = await engine.wait(download.id)
+
+    path = lading.download(url, "file.bin")
+
+Names are loaded when they are first used, so that `import lading` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lading.blocking import download
+    from lading.bootstrap import open_engine
+    from lading.domain.download import Download
+    from lading.domain.errors import IntegrityError, LadingError, StoreError, TransferError, UsageError
+    from lading.domain.facts import Fact
+    from lading.domain.requests import IfExists, Request, Resume
+    from lading.domain.states import State
+    from lading.engine import Engine
+    from lading.outcome import Outcome, Overall
+    from lading.settings import Settings
+
+_HOMES = {
+    "Download": "lading.domain.download",
+    "Engine": "lading.engine",
+    "Fact": "lading.domain.facts",
+    "IfExists": "lading.domain.requests",
+    "IntegrityError": "lading.domain.errors",
+    "LadingError": "lading.domain.errors",
+    "Outcome": "lading.outcome",
+    "Overall": "lading.outcome",
+    "Request": "lading.domain.requests",
+    "Resume": "lading.domain.requests",
+    "Settings": "lading.settings",
+    "State": "lading.domain.states",
+    "StoreError": "lading.domain.errors",
+    "TransferError": "lading.domain.errors",
+    "UsageError": "lading.domain.errors",
+    "download": "lading.blocking",
+    "open_engine": "lading.bootstrap",
+}
+
+__all__ = [
+    "Download",
+    "Engine",
+    "Fact",
+    "IfExists",
+    "IntegrityError",
+    "LadingError",
+    "Outcome",
+    "Overall",
+    "Request",
+    "Resume",
+    "Settings",
+    "State",
+    "StoreError",
+    "TransferError",
+    "UsageError",
+    "download",
+    "open_engine",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

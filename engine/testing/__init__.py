@@ -1,1 +1,29 @@
-"""In-memory ports."""
+"""Every port, in memory and in the test's hand: shipped for our own tests and for embedders'.
+
+`simulate` opens a whole engine on these: with a seeded run of trio (`lading.testing.simulation`) two runs of one seed
+give the same log, event for event (law 8).
+"""
+
+from __future__ import annotations
+
+from lading.testing.chance import SeededChance
+from lading.testing.clock import VirtualClock
+from lading.testing.disk import MemoryDisk
+from lading.testing.log import MemoryLog
+from lading.testing.network import MemoryNetwork, MemoryTransport, Served
+from lading.testing.store import MemoryStore
+from lading.testing.threads import InlineThreads
+from lading.testing.vault import MemoryVault
+
+__all__ = [
+    "InlineThreads",
+    "MemoryDisk",
+    "MemoryLog",
+    "MemoryNetwork",
+    "MemoryStore",
+    "MemoryTransport",
+    "MemoryVault",
+    "SeededChance",
+    "Served",
+    "VirtualClock",
+]

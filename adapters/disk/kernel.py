@@ -1,0 +1,76 @@
+"""What the kernel can do for files and Python has no name for; each is Linux's own and says ENOSYS elsewhere."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+
+NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
+"""What a kernel or a file system answers to a call that it does not have."""
+
+_FALLOC_FL_KEEP_SIZE = 1
+_RENAME_NOREPLACE = 1
+_AT_FDCWD = -100
+_FS_IOC_GETFSUUID = 0x80111500
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def allocate(descriptor: int, end: int) -> None:
+    """Set blocks aside from byte 0 to `end` without changing the file's size (fallocate(2)).
+
+    Raises:
+        OSError: no room; or one of `NOT_HERE`.
+    """
+    call = getattr(_libc, "fallocate64", None) or getattr(_libc, "fallocate", None)
+    if call is None:
+        raise _failure(errno.ENOSYS)
+    while call(descriptor, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(end)) != 0:
+        number = ctypes.get_errno()
+        if number != errno.EINTR:
+            raise _failure(number)
+
+
+def rename_no_replace(source: str, name: str, folder: int) -> None:
+    """Rename `source` to `name` in the open `folder`, and fail rather than replace (renameat2(2)).
+
+    Raises:
+        FileExistsError: something lies there.
+        OSError: whatever else a rename can say; or one of `NOT_HERE`.
+    """
+    call = getattr(_libc, "renameat2", None)
+    if call is None:
+        raise _failure(errno.ENOSYS)
+    if call(_AT_FDCWD, os.fsencode(source), folder, os.fsencode(name), _RENAME_NOREPLACE) != 0:
+        raise _failure(ctypes.get_errno())
+
+
+def file_system_uuid(folder: int) -> str | None:
+    """Return the UUID, in hex, of an open folder's file system (Linux 6.9); None for none, or a blank one."""
+    answer = bytearray(17)
+    try:
+        fcntl.ioctl(folder, _FS_IOC_GETFSUUID, answer)
+    except OSError:
+        return None
+    uuid = answer[1 : 1 + answer[0]]
+    return uuid.hex() if any(uuid) else None
+
+
+def umask() -> int:
+    """Return this process's umask: from /proc, since asking the system means setting it under other threads' feet."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except OSError:
+        pass
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _failure(number: int) -> OSError:
+    return OSError(number, os.strerror(number))

@@ -1,0 +1,214 @@
+"""A part file: an inode under our lock (law 6), the only place to which a transfer writes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+
+from lading.adapters.disk import folders, kernel
+from lading.adapters.disk.refusals import meaning
+
+MODE = 0o600
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = _FLAGS | os.O_CREAT | os.O_EXCL
+_SLACK_BYTES = 1 << 20
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+class LocalPart:
+    """An open part file under our lock; `claim` and `create` make them."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        status = os.fstat(descriptor)
+        self._identity = (status.st_dev, status.st_ino)
+        self._flushed = True
+        self._flush_error: int | None = None
+
+    @property
+    def path(self) -> str:
+        """Where it lies, absolute."""
+        return self._path
+
+    @property
+    def inode(self) -> int:
+        """Its inode number, by which a published link is known as ours."""
+        return self._identity[1]
+
+    @property
+    def identity(self) -> folders.Identity:
+        """Which file it is, whatever it is called."""
+        return self._identity
+
+    @property
+    def descriptor(self) -> int:
+        """Its open file descriptor; -1 once closed."""
+        return self._descriptor
+
+    def size(self) -> int:
+        """Return the file's length in bytes, preallocated room not counted."""
+        return os.fstat(self._descriptor).st_size
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data` at `offset`.
+
+        Raises:
+            DiskFull: there was no room; what was flushed before is still there.
+            OSError: the device failed.
+        """
+        self._flushed = False
+        left = memoryview(data).cast("B")
+        try:
+            while left:
+                count = os.pwrite(self._descriptor, left, offset)
+                left = left[count:]
+                offset += count
+        except OSError as error:
+            raise meaning(error, self._path) from error
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
+        return _read(self._descriptor, offset, count)
+
+    def preallocate(self, end: int) -> None:
+        """Set blocks aside up to byte `end` where the file system can, without changing what `size` says.
+
+        Raises:
+            DiskFull: there is no room for them; some may have been set aside, and `truncate` gives them back.
+            OSError: the device failed.
+        """
+        try:
+            kernel.allocate(self._descriptor, end)
+        except OSError as error:
+            if error.errno not in kernel.NOT_HERE:
+                raise meaning(error, self._path) from error
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes, and give back what was preallocated beyond."""
+        self._flushed = False
+        os.ftruncate(self._descriptor, size)
+
+    def flush(self) -> None:
+        """Make everything written before this call durable (`fdatasync`).
+
+        Raises:
+            OSError: nothing since the last good flush may be believed; each later flush of this part fails too (law 2).
+        """
+        if self._flush_error is not None:
+            raise OSError(self._flush_error, "an earlier flush of this part failed", self._path)
+        self._flushed = True
+        try:
+            _fdatasync(self._descriptor)
+        except OSError as error:
+            self._flush_error = error.errno or errno.EIO
+            raise
+
+    def settle(self) -> None:
+        """Make ready for a final name: no room set aside beyond the end, all flushed, the mode of any new file.
+
+        Raises:
+            OSError: a flush failed, now or before.
+        """
+        status = os.fstat(self._descriptor)
+        if status.st_blocks * 512 > status.st_size + _SLACK_BYTES:
+            self.truncate(status.st_size)
+        if self._flush_error is not None or not self._flushed:
+            self.flush()
+        with contextlib.suppress(PermissionError):
+            os.fchmod(self._descriptor, 0o666 & ~kernel.umask())
+
+    def close(self) -> None:
+        """Close the file and let go of its lock; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def claim(path: str) -> LocalPart | None:
+    """Open and lock the part at `path`.
+
+    Returns:
+        None when nothing lies there, or another worker holds its lock or has just taken the name.
+
+    Raises:
+        OSError: something that is no part lies there, or it cannot be opened or locked.
+    """
+    try:
+        return _claim(path, _FLAGS)
+    except FileNotFoundError:
+        return None
+
+
+def create(path: str) -> LocalPart | None:
+    """Make, open and lock a part at `path`; a part that nobody holds gives its name to the new one.
+
+    Returns:
+        None when another worker holds the part there, or has just taken the name.
+
+    Raises:
+        OSError: something that is no part lies there, or it cannot be made, opened or locked.
+    """
+    try:
+        return _claim(path, _NEW)
+    except FileExistsError:
+        stale = claim(path)
+    if stale is None:
+        return None
+    try:
+        os.unlink(path)
+        return _claim(path, _NEW)
+    except FileExistsError:
+        return None
+    finally:
+        stale.close()
+
+
+def peek(path: str, offset: int, count: int) -> bytes:
+    """Read from a file without its lock; empty when nothing lies there.
+
+    Raises:
+        OSError: what lies there is no regular file, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    try:
+        _expect_regular(descriptor, path)
+        return _read(descriptor, offset, count)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, offset: int, count: int) -> bytes:
+    pieces: list[bytes] = []
+    while count > 0 and (piece := os.pread(descriptor, count, offset)):
+        pieces.append(piece)
+        count -= len(piece)
+        offset += len(piece)
+    return b"".join(pieces)
+
+
+def _expect_regular(descriptor: int, path: str) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise OSError(errno.ENXIO, "not a regular file", path)
+
+
+def _claim(path: str, flags: int) -> LocalPart | None:
+    descriptor = os.open(path, flags, MODE)
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, descriptor)
+        _expect_regular(descriptor, path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        part = LocalPart(path, descriptor)
+        if folders.identity(path) != part.identity:
+            return None
+        undo.pop_all()
+        return part

@@ -1,0 +1,93 @@
+"""How a part gets its final name: whole, at once, and never over somebody else's file unless the user said so."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from lading.adapters.disk import folders, kernel
+from lading.adapters.disk.part import LocalPart
+from lading.domain.errors import DestinationTaken, InvalidDestination
+
+_NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_ANOTHER_NAME = "choose another name with -o"
+
+
+def publish(part: LocalPart, name: str, folder: int, *, replace: bool) -> None:
+    """Give the part `name` in the open `folder`, durably; nothing happens when it has it already.
+
+    Raises:
+        DestinationTaken: something else has that name.
+        InvalidDestination: the file system has neither links nor a rename that never replaces.
+        OSError: what else the system says.
+    """
+    if folders.identity(name, folder) != part.identity:
+        if replace:
+            _replace(part, name, folder)
+        elif not _link(part, name, folder):
+            _move(part, name, folder)
+        if folders.identity(name, folder) != part.identity:
+            raise DestinationTaken(f"something else took the name {name} while it was being published")
+    folders.flush(folder)
+
+
+def _link(part: LocalPart, name: str, folder: int) -> bool:
+    """Link the inode that we hold, not whatever has its name by now; return False where there are no links."""
+    held = f"/proc/self/fd/{part.descriptor}"
+    source = held if os.path.lexists(held) else part.path
+    try:
+        os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        raise DestinationTaken(f"something lies at {name} already") from None
+    except FileNotFoundError:
+        raise _lost(part) from None
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            return False
+        raise
+    return True
+
+
+def _replace(part: LocalPart, name: str, folder: int) -> None:
+    """Link beside, under a name that follows from the part's, which we hold, and rename that over `name`."""
+    beside = f"{os.path.basename(part.path)}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    linked = _link(part, beside, folder)
+    try:
+        if linked:
+            os.replace(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        else:
+            os.replace(_own_name(part), name, dst_dir_fd=folder)
+    except OSError as error:
+        if linked:
+            os.unlink(beside, dir_fd=folder)
+        if isinstance(error, IsADirectoryError):
+            raise DestinationTaken(f"a folder lies at {name}", hint=_ANOTHER_NAME) from None
+        raise
+
+
+def _move(part: LocalPart, name: str, folder: int) -> None:
+    """Rename the part without ever replacing, for file systems without links."""
+    try:
+        kernel.rename_no_replace(_own_name(part), name, folder)
+    except FileExistsError:
+        raise DestinationTaken(f"something lies at {name} already") from None
+    except OSError as error:
+        if error.errno in kernel.NOT_HERE:
+            raise InvalidDestination(
+                f"the file system of {part.path} has neither links nor a rename that never replaces",
+                hint="use -d for a folder on another file system, or say --if-exists overwrite",
+            ) from error
+        raise
+
+
+def _own_name(part: LocalPart) -> str:
+    if folders.identity(part.path) != part.identity:
+        raise _lost(part)
+    return part.path
+
+
+def _lost(part: LocalPart) -> OSError:
+    return FileNotFoundError(errno.ENOENT, "the part was moved or removed by another program", part.path)

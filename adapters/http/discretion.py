@@ -1,0 +1,32 @@
+"""What httpx and httpcore may log of our exchanges: nothing.
+
+At INFO httpx logs the whole URL of each request, at DEBUG httpcore logs heads and quotes broken chunks: secrets,
+all of them (law 7). What other users of these libraries in the process do is still logged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+_ours: ContextVar[bool] = ContextVar("ours", default=False)
+
+
+def _is_not_ours(_: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+    logging.getLogger(_name).addFilter(_is_not_ours)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Keep what the libraries do for this task in this context out of their logs."""
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)

@@ -1,0 +1,111 @@
+"""The head of an answer, and its body into the caller's buffers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+import httpx
+import trio
+
+from lading.adapters.http import trouble
+from lading.adapters.http.discretion import unheard
+from lading.domain import urls
+from lading.domain.errors import TransferError
+from lading.domain.replies import Head
+
+CLOSING_S = 5.0
+_KEPT_BACK = frozenset({"set-cookie", "set-cookie2"})
+
+
+class HTTPXReply:
+    """One answer of httpx, its body not yet read; `url` is whole and stays in here."""
+
+    def __init__(self, response: httpx.Response, url: str) -> None:
+        self._response = response
+        self._url = url
+        self._head = _head(response, url)
+        self._chunks = response.aiter_raw()
+        self._left = memoryview(b"")
+        self._ended = False
+        self._failure: TransferError | None = None
+
+    @property
+    def head(self) -> Head:
+        """Status, headers (lower-case names, repeated ones joined, none that sets a cookie), and the public URL."""
+        return self._head
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Wait for more of the body, put it at the start of `buffer`, and return how many bytes; 0 is its end.
+
+        A call that was cancelled has broken the body off: what it may have received is not known any more.
+
+        Raises:
+            TransferError: the body broke off, stalled or timed out; bytes returned before were good.
+        """
+        assert len(buffer) > 0, "a buffer without room cannot tell the end of a body"
+        while not self._left and not self._ended:
+            self._left = await self._next()
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    async def aclose(self) -> None:
+        """Take what has arrived already; if that is the rest, the connection may serve again, else it is cut.
+
+        The chunks come through generators of httpx, which are unwound here and not left to the collector: a receive
+        under a cancelled scope returns what is there and then raises through all of them.
+        """
+        with unheard():
+            with trio.CancelScope(shield=True) as scope, contextlib.suppress(Exception):
+                scope.cancel()
+                while await self._chunk() is not None:
+                    pass
+            with trio.move_on_after(CLOSING_S, shield=True), contextlib.suppress(Exception):
+                await self._response.aclose()
+
+    async def _next(self) -> memoryview:
+        if self._failure is not None:
+            raise self._failure
+        self._failure = trouble.broken(self._url)
+        try:
+            with unheard():
+                chunk = await self._chunk()
+        except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
+            self._failure = trouble.in_body(error, self._url)
+        else:
+            self._failure = None
+            self._ended = chunk is None
+            return memoryview(chunk or b"")
+        raise self._failure
+
+    async def _chunk(self) -> bytes | None:
+        chunk = await anext(self._chunks, None)
+        if chunk is None and _has_surplus(self._response):
+            with contextlib.suppress(OSError):
+                self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        return chunk
+
+
+def _has_surplus(response: httpx.Response) -> bool:
+    """Tell whether bytes came behind the body, which would be taken for the answer to the next request.
+
+    Nothing public in httpx or httpcore shows them. If what is private moves, no connection is kept: slow, and safe.
+    """
+    inner: Any = response.stream
+    try:
+        for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+            inner = getattr(inner, name)
+        return bool(inner.trailing_data[0])
+    except AttributeError:
+        return True
+
+
+def _head(response: httpx.Response, url: str) -> Head:
+    headers: dict[str, str] = {}
+    for name, value in response.headers.multi_items():
+        if name not in _KEPT_BACK:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return Head(status=response.status_code, headers=headers, url=urls.public(url).url)

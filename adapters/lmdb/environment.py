@@ -1,0 +1,359 @@
+"""One LMDB environment as this process has it open: its map, its tables, its transactions.
+
+Rules that LMDB leaves to its users, and that this module keeps for all of ours:
+
+- The map is large and sparse, and grows when it is full, in one process at a time. Another process may have grown it:
+  then ours is adopted to it, and the work goes on. `lading.adapters.lmdb.gate` keeps readers out meanwhile.
+- A write transaction belongs to the thread that began it. Within the process writers take turns at a lock of ours,
+  with a bounded wait; between processes at LMDB's, which is freed at once when its holder dies.
+- An environment whose file was deleted or replaced goes on accepting commits that nobody will ever see. So each write
+  begins by asking whether the file under the path is still the one that is open.
+- After a fork LMDB must not be touched through what was inherited: the child's copy says so, and can be opened
+  afresh.
+- `writemap` and `sync=False` are never used: with them a full disk kills the process, or a power cut the store.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import lmdb
+
+from lading.adapters.lmdb.bell import CommitBell
+from lading.adapters.lmdb.faults import CommitUnknown, Gone, translate
+from lading.adapters.lmdb.gate import Gate
+from lading.adapters.lmdb.ground import DATA_FILE
+from lading.adapters.lmdb.locks import opening
+from lading.domain.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+    from lmdb import _Database as Table
+
+T = TypeVar("T")
+
+READERS_MAX = 1024
+TABLES_MAX = 256
+WRITE_WAIT_S = 60.0
+TRIES_MAX = 32
+"""How often a transaction is begun again because the map changed; doubled that often, it exceeds any address space."""
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How an environment is opened: the map's first size in bytes; whether each commit also flushes the meta page."""
+
+    map_size: int
+    metasync: bool = True
+
+
+class Environment:
+    """One open LMDB environment; opened and shared by `lading.adapters.lmdb.registry`."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.tables: dict[bytes, Table] = {}
+        self._data = os.fspath(folder / DATA_FILE)
+        self._gate = Gate()
+        self._opening_tables = threading.Lock()
+        self._turn = threading.Lock()
+        self._writer = 0
+        self.bell = CommitBell(self.last_transaction)
+        self._lmdb: Any = self._open()
+        found = os.stat(self._data)
+        self.identity = (found.st_dev, found.st_ino)
+
+    def _open(self) -> lmdb.Environment:
+        """Open LMDB's own handle; the caller sees to it that no other process opens at the same moment."""
+        try:
+            handle = lmdb.Environment(
+                os.fspath(self.folder),
+                map_size=self.settings.map_size,
+                metasync=self.settings.metasync,
+                mode=0o600,
+                create=False,
+                max_readers=READERS_MAX,
+                max_dbs=TABLES_MAX,
+                lib_version=0,
+            )
+            handle.reader_check()
+        except lmdb.Error as error:
+            raise translate(error, self.folder) from error
+        return handle
+
+    # Tables
+
+    def open_tables(self, names: Iterable[bytes], *, create: bool = True) -> None:
+        """See to it that `tables` has these; missing ones are made when `create` is set.
+
+        Raises:
+            StoreUnavailable: one is missing, and `create` is not set.
+        """
+        with self._opening_tables:  # LMDB allows one transaction of a process at a time to open tables
+            self._open_tables([name for name in names if name not in self.tables], create=create)
+
+    def _open_tables(self, wanted: list[bytes], *, create: bool) -> None:
+        if not wanted:
+            return
+        txn = self.begin_read()
+        try:
+            found = {name: self._lmdb.open_db(name, txn=txn, create=False) for name in wanted}
+            txn.commit()  # a handle from a transaction that is aborted is closed with it
+        except lmdb.NotFoundError:
+            if not create:
+                raise StoreUnavailable(
+                    f"{self.folder} lacks the table {wanted[0].decode()!r}",
+                    hint="open it once with leave to create its tables",
+                ) from None
+            found = None
+        except lmdb.Error as error:
+            raise translate(error, self.folder) from error
+        finally:
+            self.end_read(txn)
+        if found is None:
+            found = self.write(lambda txn: {name: self._lmdb.open_db(name, txn=txn) for name in wanted})
+        self.tables.update(found)
+
+    def table_names(self) -> list[bytes]:
+        """Return the names of all tables in the environment, whoever made them."""
+        return self.read(lambda txn: list(self._lmdb.dbs(txn=txn)))
+
+    # Reading
+
+    def read(self, work: Callable[[Transaction[bytes]], T]) -> T:
+        """Return what `work` finds in a read transaction; keep it short.
+
+        Raises:
+            LogDamaged: LMDB finds its pages damaged.
+            StoreUnavailable: as `begin_read`.
+        """
+        txn = self.begin_read()
+        try:
+            return work(txn)
+        except lmdb.Error as error:
+            raise translate(error, self.folder) from error
+        finally:
+            self.end_read(txn)
+
+    def begin_read(self) -> Transaction[bytes]:
+        """Begin a read transaction, to be ended soon by `end_read`: an open one keeps old pages alive.
+
+        Raises:
+            StoreUnavailable: the environment is closed, inherited through a fork, or out of reader slots.
+        """
+        for _ in range(TRIES_MAX):
+            try:
+                return self._gate.enter(self._lmdb.begin)
+            except lmdb.MapResizedError:
+                self._as_writer(lambda: self._remap(0))
+            except lmdb.PanicError:
+                self._as_writer(self.reopen)
+            except lmdb.ReadersFullError as error:
+                if not self._lmdb.reader_check():
+                    raise translate(error, self.folder) from error
+            except lmdb.Error as error:
+                raise translate(error, self.folder) from error
+        raise self._restless()
+
+    def end_read(self, txn: Transaction[bytes]) -> None:
+        """End a read transaction; one that is over already does no harm."""
+        self._gate.leave(txn)
+
+    def last_transaction(self) -> int:
+        """Return the number of the last commit of any process; needs no transaction and takes about a microsecond."""
+        try:
+            number: int = self._lmdb.info()["last_txnid"]
+        except lmdb.Error as error:
+            raise translate(error, self.folder) from error
+        return number
+
+    # Writing
+
+    def write(self, work: Callable[[Transaction[bytes]], T]) -> T:
+        """Run `work` in a write transaction and commit it, durable on return.
+
+        When the map has to grow, `work` runs again from its start, in a new transaction.
+
+        Raises:
+            CommitUnknown: only a look can tell whether the commit took place.
+            DiskFull: no room; nothing was stored, and the same call succeeds once there is some.
+            StoreUnavailable: nothing was stored, and the message says why.
+        """
+        txn = self.begin_write()
+        try:
+            for _ in range(TRIES_MAX):
+                try:
+                    result = work(txn)
+                    self.commit(txn)
+                except lmdb.MapFullError:
+                    txn = self.regrow(txn)
+                except lmdb.Error as error:
+                    raise translate(error, self.folder) from error
+                else:
+                    return result
+            raise self._restless()
+        finally:
+            self.end_write(txn)
+
+    def begin_write(self) -> Transaction[bytes]:
+        """Begin the one write transaction, in this thread, to be ended in it by `end_write` whatever happens.
+
+        Raises:
+            StoreUnavailable: another writer does not end, or the environment's file is not the one that was opened.
+            RuntimeError: this thread is within a write transaction of this environment already.
+        """
+        self._take_turn()
+        try:
+            self._check_in_place()
+            return self._begin_write()
+        except BaseException:
+            self._pass_turn()
+            raise
+
+    def commit(self, txn: Transaction[bytes]) -> None:
+        """Commit, durable on return.
+
+        Raises:
+            lmdb.MapFullError: the map must grow; nothing was stored.
+            CommitUnknown: as `write`.
+        """
+        if not self._writer:
+            raise StoreUnavailable(
+                "a write transaction cannot be committed after a fork", hint="commit it where it was begun"
+            )
+        try:
+            txn.commit()
+        except lmdb.MapFullError:
+            raise
+        except lmdb.Error as error:
+            raise CommitUnknown(translate(error, self.folder)) from error
+        self.bell.ring()
+
+    def regrow(self, txn: Transaction[bytes]) -> Transaction[bytes]:
+        """Drop a write transaction that found the map full, grow the map, and begin another in its place."""
+        txn.abort()
+        with opening(self.folder):
+            before = self._map_size()
+            self._remap(0)  # another process may have grown it
+            if self._map_size() <= before:
+                self._remap(2 * before)
+        return self._begin_write()
+
+    def end_write(self, txn: Transaction[bytes]) -> None:
+        """End a write transaction: undone, unless it was committed."""
+        if self._writer:
+            try:
+                txn.abort()
+            finally:
+                self._pass_turn()
+
+    def _begin_write(self) -> Transaction[bytes]:
+        for _ in range(TRIES_MAX):
+            try:
+                txn: Transaction[bytes] = self._lmdb.begin(write=True)
+            except lmdb.MapResizedError:
+                self._remap(0)
+            except lmdb.PanicError:
+                self.reopen()
+            except lmdb.Error as error:
+                raise translate(error, self.folder) from error
+            else:
+                return txn
+        raise self._restless()
+
+    def _take_turn(self) -> None:
+        me = threading.get_ident()
+        if self._writer == me:
+            raise RuntimeError("a write transaction cannot be begun within another of the same environment")
+        if not self._turn.acquire(timeout=WRITE_WAIT_S):
+            raise StoreUnavailable(
+                f"another thread has been writing to {self.folder} for {WRITE_WAIT_S:.0f} s",
+                hint="keep write transactions short",
+            )
+        self._writer = me
+
+    def _pass_turn(self) -> None:
+        self._writer = 0
+        self._turn.release()
+
+    def _as_writer(self, work: Callable[[], None]) -> None:
+        self._take_turn()
+        try:
+            work()
+        finally:
+            self._pass_turn()
+
+    def _check_in_place(self) -> None:
+        try:
+            found = os.stat(self._data)
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != self.identity:
+            raise StoreUnavailable(
+                f"{self.folder} was deleted or replaced while it was open; what is written now is never found again",
+                hint="start again, so that it is opened afresh",
+            )
+
+    def _restless(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"the map of {self.folder} does not come to rest", hint="try again; use a larger first map size"
+        )
+
+    # The handle itself
+
+    def _map_size(self) -> int:
+        size: int = self._lmdb.info()["map_size"]
+        return size
+
+    def _remap(self, size: int) -> None:
+        """Set the map's size in bytes, 0 for what other processes have grown it to; only in the write turn."""
+        with self._gate.alone():
+            try:
+                self._lmdb.set_mapsize(size)
+            except lmdb.Error as error:
+                raise translate(error, self.folder) from error
+
+    def reopen(self) -> None:
+        """Open LMDB's handle anew, which alone ends a panic; only in the write turn, between transactions."""
+        with self._gate.alone(), opening(self.folder):
+            self._lmdb.close()
+            self._lmdb = self._open()
+            names = list(self.tables)
+            with self._lmdb.begin() as txn:
+                self.tables.update({name: self._lmdb.open_db(name, txn=txn, create=False) for name in names})
+
+    def close(self) -> None:
+        """Close the handle, after the writer and the readers of this process have left or a bounded time has passed."""
+        handle = self._lmdb
+        if isinstance(handle, Gone):
+            return
+        took = self._turn.acquire(timeout=WRITE_WAIT_S)
+        try:
+            with self._gate.alone():
+                self._lmdb = Gone(f"{self.folder} is closed", "open it again")
+                handle.close()
+        finally:
+            if took:
+                self._turn.release()
+        self.bell.ring()
+
+    def forsake(self) -> Callable[[], None] | None:
+        """Disown what a fork left in the child; return what closes it there, None when a transaction was under way."""
+        handle, idle = self._lmdb, self._gate.idle and not self._writer
+        self._lmdb = Gone(
+            f"{self.folder} was opened before a fork, and LMDB does not survive one", "open it again in the child"
+        )
+        self._gate, self._turn, self._writer = Gate(), threading.Lock(), 0
+        self.bell = CommitBell(self.last_transaction)
+        _inherited.append(handle)
+        return handle.close if idle and not isinstance(handle, Gone) else None
+
+
+_inherited: list[Any] = []
+"""Handles from before a fork, never collected: closing them mid-transaction would end the parent's readers."""

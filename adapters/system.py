@@ -1,0 +1,84 @@
+"""The system's own time, randomness and worker threads, behind the domain's ports."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+from uuid import UUID
+
+import trio
+
+T = TypeVar("T")
+_RANDOM_BITS = 74 - 12
+
+
+class SystemClock:
+    """The wall clock and the monotonic clock of this machine; sleeps in trio."""
+
+    def now_ns(self) -> int:
+        """Return UTC as nanoseconds since 1970."""
+        return time.time_ns()
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await trio.sleep(seconds)
+
+
+class TimeOrdered:
+    """Makes UUIDv7s (RFC 9562 §5.7) that increase strictly, whatever the clock does, from a source of random bits.
+
+    The 12 bits after the milliseconds hold the fraction of the millisecond (§6.2, method 3); ids asked for at the same
+    instant, or after the clock has stepped back, follow the last one closely, so that a batch keeps its order.
+    """
+
+    def __init__(self, random_bits: Callable[[int], int]) -> None:
+        self._random_bits = random_bits
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def make(self, now_ns: int) -> UUID:
+        """Return the next id for the time `now_ns`."""
+        ms, rest_ns = divmod(now_ns, 1_000_000)
+        instant = (ms & (1 << 48) - 1) << 12 | rest_ns * 4096 // 1_000_000
+        with self._lock:
+            value = instant << _RANDOM_BITS | self._random_bits(_RANDOM_BITS - 1)
+            if value <= self._last:
+                value = self._last + 1 + self._random_bits(16)
+            self._last = value
+        high, low = value >> _RANDOM_BITS, value & (1 << _RANDOM_BITS) - 1
+        return UUID(int=(high >> 12) << 80 | 0x7 << 76 | (high & 0xFFF) << 64 | 0b10 << 62 | low)
+
+
+class SystemChance:
+    """Randomness of the operating system for ids, and a plain generator for jitter."""
+
+    def __init__(self) -> None:
+        self._jitter = random.Random()
+        self._ids = TimeOrdered(lambda bits: int.from_bytes(os.urandom(8), "big") >> (64 - bits))
+
+    def uniform(self, low: float, high: float) -> float:
+        """Return a number in [low, high]."""
+        return self._jitter.uniform(low, high)
+
+    def uuid(self, now_ns: int) -> UUID:
+        """Return a new time-ordered id."""
+        return self._ids.make(now_ns)
+
+
+class WorkerThreads:
+    """Blocking work in trio's worker threads, at most `most` at once; never abandoned half-way."""
+
+    def __init__(self, most: int = 64) -> None:
+        self._limiter = trio.CapacityLimiter(most)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run `work` in a worker thread and return what it returns."""
+        return await trio.to_thread.run_sync(work, limiter=self._limiter)

@@ -1,0 +1,44 @@
+"""Which pieces a download still holds, by its own events: what the disk is held against when a transfer resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lading.domain.events import Cancelled, Event, PieceRejected, Progressed, Removed, Restarted
+from lading.domain.pieces import Piece
+
+
+def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
+    """Return, in order of their bytes, the pieces that were logged and neither rejected nor given up since.
+
+    A piece that has grown replaces the shorter one that began at the same byte.
+    """
+    held: dict[int, Piece] = {}
+    for event in events:
+        match event:
+            case Progressed():
+                held |= {piece.start: piece for piece in event.pieces}
+            case PieceRejected():
+                held = {
+                    start: piece
+                    for start, piece in held.items()
+                    if piece.end <= event.start or piece.start >= event.end
+                }
+            case Restarted() | Cancelled() | Removed():
+                held = {}
+            case _:
+                pass
+    return tuple(held[start] for start in sorted(held))
+
+
+def contiguous(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+    """Return those of `pieces` (sorted) that lie end to end from byte 0: what a transfer in order can go on from."""
+    chain: list[Piece] = []
+    at = 0
+    for piece in pieces:
+        if piece.start > at:
+            break
+        if piece.start == at:
+            chain.append(piece)
+            at = piece.end
+    return tuple(chain)

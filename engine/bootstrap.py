@@ -1,0 +1,235 @@
+"""The one composition root: which adapter stands behind which port. Nobody else puts adapters together."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import attrs
+import trio
+
+from lading.adapters.disk import LocalDisk
+from lading.adapters.http import HTTPXTransport
+from lading.adapters.lmdb import LMDBStore
+from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
+from lading.adapters.vault import SealedVault
+from lading.domain import events as e
+from lading.domain.errors import UsageError
+from lading.domain.facts import Context
+from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
+from lading.engine import Engine
+from lading.home import EngineLock, Home, open_home
+from lading.journal import Journal
+from lading.live import Board
+from lading.logs import open_log
+from lading.nurseries import open_plain_nursery
+from lading.placing import Places
+from lading.reading import Reading
+from lading.recovery import Recovery
+from lading.scheduler import Hook, Scheduler
+from lading.services import Services
+from lading.settings import Settings, load
+from lading.version import VERSION
+from lading.views import Views
+from lading.writer import LogWriter
+
+ROLES = ("auto", "owner", "client")
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """The adapters of an engine, for those who bring their own: `lading.testing` does, and embedders may."""
+
+    log: Log
+    views: Views
+    disk: Disk
+    transport: Transport
+    vault: Vault
+    threads: Threads
+    clock: Clock
+    chance: Chance
+
+
+def default_home() -> Path:
+    """Return the home to use when nobody names one: `LADING_HOME`, else the platform's state directory."""
+    named = os.environ.get("LADING_HOME")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("lading"))
+
+
+def open_views(home: Home, log: Log) -> Views:
+    """Open the views of a log in a home; those of a log in memory end with the process."""
+    return Views(
+        log,
+        lambda folder: LMDBStore(folder, metasync=False),
+        home.path if getattr(log, "lasting", True) else None,
+        log_id=str(getattr(log, "log_id", "")),
+    )
+
+
+def open_reading(home: Home, log_url: str | None = None) -> Reading:
+    """Open the read side of a home, without an engine."""
+    log = open_log(log_url or "lmdb:", home.path)
+    return Reading(log, open_views(home, log))
+
+
+@asynccontextmanager
+async def open_engine(
+    home: str | os.PathLike[str] | None = None,
+    *,
+    downloads: str | os.PathLike[str] | None = None,
+    role: str = "auto",
+    log: str | None = None,
+    settings: Settings | None = None,
+    actor: str | None = None,
+    hook: Hook | None = None,
+    **overrides: Any,
+) -> AsyncIterator[Engine]:
+    """Open an engine on a home, made when it is not there yet.
+
+    Args:
+        home: the folder of log, views, vault and settings; by default `default_home()`.
+        downloads: the folder that relative destinations lie in; by default the current one.
+        role: `owner` to run downloads, `client` to only ask and look, `auto` to be the owner if nobody is.
+        log: a log URL; by default LMDB in the home.
+        settings: instead of those of the home and the environment.
+        actor: in whose name events are written; by default the user's.
+        hook: called at each step of each attempt; for tests.
+        overrides: single settings, such as `concurrency=8`.
+
+    Raises:
+        StoreLocked: `role` is owner and another engine owns the home.
+        StoreUnavailable, StoreNewer, IntegrityError: the home or its log cannot be used; nothing was changed.
+    """
+    if role not in ROLES:
+        raise UsageError(f"there is no role {role!r}", hint=f"roles are {', '.join(ROLES)}")
+    chance, clock, threads = SystemChance(), SystemClock(), WorkerThreads()
+    place = open_home(Path(home) if home is not None else default_home(), new_id=chance.uuid(clock.now_ns()))
+    chosen = settings or load(place.settings_path, os.environ, **overrides)
+    async with AsyncExitStack() as stack:
+        lock = EngineLock(place)
+        stack.callback(lock.release)
+        owner = role != "client" and lock.take()
+        if role == "owner" and not owner:
+            raise EngineLock.refuse(place)
+        opened = open_log(log or "lmdb:", place.path)
+        stack.callback(opened.close)
+        views = open_views(place, opened)
+        stack.callback(views.close)
+        vault = SealedVault(place.vault_path, LMDBStore)
+        stack.callback(vault.close)
+        transport = HTTPXTransport(
+            connect_timeout_s=chosen.connect_timeout_s,
+            read_timeout_s=chosen.stall_timeout_s,
+            trust_env=chosen.trust_env,
+        )
+        stack.push_async_callback(transport.aclose)
+        parts = Parts(
+            log=opened,
+            views=views,
+            disk=LocalDisk(),
+            transport=transport,
+            vault=vault,
+            threads=threads,
+            clock=clock,
+            chance=chance,
+        )
+        folder = str(Path(downloads).absolute()) if downloads is not None else None
+        context = Context(actor=actor or _user(), host=socket.gethostname())
+        engine = await stack.enter_async_context(
+            run_engine(parts, settings=chosen, context=context, owner=owner, folder=folder, cwd=os.getcwd(), hook=hook)
+        )
+        yield engine
+
+
+@asynccontextmanager
+async def run_engine(
+    parts: Parts,
+    *,
+    settings: Settings,
+    context: Context,
+    owner: bool,
+    folder: str | None,
+    cwd: str,
+    hook: Hook | None = None,
+) -> AsyncIterator[Engine]:
+    """Run an engine on ports that are open already; its tasks live as long as the block."""
+    engine: Engine | None = None
+
+    def on_commit() -> None:
+        if engine is not None:
+            engine.notice()
+
+    writer = LogWriter(parts.log, parts.threads, on_commit)
+    journal = Journal(parts.log, writer, parts.threads, parts.clock, parts.chance)
+    reading = Reading(parts.log, parts.views)
+    roots: Mapping[str, str] = {"/": "/"} | ({"downloads": folder} if folder is not None else {})
+    places = Places(roots, parts.disk, parts.threads, reading.owner)
+    services = Services(
+        log=parts.log,
+        journal=journal,
+        disk=parts.disk,
+        transport=parts.transport,
+        vault=parts.vault,
+        threads=parts.threads,
+        clock=parts.clock,
+        chance=parts.chance,
+        settings=settings,
+        context=context,
+        board=Board(),
+    )
+    worker = parts.chance.uuid(parts.clock.now_ns())
+    scheduler = Scheduler(services, reading, places, worker, hook) if owner else None
+    async with open_plain_nursery() as nursery:
+        await nursery.start(writer.run)
+        try:
+            if scheduler is not None:
+                await _take_over(services, reading, places, worker)
+            engine = Engine(
+                services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd
+            )
+            await nursery.start(engine.watch)
+            async with _working(scheduler):
+                yield engine
+            if scheduler is not None:
+                await journal.note(worker, e.EngineClosed(worker=worker), context=context)
+        finally:
+            writer.close()
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
+    """Run the scheduler beside the block, and stop it in good order after it."""
+    if scheduler is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        await nursery.start(scheduler.run)
+        try:
+            yield
+        finally:
+            scheduler.close()
+
+
+async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:
+    await services.threads.run(reading.catch_up)
+    await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
+    await Recovery(services, reading, places, worker).run()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+

@@ -1,0 +1,335 @@
+"""The engine: what an embedder holds in the hand.
+
+One engine owns a home and runs its downloads; every other engine on that home is a client, which appends commands and
+reads views and never touches a file. Both have the same methods. All of them may be called from any trio task while the
+`async with lading.open_engine(…)` block is open.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import trio
+
+from lading.domain import commands as c
+from lading.domain import estimate, secrets
+from lading.domain import events as e
+from lading.domain.download import Download, evolve
+from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
+from lading.domain.facts import Context, Fact
+from lading.domain.ports import Conflict, Entry
+from lading.domain.ports import Secrets as Sealed
+from lading.domain.requests import IfExists, Order, Request
+from lading.domain.states import ENDED, STOPPING, State
+from lading.journal import key_stream
+from lading.outcome import Outcome, Overall, of
+from lading.placing import Places, locate
+from lading.reading import Reading
+from lading.scheduler import Scheduler
+from lading.services import Services
+
+BATCH = 2048
+PAGE = 1000
+
+
+class Engine:
+    """An open engine; made by `lading.open_engine`, not by hand."""
+
+    def __init__(
+        self,
+        services: Services,
+        reading: Reading,
+        places: Places,
+        scheduler: Scheduler | None,
+        *,
+        worker: UUID,
+        cwd: str,
+        folder: str | None,
+    ) -> None:
+        self._s = services
+        self._reading = reading
+        self._places = places
+        self._scheduler = scheduler
+        self._cwd = cwd
+        self._folder = folder
+        self._news = trio.Event()
+        self.worker = worker
+
+    @property
+    def role(self) -> str:
+        """`owner` when this engine runs the downloads of its home, `client` when another does or none."""
+        return "owner" if self._scheduler is not None else "client"
+
+    @property
+    def reading(self) -> Reading:
+        """The blocking read side: views and log of this home."""
+        return self._reading
+
+    # -- asking for downloads --------------------------------------------------------------------------------------
+
+    async def submit(self, request: Request) -> Download:
+        """Queue a download; when this returns, it is durable.
+
+        A request with a `key` that is known already gives the download that it named before.
+
+        Raises:
+            InvalidDestination: the path leaves the download folder.
+            DestinationTaken: the file that it names exists and `if_exists` is fail.
+            StoreUnavailable: the log could not be written; nothing was queued.
+        """
+        return (await self.submit_many([request]))[0]
+
+    async def submit_many(self, requests: Sequence[Request]) -> list[Download]:
+        """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged."""
+        downloads: list[Download] = []
+        for start in range(0, len(requests), BATCH):
+            downloads += await self._submit_batch(requests[start : start + BATCH])
+        return downloads
+
+    async def _submit_batch(self, requests: Sequence[Request]) -> list[Download]:
+        now_ns = self._s.clock.now_ns()
+        parted: list[tuple[UUID, Order]] = []
+        sealed: list[tuple[UUID, Sealed]] = []
+        for request in requests:
+            id = self._s.chance.uuid(now_ns)
+            order, kept = self._part(request)
+            parted.append((id, order))
+            if kept is not None:
+                sealed.append((id, kept))
+        if sealed:
+            await self._s.threads.run(lambda: self._s.vault.keep(sealed))
+        plain = [(id, order) for id, order in parted if order.key is None]
+        downloads: dict[UUID, Download] = {}
+        if plain:
+            entries = [self._queued(id, order, now_ns) for id, order in plain]
+            answer = await self._append(entries)
+            assert not isinstance(answer, Conflict), "a new id cannot have a stream yet"
+        for id, order in parted:
+            if order.key is not None:
+                downloads[id] = await self._submit_keyed(id, order, order.key, now_ns)
+            else:
+                downloads[id] = Download(
+                    id=id,
+                    state=State.QUEUED,
+                    order=order,
+                    priority=order.priority,
+                    added_at_ns=now_ns,
+                    updated_at_ns=now_ns,
+                )
+        self.notice()
+        return [downloads[id] for id, _ in parted]
+
+    def _part(self, request: Request) -> tuple[Order, Sealed | None]:
+        root, folder, name = locate(request, self._folder, self._cwd)
+        if name is not None and request.if_exists is IfExists.FAIL and request.key is None:
+            final = self._places.absolute(root, str(Path(folder) / name))
+            if self._s.disk.inode(final) is not None:
+                raise DestinationTaken(f"{final} exists already")
+        return secrets.part(request, self._s.vault.handle, root=root, folder=folder, name=name)
+
+    def _queued(self, id: UUID, order: Order, now_ns: int) -> Entry:
+        return self._s.journal.entry(id, 1, e.Queued(order=order), now_ns, self._s.context)
+
+    async def _append(self, entries: Sequence[Entry]) -> tuple[int, ...] | Conflict:
+        return (await self._s.journal.append([entries]))[0]
+
+    async def _submit_keyed(self, id: UUID, order: Order, key: str, now_ns: int) -> Download:
+        """Queue under the caller's key, unless the key names a download that has not been removed."""
+        stream = key_stream(key)
+        while True:
+            claims = await self._s.journal.facts(stream)
+            if claims:
+                claim = claims[-1].event
+                assert isinstance(claim, e.KeyClaimed)
+                held = await self._s.journal.load(claim.download)
+                if held is not None and held.state not in {State.REMOVED, State.REMOVING}:
+                    return held
+            claimed = e.KeyClaimed(key=key, download=id)
+            version = claims[-1].version + 1 if claims else 1
+            entries = [
+                self._s.journal.entry(stream, version, claimed, now_ns, self._s.context),
+                self._queued(id, order, now_ns),
+            ]
+            if not isinstance(await self._append(entries), Conflict):
+                download = await self._s.journal.load(id)
+                assert download is not None
+                return download
+
+    # -- control ---------------------------------------------------------------------------------------------------
+
+    async def pause(self, *ids: UUID, wait: bool = True) -> list[Download]:
+        """Let downloads rest; a running one has stopped writing when this returns, unless `wait` is false."""
+        return await self._control(ids, c.Pause(), wait=wait)
+
+    async def resume(self, *ids: UUID) -> list[Download]:
+        """Let paused or waiting downloads go on."""
+        return await self._control(ids, c.Resume(), wait=False)
+
+    async def cancel(self, *ids: UUID, wait: bool = True) -> list[Download]:
+        """Give downloads up; when this returns, no write of theirs follows, unless `wait` is false."""
+        return await self._control(ids, c.Cancel(), wait=wait)
+
+    async def retry(self, *ids: UUID) -> list[Download]:
+        """Try failed, cancelled or waiting downloads again, now."""
+        return await self._control(ids, c.Retry(), wait=False)
+
+    async def remove(self, *ids: UUID, files: bool = False, wait: bool = True) -> list[Download]:
+        """Take downloads out of the queue, and with `files` the published files of completed ones off the disk."""
+        return await self._control(ids, c.Remove(files=files), wait=wait)
+
+    async def prioritise(self, priority: int, *ids: UUID) -> list[Download]:
+        """Give downloads another priority; higher runs first."""
+        return await self._control(ids, c.Prioritise(priority=priority), wait=False)
+
+    async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
+        """Append the command to each stream; one act of a person shares one correlation id."""
+        context = Context(
+            actor=self._s.context.actor,
+            host=self._s.context.host,
+            correlation=self._s.chance.uuid(self._s.clock.now_ns()),
+        )
+        answers: list[Download] = []
+        refused: UsageError | None = None
+        for id in ids:
+            state = await self._s.journal.load(id)
+            if state is None:
+                refused = refused or UnknownDownload(f"there is no download {id}")
+                continue
+            try:
+                answers.append(await self._s.journal.execute(id, command, state=state, context=context))
+            except IllegalCommand as error:
+                refused = refused or error
+        self.notice()
+        if wait:
+            answers = [await self._settled(answer) for answer in answers]
+        if refused is not None:
+            raise refused
+        return answers
+
+    async def _settled(self, download: Download) -> Download:
+        """Wait until a download that is asked to stop has stopped and its files are as its state wants them."""
+        while True:
+            news = self._news
+            download = await self.get(download.id)
+            if download.state not in STOPPING and not (download.litter and self._scheduler is not None):
+                return download
+            await news.wait()
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    async def get(self, id: UUID) -> Download:
+        """Return a download as the log has it now.
+
+        Raises:
+            UnknownDownload: there is none of that id.
+        """
+        download = await self._s.journal.load(id)
+        if download is None:
+            raise UnknownDownload(f"there is no download {id}")
+        return download
+
+    async def wait(self, id: UUID) -> Outcome:
+        """Wait until a download has ended, and return how."""
+        download: Download | None = None
+        while True:
+            news = self._news
+            download = await self._s.journal.load(id, download)
+            if download is None:
+                raise UnknownDownload(f"there is no download {id}")
+            if download.state in ENDED:
+                return self.outcome(download)
+            await news.wait()
+
+    def outcome(self, download: Download) -> Outcome:
+        """Return how a download that has ended did end."""
+        path = self._places.absolute(download.order.root, download.path) if download.path else None
+        return of(download, path)
+
+    async def wait_idle(self) -> None:
+        """Wait until nothing is queued, waiting for time, or running."""
+        while True:
+            news = self._news
+            await self._s.threads.run(self._reading.catch_up)
+            if not await self._s.threads.run(self._reading.unfinished):
+                return
+            await news.wait()
+
+    async def follow(self, id: UUID | None = None, *, after: int | None = None) -> AsyncIterator[Fact]:
+        """Yield facts as they are recorded: of one download from its first, or of all after position `after`.
+
+        Following one download ends when it has ended; following all goes on until the caller stops. Without `after`,
+        following all begins with what is recorded from now on.
+        """
+        if id is not None:
+            state: Download | None = None
+            while True:
+                news = self._news
+                for fact in await self._s.journal.facts(id, state.version if state else 0):
+                    state = evolve(state, fact.event, stream=id, at_ns=fact.at_ns)
+                    yield fact
+                if state is None:
+                    raise UnknownDownload(f"there is no download {id}")
+                if state.ended:
+                    return
+                await news.wait()
+        position = await self._s.threads.run(self._s.log.head) if after is None else after
+        while True:
+            news = self._news
+            page = await self._s.threads.run(functools.partial(self._reading.facts, after=position, limit=PAGE))
+            for fact in page:
+                position = fact.position
+                yield fact
+            if not page:
+                await news.wait()
+
+    async def listing(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the queue as `lading list --json` shows it, with live rates of what runs here."""
+        await self._s.threads.run(self._reading.catch_up)
+        live = self._s.board.look(self._s.clock.monotonic())
+        return await self._s.threads.run(
+            lambda: list(self._reading.listing(now_ns=self._s.clock.now_ns(), live=live, **query))
+        )
+
+    async def progress(self) -> Overall:
+        """Return the whole engine at this moment."""
+        await self._s.threads.run(self._reading.catch_up)
+        totals = await self._s.threads.run(self._reading.totals)
+        counts = await self._s.threads.run(self._reading.counts)
+        live = self._s.board.look(self._s.clock.monotonic())
+        rates = [look.rate for look in live.values() if look.rate is not None]
+        rate = sum(rates) if rates else None
+        received, total = totals.received, None if totals.unsized else totals.total
+        return Overall(
+            active=len(live),
+            queued=counts["queued"],
+            waiting=counts["waiting"],
+            received=received,
+            total=total,
+            rate=rate,
+            eta=estimate.eta(received, total, rate),
+            percent=estimate.percent(received, total),
+        )
+
+    # -- its own business ------------------------------------------------------------------------------------------
+
+    def notice(self) -> None:
+        """Tell those who wait that the log has grown; called by the writer after each commit."""
+        news, self._news = self._news, trio.Event()
+        news.set()
+        if self._scheduler is not None:
+            self._scheduler.wake()
+
+    async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Look for what other processes append, for as long as the engine is open."""
+        head = await self._s.threads.run(self._s.log.head)
+        task_status.started()
+        while True:
+            await self._s.clock.sleep(self._s.settings.poll_s)
+            now = await self._s.threads.run(self._s.log.head)
+            if now != head:
+                head = now
+                self.notice()

@@ -1,0 +1,139 @@
+"""Generations of views: numbered folders of which one is current, named by a pointer file.
+
+    HOME/views       the number of the current generation
+    HOME/views-7/    its store
+
+Views are never repaired in place. A new generation is made beside the old one and becomes current by one rename;
+whoever holds the old one notices that at its next look at the pointer. Older folders are removed then: on the systems
+that we run on, an open store outlives its folder.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Protocol
+
+from lading.domain.errors import StoreUnavailable
+from lading.home import write_durably
+
+_FOLDER = re.compile(r"views-(\d{1,15})")
+
+
+class Generations(Protocol):
+    """Where generations are kept."""
+
+    def current(self) -> int | None:
+        """Return the number of the current generation, None when there is none whose folder exists."""
+        ...
+
+    def begin(self) -> int:
+        """Return the number of a new generation, greater than any before, whose folder is there and nobody uses."""
+        ...
+
+    def folder(self, number: int) -> Path:
+        """Return where the store of a generation lies."""
+        ...
+
+    def adopt(self, number: int) -> None:
+        """Make a generation the current one, durably, and remove those before it."""
+        ...
+
+    def drop(self, number: int) -> None:
+        """Remove a generation that is not current."""
+        ...
+
+
+class HomeGenerations:
+    """Generations in a home folder, shared with other processes.
+
+    Raises:
+        StoreUnavailable: from every method, when the home cannot be read or written.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._pointer = home / "views"
+
+    def current(self) -> int | None:
+        """Return the number of the current generation, None when there is none whose folder exists."""
+        try:
+            words = self._pointer.read_bytes().strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable(error) from error
+        if not words.isdigit():
+            return None
+        number = int(words)
+        return number if self.folder(number).is_dir() else None
+
+    def begin(self) -> int:
+        """Make the folder of a new generation, and return its number."""
+        try:
+            self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            while True:
+                number = 1 + max((found for found, _ in self._folders()), default=0)
+                try:
+                    self.folder(number).mkdir(mode=0o700)
+                except FileExistsError:
+                    continue
+                return number
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def folder(self, number: int) -> Path:
+        """Return where the store of a generation lies."""
+        return self._home / f"views-{number}"
+
+    def adopt(self, number: int) -> None:
+        """Make a generation the current one, durably, and remove those before it."""
+        try:
+            write_durably(self._pointer, b"%d\n" % number)
+            older = [folder for found, folder in self._folders() if found < number]
+        except OSError as error:
+            raise self._unavailable(error) from error
+        for folder in older:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def drop(self, number: int) -> None:
+        """Remove a generation that is not current."""
+        shutil.rmtree(self.folder(number), ignore_errors=True)
+
+    def _folders(self) -> list[tuple[int, Path]]:
+        found = ((_FOLDER.fullmatch(path.name), path) for path in self._home.iterdir())
+        return [(int(match[1]), path) for match, path in found if match is not None]
+
+    def _unavailable(self, error: OSError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"the views in {self._home} cannot be used: {error.strerror}", hint="check the home's owner, mode and room"
+        )
+
+
+class PassingGenerations:
+    """Generations that end with their process, for a log in memory; their folders are names and nothing else."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._current: int | None = None
+
+    def current(self) -> int | None:
+        """Return the number of the current generation."""
+        return self._current
+
+    def begin(self) -> int:
+        """Return the number of a new generation."""
+        self._last += 1
+        return self._last
+
+    def folder(self, number: int) -> Path:
+        """Return a name for a generation."""
+        return Path(f"views-{number}")
+
+    def adopt(self, number: int) -> None:
+        """Make a generation the current one."""
+        self._current = number
+
+    def drop(self, number: int) -> None:
+        """Forget a generation."""

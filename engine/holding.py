@@ -1,0 +1,117 @@
+"""The disk's side of an attempt: the part file, what the log vouches for in it, and the tally of its bytes.
+
+Every blocking step runs in a worker thread. Nothing here speaks to the log; it returns what there is to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from lading.domain import digests
+from lading.domain.pieces import Piece
+from lading.domain.ports import Disk, Part, Threads
+from lading.domain.tally import Tally
+
+READ_BYTES = 1024 * 1024
+PREALLOCATE_STEP = 256 * 1024 * 1024
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """A range of the part that does not count: damaged since it was logged, or never vouched for."""
+
+    start: int
+    end: int
+    reason: str
+
+
+class Holding:
+    """A part file in hand. Bytes are written in order, digested as they go by, and flushed before anyone claims them."""
+
+    def __init__(self, part: Part, disk: Disk, threads: Threads, *, algorithm: str, reserve_bytes: int) -> None:
+        self.part = part
+        self._disk = disk
+        self._threads = threads
+        self._algorithm = algorithm
+        self._reserve_bytes = reserve_bytes
+        self._allocated = 0
+        self.tally = Tally(algorithm, None)
+
+    async def check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
+        """Hold the part against the log's pieces, which lie end to end from byte 0, and cut off what does not count.
+
+        Returns:
+            What was found not to count, to be said in events before anything is written over it.
+        """
+        return await self._threads.run(lambda: self._check(pieces, total))
+
+    def _check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
+        self.tally = Tally(self._algorithm, total)
+        findings: list[Finding] = []
+        size = self.part.size()
+        for piece in pieces:
+            data = self.part.read(piece.start, piece.size)
+            if len(data) != piece.size or digests.of(data, piece.digest.partition(":")[0]) != piece.digest:
+                reason = "the part file is shorter" if len(data) != piece.size else "the digest does not match"
+                findings.append(Finding(start=piece.start, end=pieces[-1].end, reason=reason))
+                break
+            self.tally.take_logged(memoryview(data))
+        if size > max(self.tally.at, pieces[-1].end if pieces else 0):
+            start = max(self.tally.at, pieces[-1].end if pieces else 0)
+            findings.append(Finding(start=start, end=size, reason="the log does not vouch for it"))
+        return findings
+
+    async def cut(self) -> None:
+        """Cut the part down to what counts."""
+        await self._threads.run(lambda: self.part.truncate(self.tally.at))
+
+    async def start_over(self, total: int | None) -> None:
+        """Empty the part and begin a new tally."""
+        self.tally = Tally(self._algorithm, total)
+        self._allocated = 0
+        await self._threads.run(lambda: self.part.truncate(0))
+
+    async def copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
+        """Copy the pieces of another part, which somebody else holds, as far as their digests agree.
+
+        Returns:
+            The pieces that are in our part now, written but not flushed.
+        """
+        return await self._threads.run(lambda: self._copy_from(path, pieces, total))
+
+    def _copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
+        self.tally = Tally(self._algorithm, total)
+        for piece in pieces:
+            data = self._disk.read(path, piece.start, piece.size)
+            if len(data) != piece.size or digests.of(data, piece.digest.partition(":")[0]) != piece.digest:
+                break
+            self.part.write(piece.start, data)
+            self.tally.take(memoryview(data))
+        return self.tally.snapshot()
+
+    async def write(self, data: memoryview, total: int | None) -> None:
+        """Write and digest the next bytes in order.
+
+        Raises:
+            DiskFull: there is no room; nothing that the log claims is harmed.
+        """
+        await self._threads.run(lambda: self._write(data, total))
+
+    def _write(self, data: memoryview, total: int | None) -> None:
+        end = self.tally.at + len(data)
+        if total is not None and end > self._allocated and total > READ_BYTES:
+            step = min(total, end + PREALLOCATE_STEP)
+            free = self._disk.free(self.part.path.rpartition("/")[0])
+            if free - (step - self._allocated) > self._reserve_bytes:
+                self.part.preallocate(step)
+            self._allocated = step
+        self.part.write(self.tally.at, data)
+        self.tally.take(data)
+
+    async def flush(self) -> tuple[Piece, ...]:
+        """Make what was written durable, and return the pieces that may now be logged (watermark first, then flush)."""
+        pieces = self.tally.snapshot()
+        await self._threads.run(self.part.flush)
+        return pieces

@@ -1,0 +1,147 @@
+"""A home: the folder in which one engine keeps its log, views, vault and settings, and the lock that says whose it is.
+
+    HOME/home.json      format and id of the home; written once, never rewritten in place
+    HOME/engine.lock    held by `flock` by the one engine that runs here; taken over at once when its holder dies
+    HOME/log/           the log, when it is LMDB (the default)
+    HOME/views, views-N the current generation of views, and its store
+    HOME/vault/         secrets, made when there is the first one
+    HOME/settings.toml  settings of this home
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import attrs
+import orjson
+
+from lading.domain.errors import IntegrityError, StoreLocked, StoreNewer, StoreUnavailable
+
+FORMAT = 1
+MARKER = "home.json"
+
+
+@attrs.frozen
+class Home:
+    """An opened home folder: where it is, and which it is."""
+
+    path: Path
+    id: UUID
+
+    @property
+    def log_path(self) -> Path:
+        """The folder of the LMDB log."""
+        return self.path / "log"
+
+    @property
+    def vault_path(self) -> Path:
+        """The folder of the vault."""
+        return self.path / "vault"
+
+    @property
+    def settings_path(self) -> Path:
+        """The file of this home's settings."""
+        return self.path / "settings.toml"
+
+
+def open_home(path: Path, *, new_id: UUID | None) -> Home:
+    """Open the home at `path`; when there is none yet, make it with the id `new_id`.
+
+    Raises:
+        StoreUnavailable: it is a file, cannot be read or written, or is missing and `new_id` is None.
+        StoreNewer: a newer Lading made it.
+        IntegrityError: its marker cannot be read.
+    """
+    path = path.absolute()
+    marker = path / MARKER
+    try:
+        if path.exists() and not path.is_dir():
+            raise StoreUnavailable(f"the home {path} is a file", hint="name a folder with --home or LADING_HOME")
+        if not marker.exists():
+            if new_id is None:
+                raise StoreUnavailable(f"there is no home at {path}", hint="`lading add` or `lading get` makes one")
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_durably(marker, orjson.dumps({"format": FORMAT, "id": new_id.hex}), replace=False)
+        words: Any = orjson.loads(marker.read_bytes())
+        form, id_hex = words["format"], words["id"]
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the home {path} cannot be used: {error.strerror}", hint="check its owner and mode, or choose another"
+        ) from error
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise IntegrityError(f"{marker} is damaged: it does not tell format and id of the home") from error
+    if not isinstance(form, int) or form > FORMAT:
+        raise StoreNewer(f"the home {path} has format {form}; this version of Lading reads up to {FORMAT}")
+    return Home(path, UUID(hex=id_hex))
+
+
+def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
+    """Put `data` at `path` so that a crash leaves the old file or the new one, whole.
+
+    Without `replace`, a file that is there already wins and `data` is dropped.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(draft, path)
+        else:
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class EngineLock:
+    """The right to be the engine of a home: an exclusive `flock`, let go of when the process ends in any way."""
+
+    def __init__(self, home: Home) -> None:
+        self._path = home.path / "engine.lock"
+        self._descriptor: int | None = None
+
+    def take(self) -> bool:
+        """Try to become the owner, without waiting, and tell whether that worked."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                return False
+            raise StoreUnavailable(
+                f"this file system does not lock files: {error.strerror}", hint="put the home on a local disk"
+            ) from error
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Stop being the owner; a second call does nothing."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    @staticmethod
+    def refuse(home: Home) -> StoreLocked:
+        """Return the error for work that only the owner may do."""
+        return StoreLocked(f"another engine owns the home {home.path}")

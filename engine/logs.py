@@ -1,0 +1,83 @@
+"""Which log a log URL names: the one table of the logs that there are, each imported only when it is asked for.
+
+    lmdb:              the default: the folder `log` in the home
+    lmdb:PATH          a folder of its own
+    sqlite:PATH        one SQLite file
+    postgresql://…     a table in a PostgreSQL database, as libpq reads such URLs; `schema=NAME` chooses the schema
+    memory:            this process's memory, gone with it
+
+Relative paths lie in the home, so that a URL means the same log wherever the command is typed; `~` works.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lading.domain.errors import InvalidSetting, StoreUnavailable
+from lading.domain.ports import Log
+
+DEFAULT = "lmdb:"
+ALLOWED = "lmdb:, lmdb:PATH, sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:"
+
+
+def open_log(url: str, home: Path) -> Log:
+    """Open the log that `url` names, made when it is missing.
+
+    Args:
+        url: one of the forms above.
+        home: the home's folder; paths are relative to it.
+
+    Raises:
+        InvalidSetting: not a log URL. The message does not repeat it: it may hold a password.
+        StoreUnavailable, StoreNewer, LogDamaged, DiskFull: that log cannot be used as it is.
+    """
+    scheme, colon, rest = url.strip().partition(":")
+    match scheme.lower() if colon else "":
+        case "lmdb":
+            return _open_lmdb(_path(rest or "log", home))
+        case "sqlite" if rest.strip("/"):
+            return _open_sqlite(_path(rest, home))
+        case "postgresql" | "postgres" if rest.startswith("//"):
+            return _open_postgres(url.strip())
+        case "memory" if not rest:
+            return _open_memory()
+        case _:
+            raise InvalidSetting("this is not the URL of a log", hint=f"allowed is {ALLOWED}")
+
+
+def _path(text: str, home: Path) -> Path:
+    return home.absolute() / Path(text).expanduser()
+
+
+def _open_lmdb(folder: Path) -> Log:
+    from lading.adapters.lmdb.log import LMDBLog
+
+    return LMDBLog(folder)
+
+
+def _open_sqlite(path: Path) -> Log:
+    from lading.adapters import sqlite_recorder
+    from lading.adapters.recorder_log import RecorderLog
+
+    recorder = sqlite_recorder.open_recorder(path)
+    return RecorderLog(recorder, explain=sqlite_recorder.explain, close=recorder.datastore.close)
+
+
+def _open_postgres(url: str) -> Log:
+    try:
+        from lading.adapters import postgres_recorder
+    except ImportError:
+        raise StoreUnavailable(
+            "PostgreSQL logs need a package that is not installed", hint="python -m pip install 'lading[postgres]'"
+        ) from None
+    from lading.adapters.recorder_log import RecorderLog
+
+    recorder = postgres_recorder.open_recorder(url)
+    return RecorderLog(recorder, explain=postgres_recorder.explainer(recorder), close=recorder.datastore.close)
+
+
+def _open_memory() -> Log:
+    from lading.adapters.memory_recorder import MemoryRecorder
+    from lading.adapters.recorder_log import RecorderLog
+
+    return RecorderLog(MemoryRecorder())

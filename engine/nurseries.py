@@ -1,0 +1,38 @@
+"""Nurseries whose errors come out as they were raised.
+
+Trio wraps whatever leaves a nursery in an exception group. For an embedder the engine's tasks are an implementation
+detail: an error of the home, or one of the block's own, must arrive as itself. Only when several really happened at
+once does a group remain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+
+@asynccontextmanager
+async def open_plain_nursery() -> AsyncIterator[trio.Nursery]:
+    """Open a nursery; an exception that is alone in its group leaves without it."""
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+    except BaseExceptionGroup as group:
+        alone = _alone(group)
+        if alone is None:
+            raise
+        raise alone from alone.__cause__
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """Return the one exception that is not a mere cancellation, if there is just one."""
+    leaves = [leaf for leaf in _leaves(group) if not isinstance(leaf, trio.Cancelled)]
+    return leaves[0] if len(leaves) == 1 else None
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]

@@ -1,0 +1,161 @@
+"""Where files go: final paths and part files below their roots, and who may have which.
+
+Paths in the log are relative to a named root, so that a home can move with its folder. A final path is settled when an
+attempt starts and again if the server names the file; no two running downloads get the same one, and what already lies
+there is treated as the request says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from uuid import UUID
+
+import attrs
+
+from lading.domain import names, urls
+from lading.domain.download import Download
+from lading.domain.errors import DestinationTaken, InvalidDestination
+from lading.domain.ports import Disk, Threads
+from lading.domain.requests import IfExists, Request
+
+MOST_NUMBERS = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """A settled destination: the final `path` below its root, and the storage that it is on.
+
+    `skip` tells that something lies there and the request is content with it.
+    """
+
+    path: str
+    storage: str
+    skip: bool = False
+
+    def part(self, attempt: int) -> str:
+        """Return the part file of an attempt, hidden beside the final path, below the same root."""
+        path = PurePosixPath(self.path)
+        return str(path.with_name(f".{path.name}.{attempt}.part"))
+
+
+class Places:
+    """Settles destinations; `owner` tells which download the log says has a path."""
+
+    def __init__(
+        self,
+        roots: Mapping[str, str],
+        disk: Disk,
+        threads: Threads,
+        owner: Callable[[str, str], UUID | None],
+    ) -> None:
+        self._roots = roots
+        self._disk = disk
+        self._threads = threads
+        self._owner = owner
+        self._reserved: dict[str, UUID] = {}
+
+    def absolute(self, root: str, path: str) -> str:
+        """Return a path of the log as one of the disk.
+
+        Raises:
+            InvalidDestination: the root is not known here.
+        """
+        base = self._roots.get(root)
+        if base is None:
+            raise InvalidDestination(f"this engine has no folder called {root!r}", hint="open it with that folder")
+        return str(PurePosixPath(base) / path)
+
+    async def settle(self, download: Download, server_name: str | None = None) -> Place:
+        """Settle where a download goes, with the name that the server gave, if it gave one, and reserve that.
+
+        Raises:
+            DestinationTaken: something lies there, or another download is to go there.
+            InvalidDestination: it leaves its folder, or cannot be.
+        """
+        place = await self._threads.run(lambda: self._settle(download, server_name))
+        self.release(download.id)
+        self._reserved[self.absolute(download.order.root, place.path)] = download.id
+        return place
+
+    def release(self, id: UUID) -> None:
+        """Let go of the path that is reserved for a download."""
+        self._reserved = {path: owner for path, owner in self._reserved.items() if owner != id}
+
+    def _settle(self, download: Download, server_name: str | None) -> Place:
+        order = download.order
+        if order.name is not None:
+            name = order.name
+        elif server_name is not None:
+            name = names.clean(server_name)
+        elif download.path is not None:
+            name = PurePosixPath(download.path).name
+        else:
+            name = names.clean(urls.last_segment(order.url))
+        folder = self.absolute(order.root, order.folder)
+        storage = self._disk.storage(folder)
+        path = str(PurePosixPath(order.folder) / name)
+        self._disk.check(self.absolute(order.root, ""), self.absolute(order.root, path))
+        if self._free(download, path) or order.if_exists is IfExists.OVERWRITE:
+            return Place(path=path, storage=storage)
+        if order.if_exists is IfExists.SKIP:
+            return Place(path=path, storage=storage, skip=True)
+        if order.if_exists is IfExists.RENAME:
+            for number in range(2, MOST_NUMBERS):
+                other = str(PurePosixPath(order.folder) / names.numbered(name, number))
+                if self._free(download, other):
+                    return Place(path=other, storage=storage)
+        raise DestinationTaken(f"{self.absolute(order.root, path)} exists already, or another download will make it")
+
+    def _free(self, download: Download, path: str) -> bool:
+        absolute = self.absolute(download.order.root, path)
+        holder = self._reserved.get(absolute) or self._owner(download.order.root, path)
+        return holder in {None, download.id} and self._disk.inode(absolute) is None
+
+
+def locate(request: Request, folder: str | None, cwd: str) -> tuple[str, str, str | None]:
+    """Return root, folder below it and name (or None) of what a request asks for.
+
+    Args:
+        request: its `path` is a file that the user typed and defines its own place; `folder` likewise.
+        folder: the engine's download folder, known as the root `downloads`; None when it has none.
+        cwd: where relative paths that the user typed begin, absolute.
+
+    Raises:
+        InvalidDestination: the path names a folder or nothing.
+    """
+    base = PurePosixPath(cwd)
+    if request.path is not None:
+        if request.path.endswith("/") or PurePosixPath(request.path).name in {"", ".."} or "\0" in request.path:
+            raise InvalidDestination(f"{request.path!r} does not name a file", hint="-o takes a file, -d a folder")
+        inside = PurePosixPath(request.path)
+        if request.folder is not None or folder is None:
+            target = _normal(base / (request.folder or "") / inside)
+        else:
+            target = _normal(PurePosixPath(folder) / inside)
+            if not inside.is_absolute() and not target.is_relative_to(folder):
+                raise InvalidDestination(f"{request.path!r} leaves the download folder")
+        return _below(target.parent, folder, target.name)
+    if request.folder is not None:
+        return _below(_normal(base / request.folder), folder, None)
+    return ("downloads", "", None) if folder is not None else _below(base, None, None)
+
+
+def _normal(path: PurePosixPath) -> PurePosixPath:
+    parts: list[str] = []
+    for part in path.parts:
+        if part == "..":
+            del parts[max(1, len(parts) - 1) :]
+        else:
+            parts.append(part)
+    return PurePosixPath(*parts)
+
+
+def _below(target: PurePosixPath, folder: str | None, name: str | None) -> tuple[str, str, str | None]:
+    if folder is not None and target.is_relative_to(folder):
+        return "downloads", _text(target.relative_to(folder)), name
+    return "/", _text(target.relative_to("/")), name
+
+
+def _text(path: PurePosixPath) -> str:
+    return "" if str(path) == "." else str(path)

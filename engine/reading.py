@@ -1,0 +1,202 @@
+"""The read side of a home: its views, caught up first, and its log. All of it blocks; none of it writes to the log.
+
+The command line's looking verbs stand on this alone, without an engine; the engine runs it in worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from lading.adapters import codec
+from lading.domain import scheduling
+from lading.domain.download import Download
+from lading.domain.errors import UnknownDownload
+from lading.domain.facts import Fact
+from lading.domain.ports import Log, Reader
+from lading.domain.states import State
+from lading.journal import key_stream
+from lading.live import Live
+from lading.projections import destinations, history, litter, progress, queue, roster
+from lading.views import ROWS, Views
+
+SHORTEST_PREFIX = 4
+PAGE = 1000
+
+
+class Reading:
+    """Questions to the views and the log of one home."""
+
+    def __init__(self, log: Log, views: Views) -> None:
+        self.log = log
+        self.views = views
+        self.next_due_ns: int | None = None
+        self.blocked_count = 0
+
+    def catch_up(self) -> None:
+        """Fold what the log has grown by into the views, and look when something is due next."""
+        while not self.views.catch_up().reached:
+            continue
+        with self.views.read() as reader:
+            self.next_due_ns = queue.next_due(reader)
+            self.blocked_count = sum(queue.reasons(reader).values())
+
+    def close(self) -> None:
+        """Let go of views and log."""
+        self.views.close()
+        self.log.close()
+
+    # -- one download ----------------------------------------------------------------------------------------------
+
+    def get(self, id: UUID) -> Download | None:
+        """Return a download as the views have it, or None."""
+        with self.views.read() as reader:
+            return progress.get(reader, id, ROWS)
+
+    def find(self, text: str) -> Download:
+        """Return the download that a person means by an id, the beginning of one, or a key.
+
+        Raises:
+            UnknownDownload: none is called that, or more than one.
+        """
+        with self.views.read() as reader:
+            found = [progress.get(reader, id, ROWS) for id in self._ids_like(reader, text)]
+        if len(found) == 1 and found[0] is not None:
+            return found[0]
+        if len(found) > 1:
+            raise UnknownDownload(f"more than one download is called {text!r}", hint="give more of its id")
+        for fact in reversed(self.stream(key_stream(text))):
+            named = self.get(getattr(fact.event, "download", fact.stream))
+            if named is not None:
+                return named
+        raise UnknownDownload(f"there is no download {text!r}")
+
+    def _ids_like(self, reader: Reader, text: str) -> list[UUID]:
+        digits = text.replace("-", "").lower()
+        if not SHORTEST_PREFIX <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
+            return []
+        low = UUID(hex=digits.ljust(32, "0"))
+        likely = islice(progress.ids(reader, after=UUID(int=low.int - 1) if low.int else None), 2)
+        return [id for id in likely if id.hex.startswith(digits)]
+
+    def stream(self, stream: UUID, after: int = 0) -> list[Fact]:
+        """Return the facts of one stream after a version."""
+        return [codec.open_envelope(record) for record in self.log.stream(stream, after)]
+
+    def facts(self, after: int = 0, limit: int = PAGE) -> list[Fact]:
+        """Return facts of the whole log after a position."""
+        return [codec.open_envelope(record) for record in self.log.read(after, limit)]
+
+    # -- many downloads --------------------------------------------------------------------------------------------
+
+    def listing(
+        self,
+        *,
+        now_ns: int,
+        state: str | None = None,
+        tag: str | None = None,
+        limit: int | None = None,
+        live: Mapping[UUID, Live] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield downloads as `lading list --json` shows them, in the order in which they were asked for."""
+        live = live or {}
+        with self.views.read() as reader:
+            running = max(1, roster.counts(reader).get(State.ACTIVE, 0))
+        for download in self.downloads(state=state, tag=tag, limit=limit):
+            yield progress.listing(download, now_ns, live.get(download.id), running=running)
+
+    def downloads(
+        self, *, state: str | None = None, tag: str | None = None, limit: int | None = None
+    ) -> Iterator[Download]:
+        """Yield downloads in the order in which they were asked for; removed ones only when `state` says so."""
+        with self.views.read() as reader:
+            yield from islice(self._matching(reader, state, tag), limit)
+
+    def _matching(self, reader: Reader, state: str | None, tag: str | None) -> Iterator[Download]:
+        for id in self._ids(reader, state, tag):
+            download = progress.get(reader, id, ROWS)
+            if download is None:
+                continue
+            if download.state is not State.REMOVED if state is None else download.state.shown == state:
+                yield download
+
+    def _ids(self, reader: Reader, state: str | None, tag: str | None) -> Iterator[UUID]:
+        if tag is not None:
+            return roster.by_tag(reader, tag)
+        if state is not None:
+            return roster.by_state(reader, state)
+        return progress.ids(reader)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many downloads are in each state that users see."""
+        with self.views.read() as reader:
+            return roster.counts(reader)
+
+    def totals(self) -> roster.Totals:
+        """Return the sums over all downloads that have not ended."""
+        with self.views.read() as reader:
+            return roster.totals(reader)
+
+    def unfinished(self) -> bool:
+        """Tell whether anything is queued, waiting for time or room, or running."""
+        counts = self.counts()
+        return any(counts.get(name, 0) for name in ("queued", "active", "verifying", "waiting", "stopping"))
+
+    def history(
+        self, *, limit: int | None = None, tag: str | None = None, url: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return how downloads ended, the latest first."""
+        with self.views.read() as reader:
+            return list(history.ended(reader, ROWS, limit=limit, tag=tag, url=url))
+
+    # -- what the engine asks --------------------------------------------------------------------------------------
+
+    def next_candidate(self, running: Mapping[UUID, str], limits: scheduling.Limits) -> scheduling.Candidate | None:
+        """Return what should start next, beside what runs."""
+        with self.views.read() as reader:
+            waiting = queue.candidates(reader, scheduling.saturated(running, limits))
+            return scheduling.choose(waiting, running, limits)
+
+    def due(self, now_ns: int, limit: int) -> list[scheduling.Candidate]:
+        """Return what waited for a time that has come."""
+        with self.views.read() as reader:
+            return list(queue.due(reader, now_ns, limit))
+
+    def blocked(self, reason: str, limit: int) -> list[Download]:
+        """Return downloads that are blocked by a reason."""
+        with self.views.read() as reader:
+            ids = list(queue.blocked(reader, reason, limit))
+        return self._existing(ids)
+
+    def litter(self, limit: int) -> list[Download]:
+        """Return downloads whose files have to be removed."""
+        with self.views.read() as reader:
+            ids = list(litter.ids(reader, limit))
+        return self._existing(ids)
+
+    def interrupted(self) -> list[Download]:
+        """Return the downloads that were running or stopping when the log ended."""
+        with self.views.read() as reader:
+            ids = [id for name in ("active", "verifying", "stopping") for id in roster.by_state(reader, name)]
+        return self._existing(ids)
+
+    def last_completed(self, limit: int) -> list[Download]:
+        """Return the downloads that completed last."""
+        with self.views.read() as reader:
+            rows = list(history.ended(reader, ROWS, limit=limit))
+        return [d for d in self._existing([UUID(row["id"]) for row in rows]) if d.state is State.COMPLETED]
+
+    def owner(self, root: str, path: str) -> UUID | None:
+        """Return the download that the log says is to make `path` below `root`; one that has made it owns it no more."""
+        with self.views.read() as reader:
+            id = destinations.owner(reader, root, path)
+            holder = None if id is None else progress.get(reader, id, ROWS)
+        return None if holder is None or holder.state is State.COMPLETED else holder.id
+
+    def _existing(self, ids: list[UUID]) -> list[Download]:
+        found = (self.get(id) for id in ids)
+        return [download for download in found if download is not None]
+
+

@@ -1,0 +1,178 @@
+"""What should run, compared with what runs, and the difference acted on: level-triggered, no callback chains.
+
+Each pass looks at the views as they stand: attempts that the log no longer wants are stopped, files of downloads that
+nobody wants are removed, what waits for time or room is looked at, and free places are given to what comes next. A pass
+may be run at any time and twice in a row; a lost wake-up costs one poll.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import trio
+
+from lading.domain import commands as c
+from lading.domain import scheduling
+from lading.domain.download import Download
+from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.states import RUNNING
+from lading.nurseries import open_plain_nursery
+from lading.placing import Places
+from lading.reading import Reading
+from lading.services import Services
+from lading.transfer import Attempt, Step
+
+ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
+ROOM_LOOK_S = 2.0
+MOST_A_PASS = 256
+LONGEST_DOZE_S = 60.0
+
+Hook = Callable[[UUID, Step], Awaitable[None]]
+
+
+class Scheduler:
+    """Runs attempts in its nursery; `run` is its task and ends when `close` was called and all attempts have stopped."""
+
+    def __init__(
+        self, services: Services, reading: Reading, places: Places, worker: UUID, hook: Hook | None = None
+    ) -> None:
+        self._s = services
+        self._reading = reading
+        self._places = places
+        self._worker = worker
+        self._hook = hook
+        self._running: dict[UUID, Attempt] = {}
+        self._hosts: dict[UUID, str] = {}
+        self._room_seen_s = float("-inf")
+        self._closing = False
+        self._wake = trio.Event()
+        self.limits = services.settings.limits
+        self.paused = False
+
+    @property
+    def running(self) -> frozenset[UUID]:
+        """The downloads that have an attempt right now."""
+        return frozenset(self._running)
+
+    def wake(self) -> None:
+        """Have a pass made soon."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Start nothing more, and stop what runs in good order."""
+        self._closing = True
+        for attempt in self._running.values():
+            attempt.scope.cancel()
+        self.wake()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Make passes until closed."""
+        async with open_plain_nursery() as nursery:
+            task_status.started()
+            while not self._closing:
+                self._wake = trio.Event()
+                await self._pass(nursery)
+                if not self._closing:
+                    await self._doze()
+
+    async def _doze(self) -> None:
+        """Wait for a wake-up, or until something is due by the clock."""
+        delays = [ROOM_LOOK_S] if self._reading.blocked_count else []
+        due_ns = self._reading.next_due_ns
+        if due_ns is not None:
+            delays.append(max(0.0, (due_ns - self._s.clock.now_ns()) / 1e9))
+        with trio.move_on_after(min(delays, default=LONGEST_DOZE_S)):
+            await self._wake.wait()
+
+    async def _pass(self, nursery: trio.Nursery) -> None:
+        await self._s.threads.run(self._reading.catch_up)
+        await self._stop_unwanted()
+        await self._sweep()
+        await self._unblock()
+        await self._start(nursery)
+
+    async def _stop_unwanted(self) -> None:
+        """Stop attempts that the log does not want any more: asked to stop, or superseded by another worker's."""
+        for id, attempt in list(self._running.items()):
+            if not attempt.number:
+                continue
+            download = await self._s.threads.run(functools.partial(self._reading.get, id))
+            superseded = download is not None and download.attempt > attempt.number
+            stopped = download is not None and download.attempt == attempt.number and download.state not in RUNNING
+            if superseded or stopped:
+                attempt.scope.cancel()
+
+    async def _sweep(self) -> None:
+        """Remove the files of downloads that nobody wants any more."""
+        for download in await self._s.threads.run(lambda: self._reading.litter(MOST_A_PASS)):
+            if download.id not in self._running:
+                size = await self._s.threads.run(functools.partial(self.remove_files, download))
+                await self._execute(download, c.Discard(size=size))
+
+    def remove_files(self, download: Download) -> int:
+        """Remove the part of a download, and its published file where that was asked; return the bytes that went."""
+        order, disk = download.order, self._s.disk
+        size = disk.unlink(self._places.absolute(order.root, download.part)) if download.part else 0
+        if download.remove_files and download.path:
+            size += disk.unlink(self._places.absolute(order.root, download.path))
+        return size
+
+    def _room_is_stale(self) -> bool:
+        return self._reading.blocked_count > 0 and self._s.clock.monotonic() - self._room_seen_s >= ROOM_LOOK_S
+
+    async def _unblock(self) -> None:
+        """Let downloads that waited for room on the disk go on when there is some."""
+        if not self._room_is_stale():
+            return
+        self._room_seen_s = self._s.clock.monotonic()
+        for download in await self._s.threads.run(lambda: self._reading.blocked("disk", MOST_A_PASS)):
+            folder = self._places.absolute(download.order.root, download.order.folder)
+            free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
+            wanted = (download.total or 0) - download.received
+            if free > self._s.settings.reserve_bytes + min(max(wanted, 0), ROOM_TO_GO_ON_BYTES):
+                await self._execute(download, c.Unblock(reason="disk"))
+
+    async def _start(self, nursery: trio.Nursery) -> None:
+        if self.paused:
+            return
+        due = await self._s.threads.run(lambda: self._reading.due(self._s.clock.now_ns(), MOST_A_PASS))
+        for candidate in due:
+            if scheduling.choose([candidate], self._hosts, self.limits):
+                await self._launch(nursery, candidate)
+        while scheduling.room(self._hosts, self.limits):
+            running, limits = dict(self._hosts), self.limits
+            candidate = await self._s.threads.run(functools.partial(self._reading.next_candidate, running, limits))
+            if candidate is None:
+                return
+            await self._launch(nursery, candidate)
+
+    async def _launch(self, nursery: trio.Nursery, candidate: scheduling.Candidate) -> None:
+        download = await self._s.threads.run(lambda: self._reading.get(candidate.id))
+        if download is None or self._closing:
+            return
+        hook = self._hook
+        step_hook = None if hook is None else (lambda step: hook(candidate.id, step))
+        attempt = Attempt(
+            self._s, self._places, self._worker, download, running=lambda: len(self._running), hook=step_hook
+        )
+        self._running[candidate.id] = attempt
+        self._hosts[candidate.id] = candidate.host
+        self._s.board.gauges[candidate.id] = attempt.gauge
+        nursery.start_soon(self._attend, candidate.id, attempt, name=f"download {candidate.id}")
+
+    async def _attend(self, id: UUID, attempt: Attempt) -> None:
+        try:
+            await attempt.run()
+        finally:
+            del self._running[id]
+            del self._hosts[id]
+            self._s.board.gauges.pop(id, None)
+            self.wake()
+
+    async def _execute(self, download: Download, command: c.Command) -> None:
+        try:
+            await self._s.journal.execute(download.id, command, context=self._s.context)
+        except (Fenced, IllegalCommand):
+            self.wake()

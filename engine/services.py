@@ -1,0 +1,28 @@
+"""What every part of the engine stands on: the ports, put together once by `lading.bootstrap`."""
+
+from __future__ import annotations
+
+import attrs
+
+from lading.domain.facts import Context
+from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
+from lading.journal import Journal
+from lading.live import Board
+from lading.settings import Settings
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """The ports of one engine, its journal, its settings, and in whose name it writes."""
+
+    log: Log
+    journal: Journal
+    disk: Disk
+    transport: Transport
+    vault: Vault
+    threads: Threads
+    clock: Clock
+    chance: Chance
+    settings: Settings
+    context: Context
+    board: Board

@@ -1,0 +1,109 @@
+"""What can be set, with what it is when nobody sets it: one frozen, typed model.
+
+A value comes from the defaults, then the home's `settings.toml`, then the environment (`LADING_` and the name in
+capitals), then the call; `origins` remembers which of them it was. Nothing but `load` reads a file or the environment.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from lading.domain.errors import InvalidSetting
+from lading.domain.faults import DEFAULT_RETRIES
+from lading.domain.scheduling import DEFAULT_CONCURRENCY, Limits
+
+
+def _between(least: float, most: float) -> Any:
+    def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
+        if value is not None and not least <= value <= most:
+            raise InvalidSetting(
+                f"{attribute.name} cannot be {value}", hint=f"allowed is {least:g} to {most:g}"
+            )
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything that can be set.
+
+    Attributes:
+        concurrency: downloads at once.
+        per_host: downloads at once from one host; 0 means no limit of its own.
+        retries: attempts after a failure that may pass, for requests that do not say.
+        connect_timeout_s: longest wait for a connection.
+        stall_timeout_s: longest wait for the next byte of an answer.
+        poll_s: how often other processes' commands are looked for, in seconds.
+        reserve_bytes: free space that preallocation leaves alone.
+        trust_env: take proxies and certificates from the environment, as other programs do.
+    """
+
+    concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
+    per_host: int = attrs.field(default=0, validator=_between(0, 10_000))
+    retries: int = attrs.field(default=DEFAULT_RETRIES, validator=_between(0, 1000))
+    connect_timeout_s: float = attrs.field(default=30.0, validator=_between(0.1, 3600))
+    stall_timeout_s: float = attrs.field(default=60.0, validator=_between(0.1, 86_400))
+    poll_s: float = attrs.field(default=0.05, validator=_between(0.001, 60))
+    reserve_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=_between(0, 2**60))
+    trust_env: bool = True
+    origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+
+    @property
+    def limits(self) -> Limits:
+        """What the scheduler may run at once."""
+        return Limits(concurrency=self.concurrency, per_host=self.per_host or None)
+
+
+FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Settings:
+    """Put the settings together from their layers.
+
+    Raises:
+        InvalidSetting: a name that does not exist or a value that it cannot have; the message tells where it stands.
+    """
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(FIELDS, "default")
+    for origin, layer in (
+        (str(file), _read(file)),
+        ("environment", {name: environ[key] for name in FIELDS if (key := f"LADING_{name.upper()}") in environ}),
+        ("call", {name: value for name, value in overrides.items() if value is not None}),
+    ):
+        for name, value in layer.items():
+            values[name] = parse(name, value, origin)
+            origins[name] = origin
+    return Settings(**values, origins=origins)
+
+
+def parse(name: str, value: Any, origin: str) -> Any:
+    """Return `value`, text or already typed, as the setting `name` wants it."""
+    if name not in FIELDS:
+        raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
+    kind = type(FIELDS[name].default)
+    try:
+        if kind is bool:
+            word = str(value).lower()
+            if word not in _TRUE | _FALSE:
+                raise ValueError(word)
+            return word in _TRUE
+        if isinstance(value, bool):
+            raise ValueError(value)
+        return kind(value)
+    except (TypeError, ValueError):
+        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is a {kind.__name__}") from None
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None or not file.exists():
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{file} is not TOML: {error}", hint="mend or remove it") from None

@@ -1,0 +1,160 @@
+"""A disk in memory that forgets what was not flushed: what real ones do when the power goes.
+
+Files are inodes with two contents: what programs read, and what would survive. Names survive when their folder was
+flushed, as `publish` and `open_part` do. `crash` drops everything that would not survive; `room` bounds the space.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import PurePosixPath
+
+from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
+
+ENDLESS = 1 << 60
+
+
+class _File:
+    def __init__(self, inode: int) -> None:
+        self.inode = inode
+        self.data = bytearray()
+        self.durable = b""
+        self.locked_by: MemoryPart | None = None
+
+
+class MemoryPart:
+    """An open, locked part file of a `MemoryDisk`."""
+
+    def __init__(self, disk: MemoryDisk, path: str, file: _File) -> None:
+        self._disk = disk
+        self._file = file
+        self.path = path
+        file.locked_by = self
+
+    @property
+    def inode(self) -> int:
+        """Its inode number."""
+        return self._file.inode
+
+    def size(self) -> int:
+        """Return its length in bytes."""
+        return len(self._file.data)
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write all of `data` at `offset`, if there is room."""
+        assert self._file.locked_by is self, "only the holder of the lock writes"
+        grown = max(0, offset + len(data) - len(self._file.data))
+        if grown > self._disk.left():
+            raise DiskFull("the simulated disk is full")
+        self._file.data.extend(bytes(grown))
+        self._file.data[offset : offset + len(data)] = data
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset`."""
+        return bytes(self._file.data[offset : offset + count])
+
+    def preallocate(self, end: int) -> None:
+        """Do nothing: memory needs no blocks."""
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        del self._file.data[size:]
+
+    def flush(self) -> None:
+        """Make what was written survive, unless the test has broken the disk."""
+        if self._disk.broken:
+            raise OSError(5, "the simulated disk failed to flush")
+        self._file.durable = bytes(self._file.data)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._file.locked_by is self:
+            self._file.locked_by = None
+
+
+class MemoryDisk:
+    """Files in memory, with durability, locks, inodes and bounded room."""
+
+    def __init__(self, room: int = ENDLESS) -> None:
+        self._names: dict[str, _File] = {}
+        self._durable_names: dict[str, _File] = {}
+        self._inodes = count(1)
+        self.room = room
+        self.broken = False
+
+    def left(self) -> int:
+        """Return the bytes that are free."""
+        files = {id(file): file for file in self._names.values()}
+        return self.room - sum(len(file.data) for file in files.values())
+
+    def crash(self) -> None:
+        """Lose power: unflushed bytes, unflushed names and all locks are gone."""
+        self._names = dict(self._durable_names)
+        for file in self._names.values():
+            file.data = bytearray(file.durable)
+            file.locked_by = None
+
+    def content(self, path: str) -> bytes | None:
+        """Return what a program would read at `path`, or None."""
+        file = self._names.get(path)
+        return None if file is None else bytes(file.data)
+
+    def paths(self) -> list[str]:
+        """Return every name on the disk."""
+        return sorted(self._names)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Place a durable file, as somebody else would have."""
+        file = _File(next(self._inodes))
+        file.data, file.durable = bytearray(data), data
+        self._names[path] = self._durable_names[path] = file
+
+    def open_part(self, path: str, *, create: bool) -> MemoryPart | None:
+        """Open and lock a part, made anew when `create`."""
+        file = self._names.get(path)
+        if create:
+            if file is not None and file.locked_by is not None:
+                return None
+            file = self._names[path] = self._durable_names[path] = _File(next(self._inodes))
+        if file is None or file.locked_by is not None:
+            return None
+        return MemoryPart(self, path, file)
+
+    def publish(self, part: MemoryPart, final: str, *, replace: bool) -> None:
+        """Link the part to its final name, durably."""
+        file = self._names[part.path]
+        held = self._names.get(final)
+        if held is file:
+            return
+        if held is not None and not replace:
+            raise DestinationTaken(f"{final} exists already")
+        self._names[final] = self._durable_names[final] = file
+
+    def read(self, path: str, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset` of the file at `path`."""
+        file = self._names.get(path)
+        return b"" if file is None else bytes(file.data[offset : offset + count])
+
+    def unlink(self, path: str) -> int:
+        """Remove a name, and return the bytes that its file had."""
+        file = self._names.pop(path, None)
+        self._durable_names.pop(path, None)
+        return 0 if file is None else len(file.data)
+
+    def inode(self, path: str) -> int | None:
+        """Return the inode at `path`, or None."""
+        file = self._names.get(path)
+        return None if file is None else file.inode
+
+    def storage(self, folder: str) -> str:  # noqa: ARG002 # one disk holds every folder
+        """Return the id of this disk."""
+        return "memory"
+
+    def free(self, folder: str) -> int:  # noqa: ARG002 # one disk holds every folder
+        """Return the bytes that are free."""
+        return self.left()
+
+    def check(self, root: str, path: str) -> None:
+        """Refuse a path outside `root`; there are no links here to follow."""
+        if not PurePosixPath(path).is_relative_to(root) or ".." in PurePosixPath(path).parts:
+            raise InvalidDestination(f"{path} leaves {root}")

@@ -1,0 +1,101 @@
+"""The one task that owns the log's pen: group commit.
+
+Tasks hand over requests and wait; the writer takes whatever has gathered, commits it once in a worker thread, and
+answers each. A conflict fails only its own request. A request that has been handed over is carried out whatever happens
+to the task that handed it over, so its answer is waited for behind a shield: nobody may act as if it had not been
+written when it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from lading.domain.errors import LadingError, StoreUnavailable
+from lading.domain.ports import Conflict, Entry, Log, Threads
+
+MOST_ENTRIES = 4096
+MOST_WAITING = 1024
+
+Request = Sequence[Entry]
+
+
+class _Slot:
+    """One request under way: its answer, once `done` is set, is positions, a conflict or an error."""
+
+    __slots__ = ("answer", "done", "entries")
+
+    def __init__(self, entries: Request) -> None:
+        self.entries = entries
+        self.done = trio.Event()
+        self.answer: tuple[int, ...] | Conflict | BaseException | None = None
+
+
+class LogWriter:
+    """Group commit over a log; `run` is its task, `append` what everybody else calls."""
+
+    def __init__(self, log: Log, threads: Threads, on_commit: Callable[[], None] = lambda: None) -> None:
+        self._log = log
+        self._threads = threads
+        self._on_commit = on_commit
+        self._send, self._receive = trio.open_memory_channel[_Slot](MOST_WAITING)
+        self.commits = 0
+
+    async def append(self, entries: Request) -> tuple[int, ...] | Conflict:
+        """Have `entries` written as one request; return their positions once durable, or the conflict.
+
+        Raises:
+            StoreUnavailable: the log could not be written; nothing of this request was stored.
+        """
+        slot = _Slot(entries)
+        try:
+            await self._send.send(slot)
+        except (trio.ClosedResourceError, trio.BrokenResourceError):
+            raise StoreUnavailable("the engine is closed", hint="open it again") from None
+        with trio.CancelScope(shield=True):
+            await slot.done.wait()
+        if isinstance(slot.answer, BaseException):
+            raise slot.answer
+        assert slot.answer is not None
+        return slot.answer
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Write until `close` is called, and whatever was handed over before that."""
+        task_status.started()
+        with trio.CancelScope(shield=True):
+            async for slot in self._receive:
+                await self._commit(self._gather(slot))
+
+    def close(self) -> None:
+        """Take no more requests; `run` ends when those handed over are answered."""
+        self._send.close()
+
+    def _gather(self, first: _Slot) -> list[_Slot]:
+        slots, entries = [first], len(first.entries)
+        while entries < MOST_ENTRIES:
+            try:
+                slot = self._receive.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                break
+            slots.append(slot)
+            entries += len(slot.entries)
+        return slots
+
+    async def _commit(self, slots: list[_Slot]) -> None:
+        requests = [slot.entries for slot in slots]
+        try:
+            answers: Sequence[tuple[int, ...] | Conflict | BaseException] = await self._threads.run(
+                lambda: self._log.append(requests)
+            )
+            self.commits += 1
+        except LadingError as error:
+            answers = [error] * len(slots)
+        except Exception as error:
+            failure = StoreUnavailable(f"the log could not be written: {error}", hint="`lading verify` looks at it")
+            failure.__cause__ = error
+            answers = [failure] * len(slots)
+        for slot, answer in zip(slots, answers, strict=True):
+            slot.answer = answer
+            slot.done.set()
+        self._on_commit()

@@ -1,0 +1,97 @@
+"""The fold: facts of the log, in order, into the states of downloads and from there into every view.
+
+One transaction takes one batch, and the caller moves the position of the views in the same one, so that each fact is
+folded exactly once. The states folded last are remembered from batch to batch. That needs no invalidation: a state is
+used only when it is that of the version just before the fact at hand, and a stream has one state at each version,
+whoever folded it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Iterable
+from uuid import UUID
+
+from lading.domain.download import Download, evolve
+from lading.domain.errors import LogDamaged, ViewsDamaged
+from lading.domain.facts import Fact
+from lading.domain.ports import Transaction
+from lading.domain.states import TRANSITIONS
+from lading.projections import VIEWS, progress
+from lading.projections.batch import Batch, Change, RowCodec, Step
+
+REMEMBERED = 4096
+OF_DOWNLOADS = frozenset(kind for row in TRANSITIONS.values() for kind in row)
+"""The events of download streams; those of keys and workers are told apart by their types and fold into no download."""
+
+
+class Fold:
+    """Folds batches of facts into all views, through one store's transactions."""
+
+    def __init__(self, codec: RowCodec, *, remembered: int = REMEMBERED) -> None:
+        self._codec = codec
+        self._capacity = remembered
+        self._states: OrderedDict[UUID, tuple[int, Download]] = OrderedDict()
+
+    def apply(self, txn: Transaction, facts: Iterable[Fact]) -> None:
+        """Fold the facts that follow on what `txn` holds.
+
+        Raises:
+            ViewsDamaged: a fact does not follow on the state that the views hold, or that state cannot be read;
+                `stream` names the download.
+        """
+        ages: dict[UUID, int] = {}
+        steps: dict[UUID, list[Step]] = {}
+        for fact in facts:
+            if type(fact.event) not in OF_DOWNLOADS:
+                continue
+            id = fact.stream
+            taken = steps.get(id)
+            if taken is None:
+                ages[id], before = self._before(txn, fact)
+                taken = steps[id] = []
+            else:
+                before = taken[-1].after
+            taken.append(Step(fact, before, _follow(before, fact)))
+        changes = [Change(id, ages[id], taken[0].before, taken[-1].after, taken) for id, taken in steps.items()]
+        batch = Batch(txn, self._codec)
+        for view in VIEWS:
+            view.apply(batch, changes)
+        batch.flush(txn)
+        self._remember(changes)
+
+    def _before(self, txn: Transaction, fact: Fact) -> tuple[int, Download | None]:
+        """Return age and state of the download that `fact` is about, before it."""
+        if fact.version == 1:
+            return fact.position, None
+        known = self._states.get(fact.stream)
+        if known is not None and known[1].version == fact.version - 1:
+            return known
+        row = txn.get(progress.key(fact.stream))
+        if row is None:
+            raise ViewsDamaged(f"the views lack the download {fact.stream}", stream=fact.stream)
+        try:
+            return progress.read_row(row, self._codec)
+        except (ValueError, KeyError, TypeError, struct.error) as error:
+            raise ViewsDamaged(f"the row of {fact.stream} cannot be read", stream=fact.stream) from error
+
+    def _remember(self, changes: Iterable[Change]) -> None:
+        states = self._states
+        for change in changes:
+            states[change.id] = (change.age, change.after)
+            states.move_to_end(change.id)
+        while len(states) > self._capacity:
+            states.popitem(last=False)
+
+
+def _follow(before: Download | None, fact: Fact) -> Download:
+    if fact.version != (1 if before is None else before.version + 1):
+        held = "nothing" if before is None else f"version {before.version}"
+        raise ViewsDamaged(
+            f"version {fact.version} cannot follow {held} of the stream {fact.stream}", stream=fact.stream
+        )
+    try:
+        return evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
+    except LogDamaged as error:
+        raise ViewsDamaged(error.message, stream=fact.stream) from error

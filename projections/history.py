@@ -1,0 +1,230 @@
+"""What happened: every download that has ended, the latest end first, and every attempt of every download.
+
+    he ‖ ended (u64) ‖ id           → (empty)   every download that has ended
+    ht ‖ text(tag) ‖ ended ‖ id     → (empty)   … by each of its tags
+    hu ‖ text(URL) ‖ ended ‖ id     → (empty)   … by the public URL that was asked for
+    ha ‖ id ‖ attempt (u64)         → JSON      one attempt, from its start on
+
+The row of an ended download is made of its state when it is asked for. A download that is taken up again leaves the
+first three until it ends again; its attempts stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+from lading.domain import events as e
+from lading.domain.download import Download
+from lading.domain.errors import ViewsDamaged
+from lading.domain.ports import Reader
+from lading.domain.states import ENDED, RUNNING, STOPPING, State
+from lading.projections import progress
+from lading.projections.batch import Batch, Change, RowCodec, Step
+from lading.projections.instants import iso
+from lading.projections.keys import number, text
+
+ENDING, TAG, URL, ATTEMPT = b"he", b"ht", b"hu", b"ha"
+_ID_BYTES = 16
+_UNDER_WAY = RUNNING | STOPPING
+_OUTCOMES: dict[type[e.Event], str] = {
+    e.Completed: "completed",
+    e.Failed: "failed",
+    e.RetryScheduled: "faltered",
+    e.Blocked: "blocked",
+    e.Stopped: "stopped",
+}
+_GIVEN_UP = frozenset({e.Cancelled, e.Removed})
+_OF_ATTEMPTS = frozenset({e.Started, *_OUTCOMES, *_GIVEN_UP})
+
+Row = dict[str, Any]
+
+
+def apply(batch: Batch, changes: Sequence[Change]) -> None:
+    """File what has ended, take out what goes on, and write down the attempts."""
+    for change in changes:
+        _, _, before, after, steps = change
+        if before is not None and before.state in ENDED:
+            batch.replace(_endings(before), _endings(after))
+        elif after.state in ENDED:
+            batch.replace({}, _endings(after))
+        for step in steps:
+            if type(step.fact.event) in _OF_ATTEMPTS:
+                _write_attempts(batch, change)
+                break
+
+
+def _endings(download: Download) -> dict[bytes, bytes]:
+    """Return the rows of a download that has ended; there are none of any other."""
+    if download.state not in ENDED:
+        return {}
+    last = number(download.ended_at_ns or 0) + download.id.bytes
+    keys = [ENDING + last, URL + text(download.order.url) + last]
+    keys += [TAG + text(tag) + last for tag in download.order.tags]
+    return dict.fromkeys(keys, b"")
+
+
+def _write_attempts(batch: Batch, change: Change) -> None:
+    attempts: dict[bytes, Row] = {}
+    for step in change.steps:
+        kind = type(step.fact.event)
+        if kind is e.Started:
+            attempts[_key(change.id, step.after.attempt)] = _begun(step)
+        elif kind in _OF_ATTEMPTS and step.before is not None and step.before.state in _UNDER_WAY:
+            key = _key(change.id, step.before.attempt)
+            attempt = attempts.get(key) or _held(batch, key, change.id)
+            attempts[key] = _given_up(attempt, step.before) if kind in _GIVEN_UP else _over(attempt, step)
+    for key, attempt in attempts.items():
+        batch.put(key, orjson.dumps(attempt))
+
+
+def _key(id: UUID, attempt: int) -> bytes:
+    return ATTEMPT + id.bytes + number(attempt)
+
+
+def _held(batch: Batch, key: bytes, id: UUID) -> Row:
+    held = batch.get(key)
+    if held is None:
+        raise ViewsDamaged(f"the views lack the last attempt of {id}", stream=id)
+    attempt: Row = orjson.loads(held)
+    return attempt
+
+
+def _begun(step: Step) -> Row:
+    after = step.after
+    return {
+        "attempt": after.attempt,
+        "started_at_ns": step.fact.at_ns,
+        "url": after.order.sources[after.source].url,
+        "transport": after.transport,
+        "path": after.path,
+    }
+
+
+def _given_up(attempt: Row, before: Download) -> Row:
+    """Note what an attempt had brought when somebody gave the download up, by which its bytes stop counting."""
+    return {"bytes": _brought(before), **attempt}
+
+
+def _over(attempt: Row, step: Step) -> Row:
+    event, after = step.fact.event, step.after
+    over = {
+        "bytes": _brought(after),
+        **attempt,
+        "path": after.path,
+        "ended_at_ns": step.fact.at_ns,
+        "outcome": _OUTCOMES[type(event)],
+    }
+    match event:
+        case e.Completed():
+            over |= {"digest": event.digest, "assurance": event.assurance, "url": event.url}
+        case e.Failed() | e.RetryScheduled():
+            over["error"] = f"{event.cause}: {event.message}"
+        case e.Blocked():
+            over["error"] = f"{event.reason}: {event.message}"
+        case _:
+            pass
+    return over
+
+
+def _brought(download: Download) -> int:
+    return 0 if download.cached else max(0, download.received - download.resumed_from)
+
+
+def ended(
+    reader: Reader, codec: RowCodec, *, limit: int | None = None, tag: str | None = None, url: str | None = None
+) -> Iterator[Row]:
+    """Walk the downloads that have ended, the latest end first, each as a row of the history.
+
+    Args:
+        reader: a look at the views.
+        codec: what reads the states of downloads.
+        limit: how many at most.
+        tag: only those with this tag.
+        url: only those of which this public URL was asked for.
+
+    Raises:
+        ViewsDamaged: the state of one is missing or cannot be read.
+    """
+    return islice(_ended(reader, codec, tag, url), limit)
+
+
+def _ended(reader: Reader, codec: RowCodec, tag: str | None, url: str | None) -> Iterator[Row]:
+    if url is not None:
+        prefix = URL + text(url)
+    else:
+        prefix = ENDING if tag is None else TAG + text(tag)
+    for key, _ in reader.scan(prefix, reverse=True):
+        download = _download(reader, UUID(bytes=key[-_ID_BYTES:]), codec)
+        if (tag is None or tag in download.order.tags) and (url is None or url == download.order.url):
+            yield row(download)
+
+
+def row(download: Download) -> Row:
+    """Return a download that has ended as a row of the history.
+
+    `bytes` is the size of a completed file, else what is still held of it.
+    """
+    success = download.assurance is not None
+    return {
+        "id": str(download.id),
+        "url": download.order.url,
+        "tags": list(download.order.tags),
+        "started_at": iso(download.started_at_ns),
+        "ended_at": iso(download.ended_at_ns),
+        "bytes": (download.total or 0) if success else download.received,
+        "success": success,
+        "error": progress.error(download),
+        "digest": download.digest if success else None,
+        "assurance": download.assurance,
+        "path": progress.path(download),
+        "transport": download.transport,
+        "attempts": download.attempt,
+        "state": download.state.shown,
+    }
+
+
+def attempts(reader: Reader, id: UUID, codec: RowCodec) -> Iterator[Row]:
+    """Walk the attempts of a download, the latest first, each as a row of the history.
+
+    `attempts` is the number of the attempt, `url` the one that it fetched from, `bytes` what it brought; `state` is
+    active, completed, failed, faltered (a retry follows), blocked or stopped.
+
+    Raises:
+        ViewsDamaged: the state of the download, or an attempt, cannot be read.
+    """
+    prefix = ATTEMPT + id.bytes
+    order = None
+    for _, value in reader.scan(prefix, reverse=True):
+        order = order or _download(reader, id, codec).order
+        try:
+            attempt: Row = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ViewsDamaged(f"an attempt of {id} cannot be read", stream=id) from error
+        state = attempt.get("outcome", State.ACTIVE.shown)
+        yield {
+            "id": str(id),
+            "url": attempt["url"],
+            "tags": list(order.tags),
+            "started_at": iso(attempt["started_at_ns"]),
+            "ended_at": iso(attempt.get("ended_at_ns")),
+            "bytes": attempt.get("bytes"),
+            "success": state == _OUTCOMES[e.Completed],
+            "error": attempt.get("error"),
+            "digest": attempt.get("digest"),
+            "assurance": attempt.get("assurance"),
+            "path": attempt["path"],
+            "transport": attempt["transport"],
+            "attempts": attempt["attempt"],
+            "state": state,
+        }
+
+
+def _download(reader: Reader, id: UUID, codec: RowCodec) -> Download:
+    download = progress.get(reader, id, codec)
+    if download is None:
+        raise ViewsDamaged(f"the views lack the download {id}", stream=id)
+    return download

@@ -1,0 +1,177 @@
+"""How far is this download: the whole state of each, by id, as the fold of its events left it.
+
+    pp ‖ id → age (u64) ‖ row        `row` as the codec dumps a `Download`
+
+Every other view keeps ids only and looks the rest up here. Rates and estimates are made when they are asked for; an
+engine that has live ones puts them in the place of the durable ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+from uuid import UUID
+
+from lading.domain import checkpoints, estimate
+from lading.domain.download import Download
+from lading.domain.errors import ViewsDamaged
+from lading.domain.ports import Reader
+from lading.domain.states import State
+from lading.projections.batch import Batch, Change, RowCodec
+from lading.projections.instants import iso
+from lading.projections.keys import number, read_number
+
+ROW = b"pp"
+
+
+class Live(Protocol):
+    """What an engine knows of a running transfer at this moment; sizes in bytes, times in seconds, None: unknown."""
+
+    @property
+    def received(self) -> int: ...  # noqa: D102
+    @property
+    def total(self) -> int | None: ...  # noqa: D102
+    @property
+    def rate(self) -> float | None: ...  # noqa: D102
+    @property
+    def eta(self) -> float | None: ...  # noqa: D102
+    @property
+    def percent(self) -> float | None: ...  # noqa: D102
+
+
+def apply(batch: Batch, changes: Sequence[Change]) -> None:
+    """Write the row of every download that changed."""
+    dump = batch.codec.dump
+    for change in changes:
+        batch.put(ROW + change.id.bytes, number(change.age) + dump(change.after))
+
+
+def key(id: UUID) -> bytes:
+    """Return the key of a download's row."""
+    return ROW + id.bytes
+
+
+def read_row(row: bytes, codec: RowCodec) -> tuple[int, Download]:
+    """Return age and state of a download from its row; raises what the codec raises."""
+    return read_number(row[:8]), codec.load(row[8:])
+
+
+def get(reader: Reader, id: UUID, codec: RowCodec) -> Download | None:
+    """Return the state of a download, or None when the views know of none with this id.
+
+    Raises:
+        ViewsDamaged: its row cannot be read.
+    """
+    row = reader.get(ROW + id.bytes)
+    if row is None:
+        return None
+    try:
+        return codec.load(row[8:])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ViewsDamaged(f"the row of {id} cannot be read", stream=id) from error
+
+
+def ids(reader: Reader, *, after: UUID | None = None, limit: int | None = None) -> Iterator[UUID]:
+    """Walk the ids of all downloads, which are in order of time, from behind `after`."""
+    start = None if after is None else ROW + after.bytes + b"\0"
+    for found, _ in islice(reader.scan(ROW, start=start), limit):
+        yield UUID(bytes=bytes(found[len(ROW) :]))
+
+
+def listing(download: Download, now_ns: int, live: Live | None = None, *, running: int = 1) -> dict[str, Any]:
+    """Return a download as `list --json` shows it; unknown is None, times are ISO 8601 in UTC.
+
+    Args:
+        download: its state.
+        now_ns: UTC, to tell whether the last measured rate is still worth something.
+        live: the figures of the engine that runs it, used instead of the durable ones.
+        running: how many downloads run together; the more, the further apart are their checkpoints.
+    """
+    order = download.order
+    if live is None:
+        received, total, rate = download.received, download.total, _durable_rate(download, now_ns, running)
+        eta, percent = estimate.eta(received, total, rate), estimate.percent(received, total)
+    else:
+        received, total, rate = live.received, live.total, live.rate
+        eta, percent = live.eta, live.percent
+    return {
+        "id": str(download.id),
+        "key": order.key,
+        "url": order.url,
+        "state": download.state.shown,
+        "received": received,
+        "total": total,
+        "percent": percent,
+        "rate": rate,
+        "eta": eta,
+        "path": path(download),
+        "priority": download.priority,
+        "tags": list(order.tags),
+        "attempts": download.attempt,
+        "error": error(download),
+        "why": why(download),
+        "bundle": None,
+        "added_at": iso(download.added_at_ns),
+        "updated_at": iso(download.updated_at_ns),
+    }
+
+
+def path(download: Download) -> str | None:
+    """Return where the file is or will be, below the order's root; absolute when that is `/`; None when unknown yet."""
+    order = download.order
+    found = download.path
+    if found is None and order.name is not None:
+        found = f"{order.folder}/{order.name}" if order.folder else order.name
+    return f"/{found.lstrip('/')}" if found is not None and order.root == "/" else found
+
+
+def error(download: Download) -> str | None:
+    """Return what the last attempt failed of, when that is why the download does not run; else None."""
+    faltered = download.state is State.FAILED or (download.state is State.WAITING and download.blocked is None)
+    return _of(download.cause, download.message) if faltered else None
+
+
+def why(download: Download) -> str:
+    """Return in one short sentence why the download is in the state in which it is."""
+    match download.state:
+        case State.QUEUED:
+            return "ready to run when its turn comes"
+        case State.WAITING if download.blocked is not None:
+            return f"blocked by {_of(download.blocked, download.message)}"
+        case State.WAITING:
+            return f"waiting until {iso(download.not_before_ns)} after {error(download) or 'a failed attempt'}"
+        case State.ACTIVE:
+            return f"attempt {download.attempt} is running"
+        case State.VERIFYING:
+            return f"attempt {download.attempt} has everything and publishes it"
+        case State.PAUSING | State.CANCELLING | State.REMOVING:
+            return f"asked to be {_ASKED[download.state]}, attempt {download.attempt} is stopping"
+        case State.PAUSED | State.CANCELLED | State.REMOVED:
+            return f"{download.state.value} by request"
+        case State.COMPLETED:
+            return f"complete, vouched for by its {download.assurance}"
+        case State.FAILED:
+            return f"failed of {error(download) or 'an unknown cause'}"
+
+
+_ASKED = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING: "removed"}
+
+
+def _of(cause: str | None, message: str | None) -> str | None:
+    return f"{cause}: {message}" if cause and message else cause or message
+
+
+def _durable_rate(download: Download, now_ns: int, running: int) -> float | None:
+    """Return the rate between the last two checkpoints, None when the next should have come and did not.
+
+    Between checkpoints the log is silent for as long as the download needs for the bytes of one, stretched by how many
+    run; 15 seconds after that the rate is stale.
+    """
+    if download.state is not State.ACTIVE or download.pace is None or download.paced_ns is None:
+        return None
+    soon_s = checkpoints.SMALL_BYTES / download.pace if download.pace > 0 else checkpoints.LATE_S
+    stretch = max(1.0, running / (checkpoints.MOST_PER_SECOND * checkpoints.SOON_S))
+    expected_s = min(max(checkpoints.SOON_S, soon_s), checkpoints.LATE_S) * stretch
+    stale = now_ns - download.paced_ns > (expected_s + estimate.STALE_S) * 1e9
+    return None if stale else download.pace

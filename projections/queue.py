@@ -1,0 +1,160 @@
+"""What runs next, and what the others wait for.
+
+    qr ‖ text(host) ‖ rank              → id           ready to run, host by host
+    qh ‖ rank                           → id ‖ host    the first of each host that has any
+    qt ‖ not before (u64) ‖ age (u64)   → id ‖ host    waits for a time
+    qb ‖ word(reason) ‖ age (u64)       → id           blocked until the reason passes
+    qn ‖ word(reason)                   → u64          how many are blocked by the reason
+
+A rank is priority, higher first, then age. The heads (`qh`) make the next candidate cheap to find however many are
+ready: hosts are merged in the order of their heads, a host that has no room costs one step instead of a walk past its
+million downloads, and of the others only as many are read as are asked for.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from itertools import islice
+from uuid import UUID
+
+from lading.domain import urls
+from lading.domain.download import Download
+from lading.domain.ports import Reader
+from lading.domain.scheduling import Candidate
+from lading.domain.states import State
+from lading.projections.batch import Batch, Change
+from lading.projections.keys import number, rank, read_number, read_word, text, word
+
+READY, HEAD, TIMED, BLOCKED, REASON = b"qr", b"qh", b"qt", b"qb", b"qn"
+_ID_BYTES = 16
+
+
+def apply(batch: Batch, changes: Sequence[Change]) -> None:
+    """File what became ready, waiting or blocked, take out what is no longer, and keep the heads of hosts."""
+    come: defaultdict[str, dict[bytes, bytes]] = defaultdict(dict)
+    gone: defaultdict[str, set[bytes]] = defaultdict(set)
+    for id, age, before, after, _ in changes:
+        old = None if before is None else _turn(before, age)
+        new = _turn(after, age)
+        if old != new:
+            if old is not None:
+                gone[old[0]].add(old[1])
+            if new is not None:
+                come[new[0]][new[1]] = id.bytes
+        held = {} if before is None else _waits(before, age)
+        wanted = _waits(after, age)
+        if held != wanted:
+            batch.replace(held, wanted)
+            for rows, amount in ((held, -1), (wanted, 1)):
+                for key in rows:
+                    if key.startswith(BLOCKED):
+                        batch.count(REASON + key[len(BLOCKED) : -8], amount)
+    for host in come.keys() | gone.keys():
+        _requeue(batch, host, come[host], gone[host])
+
+
+def _turn(download: Download, age: int) -> tuple[str, bytes] | None:
+    """Return at which host and rank a download is ready to run, or None when it is not."""
+    if download.state is not State.QUEUED:
+        return None
+    return host(download), rank(download.priority, age)
+
+
+def _waits(download: Download, age: int) -> dict[bytes, bytes]:
+    """Return the rows of a download that waits; there are none of any other."""
+    if download.state is not State.WAITING:
+        return {}
+    if download.blocked is not None:
+        return {BLOCKED + word(download.blocked) + number(age): download.id.bytes}
+    if download.not_before_ns is not None:
+        key = TIMED + number(download.not_before_ns) + number(age)
+        return {key: download.id.bytes + host(download).encode()}
+    return {}
+
+
+def _requeue(batch: Batch, host: str, come: dict[bytes, bytes], gone: set[bytes]) -> None:
+    """Put downloads into the line of a host and take others out, and see to it that its first is its head."""
+    line = READY + text(host)
+    for place in gone:
+        batch.delete(line + place)
+    for place, id in come.items():
+        batch.put(line + place, id)
+    first: tuple[bytes, bytes] | None = None
+    kept: tuple[bytes, bytes] | None = None
+    for key, id in batch.scan(line):
+        place = key[len(line) :]
+        first = first or (place, id)
+        if place not in gone:
+            kept = (place, id)
+            break
+    head = min((*come.items(), *([kept] if kept else [])), default=None)
+    if head != first:
+        if first is not None:
+            batch.delete(HEAD + first[0])
+        if head is not None:
+            batch.put(HEAD + head[0], head[1] + host.encode())
+
+
+def host(download: Download) -> str:
+    """Return `host:port` of the source that the download will use next, the unit of per-host limits."""
+    scheme, _, authority = download.order.sources[download.source].url.split("/", 3)[:3]
+    return _host(scheme, authority)
+
+
+@functools.lru_cache(maxsize=4096)
+def _host(scheme: str, authority: str) -> str:
+    return urls.host(f"{scheme}//{authority}/")
+
+
+def candidates(reader: Reader, skip_hosts: Container[str] = frozenset()) -> Iterator[Candidate]:
+    """Walk what is ready in the order in which it should run, without the downloads of `skip_hosts`.
+
+    Reading the first costs one step for each skipped host before it, and each further one O(log n).
+    """
+    heads = reader.scan(HEAD)
+    following: list[tuple[bytes, bytes, str]] = []
+    head = next(heads, None)
+    while head is not None or following:
+        if head is not None and (not following or head[0][len(HEAD) :] < following[0][0]):
+            place, value = head[0][len(HEAD) :], head[1]
+            id, at = value[:_ID_BYTES], value[_ID_BYTES:].decode()
+            head = next(heads, None)
+            if at in skip_hosts:
+                continue
+        else:
+            place, id, at = heapq.heappop(following)
+        yield Candidate(UUID(bytes=id), at)
+        line = READY + text(at)
+        for key, successor in islice(reader.scan(line, start=line + place + b"\0"), 1):
+            heapq.heappush(following, (key[len(line) :], successor, at))
+
+
+def due(reader: Reader, now_ns: int, limit: int | None = None) -> Iterator[Candidate]:
+    """Walk what waited for a time that has come, the longest overdue first."""
+    for key, value in islice(reader.scan(TIMED), limit):
+        if _not_before_ns(key) > now_ns:
+            return
+        yield Candidate(UUID(bytes=value[:_ID_BYTES]), value[_ID_BYTES:].decode())
+
+
+def next_due(reader: Reader) -> int | None:
+    """Return the time (UTC, ns) at which the first of those that wait for one may run, or None when none waits."""
+    return next((_not_before_ns(key) for key, _ in reader.scan(TIMED)), None)
+
+
+def blocked(reader: Reader, reason: str, limit: int | None = None) -> Iterator[UUID]:
+    """Walk what is blocked by a reason, in the order in which it was asked for."""
+    for _, value in islice(reader.scan(BLOCKED + word(reason)), limit):
+        yield UUID(bytes=value)
+
+
+def reasons(reader: Reader) -> dict[str, int]:
+    """Return how many downloads are blocked, by reason."""
+    return {read_word(key[len(REASON) :]): read_number(value) for key, value in reader.scan(REASON)}
+
+
+def _not_before_ns(key: bytes) -> int:
+    return read_number(key[len(TIMED) : len(TIMED) + 8])

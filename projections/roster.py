@@ -1,0 +1,106 @@
+"""Which downloads are there: by state and by tag in the order of asking, how many, and how many bytes in all.
+
+    rs ‖ word(state) ‖ age (u64)  → id      every download, under the state that users see
+    rt ‖ text(tag) ‖ age (u64)    → id      every download, under each of its tags
+    rc ‖ word(state)              → u64     how many are in the state
+    ru ‖ word(name)               → u64     sums over the downloads that have not ended
+
+So a list of fifty needs about fifty reads, and a count one, however many downloads there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from uuid import UUID
+
+import attrs
+from lading.domain.download import Download
+from lading.domain.ports import Reader
+from lading.domain.states import ENDED, SHOWN, State
+from lading.projections.batch import Batch, Change
+from lading.projections.keys import number, read_number, read_word, text, word
+
+STATE, TAG, COUNT, SUM = b"rs", b"rt", b"rc", b"ru"
+_WORDS = {state: word(state.shown) for state in State}
+_SUMS = tuple(SUM + word(name) for name in ("downloads", "received", "total", "unsized"))
+
+
+@attrs.frozen
+class Totals:
+    """The downloads that have not ended, taken together.
+
+    Attributes:
+        downloads: how many they are.
+        received: durable bytes of all of them.
+        total: bytes of those whose size is known.
+        unsized: how many have a size that is not known yet.
+    """
+
+    downloads: int
+    received: int
+    total: int
+    unsized: int
+
+
+def apply(batch: Batch, changes: Sequence[Change]) -> None:
+    """File every download that changed under its state, a new one under its tags, and count."""
+    counts: dict[bytes, int] = {}
+    sums = [0, 0, 0, 0]
+    for id, age, before, after, _ in changes:
+        if before is None:
+            for tag in after.order.tags:
+                batch.put(TAG + text(tag) + number(age), id.bytes)
+        else:
+            _sum(sums, before, -1)
+        _sum(sums, after, 1)
+        new, old = _WORDS[after.state], None if before is None else _WORDS[before.state]
+        if new != old:
+            batch.put(STATE + new + number(age), id.bytes)
+            counts[new] = counts.get(new, 0) + 1
+            if old is not None:
+                batch.delete(STATE + old + number(age))
+                counts[old] = counts.get(old, 0) - 1
+    for shown, amount in counts.items():
+        batch.count(COUNT + shown, amount)
+    for key, amount in zip(_SUMS, sums, strict=True):
+        batch.count(key, amount)
+
+
+def _sum(sums: list[int], download: Download, sign: int) -> None:
+    if download.state in ENDED:
+        return
+    sums[0] += sign
+    if download.durable:
+        sums[1] += sign * download.received
+    if download.total is None:
+        sums[3] += sign
+    else:
+        sums[2] += sign * download.total
+
+
+def by_state(reader: Reader, state: str, limit: int | None = None, *, newest_first: bool = False) -> Iterator[UUID]:
+    """Walk the downloads in a state, named as users see it, in the order in which they were asked for."""
+    return _ids(reader, STATE + word(state), limit, newest_first=newest_first)
+
+
+def by_tag(reader: Reader, tag: str, limit: int | None = None, *, newest_first: bool = False) -> Iterator[UUID]:
+    """Walk the downloads with a tag, whatever their state, in the order in which they were asked for."""
+    return _ids(reader, TAG + text(tag), limit, newest_first=newest_first)
+
+
+def counts(reader: Reader) -> dict[str, int]:
+    """Return how many downloads are in each state that users see."""
+    held = {read_word(key[len(COUNT) :]): read_number(value) for key, value in reader.scan(COUNT)}
+    return {state: held.get(state, 0) for state in SHOWN}
+
+
+def totals(reader: Reader) -> Totals:
+    """Return the sums over all downloads that have not ended."""
+    values = (reader.get(key) for key in _SUMS)
+    return Totals(*(0 if value is None else read_number(value) for value in values))
+
+
+def _ids(reader: Reader, prefix: bytes, limit: int | None, *, newest_first: bool) -> Iterator[UUID]:
+    for _, value in islice(reader.scan(prefix, reverse=newest_first), limit):
+        yield UUID(bytes=value)
