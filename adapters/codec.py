@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import functools
 import struct
-from typing import Any
+import types
+from collections.abc import Callable
+from typing import Any, get_args, get_origin
 from uuid import UUID
 
 import attrs
@@ -28,14 +30,53 @@ from lading.domain.upcasting import upcast
 from lading.domain.validators import Validator
 
 FORMAT = 1
+_PLAIN = frozenset({str, int, float, bool})
+_Hook = Callable[[Any, Any], Any]
 _HEADER = struct.Struct(">BQ16sH")
 _NO_CONTEXT = Context()
 
 
+def _plain(kind: Any) -> bool:
+    """Tell whether orjson writes values of this kind as they are: words, numbers, None, and tuples of such."""
+    if kind in _PLAIN:
+        return True
+    parts = get_args(kind) if get_origin(kind) in {tuple, types.UnionType} else ()
+    return bool(parts) and all(part in {None, types.NoneType, Ellipsis} or _plain(part) for part in parts)
+
+
+def _optional(kind: Any) -> bool:
+    return get_origin(kind) is types.UnionType and types.NoneType in get_args(kind) and len(get_args(kind)) == 2
+
+
+def _tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple and get_args(kind)[1:] == (Ellipsis,)
+
+
+def _load_optional(kind: Any, converter: cattrs.BaseConverter) -> _Hook:
+    (inner,) = (part for part in get_args(kind) if part is not types.NoneType)
+    load = converter.get_structure_hook(inner)
+    if inner in _PLAIN:
+        return lambda value, _: value
+    return lambda value, _: None if value is None else load(value, inner)
+
+
+def _load_tuple(kind: Any, converter: cattrs.BaseConverter) -> _Hook:
+    inner = get_args(kind)[0]
+    load = converter.get_structure_hook(inner)
+    if inner in _PLAIN:
+        return lambda value, _: tuple(value)
+    return lambda value, _: tuple([load(item, inner) for item in value])
+
+
 def _converter() -> cattrs.Converter:
+    """Make the converter, with short cuts for what JSON and Python have in common: every event passes through here."""
     converter = cattrs.Converter(detailed_validation=False, omit_if_default=True, forbid_extra_keys=False)
+    as_it_is = converter.get_unstructure_hook(str)
+    converter.register_unstructure_hook_factory(_plain, lambda _: as_it_is)
+    converter.register_structure_hook_factory(_optional, _load_optional)
+    converter.register_structure_hook_factory(_tuple, _load_tuple)
     converter.register_unstructure_hook(UUID, lambda value: value.hex)
-    converter.register_structure_hook(UUID, lambda value, _: UUID(hex=value))
+    converter.register_structure_hook(UUID, lambda value, _: UUID(int=int(value, 16)))
     for kind in (Piece, Validator, Source, Order, Context, *EVENTS.values(), Download):
         resolved = attrs.resolve_types(kind)
         converter.register_unstructure_hook(
@@ -50,6 +91,11 @@ def _converter() -> cattrs.Converter:
 CONVERTER = _converter()
 _DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
 _LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
+_ROW = [
+    (field.name, field.type, CONVERTER.get_structure_hook(field.type))
+    for field in attrs.fields(Download)
+    if not _plain(field.type) or get_origin(field.type) is tuple
+]
 
 
 @functools.lru_cache(maxsize=64)
@@ -101,6 +147,13 @@ def dump_download(download: Download) -> bytes:
 
 
 def load_download(data: bytes) -> Download:
-    """Read back what `dump_download` made."""
-    download: Download = _LOAD[Download](orjson.loads(data), Download)
-    return download
+    """Read back what `dump_download` made.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is not that.
+    """
+    row = orjson.loads(data)
+    for name, kind, load in _ROW:
+        if name in row:
+            row[name] = load(row[name], kind)
+    return Download.of(row)

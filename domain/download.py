@@ -6,7 +6,7 @@ was written by something else than our `decide`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -71,6 +71,13 @@ class Download:
     assurance: str | None = None
     cached: bool = False
 
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:
+        """Return a download with these fields and all others as they are in `other`, or at their defaults."""
+        made = object.__new__(cls)
+        made.__dict__.update(_DEFAULTS if other is None else other.__dict__, **fields)
+        return made
+
     @property
     def received(self) -> int:
         """Durable bytes that the log vouches for; the whole size once completed."""
@@ -89,6 +96,9 @@ class Download:
     def ended(self) -> bool:
         """Whether nothing more will happen unless somebody asks for it."""
         return self.state in ENDED
+
+
+_DEFAULTS = {field.name: field.default for field in attrs.fields(Download) if field.default is not attrs.NOTHING}
 
 
 def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: int) -> Download:
@@ -118,9 +128,7 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
     changes["updated_at_ns"] = at_ns
     if after in ENDED and download.state not in ENDED:
         changes["ended_at_ns"] = at_ns
-    evolved = object.__new__(Download)
-    evolved.__dict__.update(download.__dict__, **changes)
-    return evolved
+    return Download.of(changes, download)
 
 
 def fold(stream: UUID, facts: Iterable[tuple[e.Event, int]], start: Download | None = None) -> Download | None:

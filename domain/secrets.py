@@ -207,7 +207,12 @@ def _forms(value: str) -> set[str]:
     """Return the value, decoded once in either of the usual charsets, encoded once more, and as code would quote it."""
     decoded = {value, unquote(value), unquote(value, encoding="latin-1")}
     encoded = quote(value, safe="", errors="surrogatepass")
-    return {*decoded, encoded, *(json.dumps(one)[1:-1] for one in decoded), *(repr(one)[1:-1] for one in decoded)}
+    return {
+        *decoded,
+        encoded,
+        *(json.dumps(one, ensure_ascii=False)[1:-1] for one in decoded),
+        *(repr(one)[1:-1] for one in decoded),
+    }
 
 
 @functools.lru_cache(maxsize=1024)
@@ -215,7 +220,7 @@ def _spellings(char: str) -> str:
     """Return a pattern for the ways to write one character; an unreserved one (RFC 3986 §2.3) is written as it is."""
     if char.isascii() and (char.isalnum() or char in "-_~"):
         return char
-    ways = {re.escape(char), rf"\\x{ord(char):02x}", rf"\\u{ord(char):04x}"}
+    ways = {re.escape(char), rf"\\x{ord(char):02x}", re.escape(json.dumps(char)[1:-1])}
     for mark in ("%", r"\\x"):
         ways.add("".join(f"{mark}(?i:{octet:02x})" for octet in _octets(char)))
     if char in " +":

@@ -90,7 +90,7 @@ def host(url: str) -> str:
 
 def origin(url: str) -> tuple[str, str]:
     """Return scheme and `host:port`: credentials never cross from one origin to another (RFC 6454 §4)."""
-    return urlsplit(url).scheme.lower(), host(url)
+    return _split(url).scheme, host(url)
 
 
 def last_segment(url: str) -> str:

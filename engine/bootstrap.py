@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-import trio
 
 from lading.adapters.disk import LocalDisk
 from lading.adapters.http import HTTPXTransport
@@ -24,15 +23,16 @@ from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
 from lading.engine import Engine
-from lading.home import EngineLock, Home, open_home
+from lading.home import EngineLock, open_home
 from lading.journal import Journal
 from lading.live import Board
-from lading.logs import open_log
+from lading.logs import DEFAULT, open_log
 from lading.nurseries import open_plain_nursery
+from lading.opening import default_home, open_views
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
-from lading.scheduler import Hook, Scheduler
+from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
 from lading.version import VERSION
@@ -56,32 +56,6 @@ class Parts:
     chance: Chance
 
 
-def default_home() -> Path:
-    """Return the home to use when nobody names one: `LADING_HOME`, else the platform's state directory."""
-    named = os.environ.get("LADING_HOME")
-    if named:
-        return Path(named)
-    import platformdirs
-
-    return Path(platformdirs.user_state_dir("lading"))
-
-
-def open_views(home: Home, log: Log) -> Views:
-    """Open the views of a log in a home; those of a log in memory end with the process."""
-    return Views(
-        log,
-        lambda folder: LMDBStore(folder, metasync=False),
-        home.path if getattr(log, "lasting", True) else None,
-        log_id=str(getattr(log, "log_id", "")),
-    )
-
-
-def open_reading(home: Home, log_url: str | None = None) -> Reading:
-    """Open the read side of a home, without an engine."""
-    log = open_log(log_url or "lmdb:", home.path)
-    return Reading(log, open_views(home, log))
-
-
 @asynccontextmanager
 async def open_engine(
     home: str | os.PathLike[str] | None = None,
@@ -91,7 +65,7 @@ async def open_engine(
     log: str | None = None,
     settings: Settings | None = None,
     actor: str | None = None,
-    hook: Hook | None = None,
+    start: bool = True,
     **overrides: Any,
 ) -> AsyncIterator[Engine]:
     """Open an engine on a home, made when it is not there yet.
@@ -103,7 +77,7 @@ async def open_engine(
         log: a log URL; by default LMDB in the home.
         settings: instead of those of the home and the environment.
         actor: in whose name events are written; by default the user's.
-        hook: called at each step of each attempt; for tests.
+        start: whether an owner starts downloads; without it, it only settles what is asked of it.
         overrides: single settings, such as `concurrency=8`.
 
     Raises:
@@ -121,7 +95,7 @@ async def open_engine(
         owner = role != "client" and lock.take()
         if role == "owner" and not owner:
             raise EngineLock.refuse(place)
-        opened = open_log(log or "lmdb:", place.path)
+        opened = open_log(log or DEFAULT, place.path)
         stack.callback(opened.close)
         views = open_views(place, opened)
         stack.callback(views.close)
@@ -143,10 +117,12 @@ async def open_engine(
             clock=clock,
             chance=chance,
         )
-        folder = str(Path(downloads).absolute()) if downloads is not None else None
+        folder = os.path.abspath(downloads) if downloads is not None else None
         context = Context(actor=actor or _user(), host=socket.gethostname())
         engine = await stack.enter_async_context(
-            run_engine(parts, settings=chosen, context=context, owner=owner, folder=folder, cwd=os.getcwd(), hook=hook)
+            run_engine(
+                parts, settings=chosen, context=context, owner=owner, folder=folder, cwd=os.getcwd(), start=start
+            )
         )
         yield engine
 
@@ -160,7 +136,7 @@ async def run_engine(
     owner: bool,
     folder: str | None,
     cwd: str,
-    hook: Hook | None = None,
+    start: bool = True,
 ) -> AsyncIterator[Engine]:
     """Run an engine on ports that are open already; its tasks live as long as the block."""
     engine: Engine | None = None
@@ -188,15 +164,15 @@ async def run_engine(
         board=Board(),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
-    scheduler = Scheduler(services, reading, places, worker, hook) if owner else None
+    scheduler = Scheduler(services, reading, places, worker) if owner else None
+    if scheduler is not None:
+        scheduler.paused = not start
     async with open_plain_nursery() as nursery:
         await nursery.start(writer.run)
         try:
             if scheduler is not None:
                 await _take_over(services, reading, places, worker)
-            engine = Engine(
-                services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd
-            )
+            engine = Engine(services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd)
             await nursery.start(engine.watch)
             async with _working(scheduler):
                 yield engine
@@ -232,4 +208,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return f"uid {os.getuid()}"
-

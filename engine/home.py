@@ -1,15 +1,16 @@
 """A home: the folder in which one engine keeps its log, views, vault and settings, and the lock that says whose it is.
 
-    HOME/home.json      format and id of the home; written once, never rewritten in place
-    HOME/engine.lock    held by `flock` by the one engine that runs here; taken over at once when its holder dies
-    HOME/log/           the log, when it is LMDB (the default)
-    HOME/views, views-N the current generation of views, and its store
-    HOME/vault/         secrets, made when there is the first one
-    HOME/settings.toml  settings of this home
+HOME/home.json      format and id of the home; written once, never rewritten in place
+HOME/engine.lock    held by `flock` by the one engine that runs here; taken over at once when its holder dies
+HOME/log/           the log, when it is LMDB (the default)
+HOME/views, views-N the current generation of views, and its store
+HOME/vault/         secrets, made when there is the first one
+HOME/settings.toml  settings of this home
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -95,10 +96,8 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
         if replace:
             os.replace(draft, path)
         else:
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
-            except FileExistsError:
-                pass
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)

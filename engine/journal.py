@@ -120,5 +120,3 @@ class Journal:
             if not isinstance(await self._writer.append(entries), Conflict):
                 return
         raise StoreUnavailable(f"the stream {stream} is changed by others all the time", hint="try again")
-
-

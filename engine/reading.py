@@ -189,7 +189,7 @@ class Reading:
         return [d for d in self._existing([UUID(row["id"]) for row in rows]) if d.state is State.COMPLETED]
 
     def owner(self, root: str, path: str) -> UUID | None:
-        """Return the download that the log says is to make `path` below `root`; one that has made it owns it no more."""
+        """Return the download that is to make `path` below `root`; one that has made it owns it no more."""
         with self.views.read() as reader:
             id = destinations.owner(reader, root, path)
             holder = None if id is None else progress.get(reader, id, ROWS)
@@ -198,5 +198,3 @@ class Reading:
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)
         return [download for download in found if download is not None]
-
-

@@ -94,8 +94,8 @@ class Recovery:
     def _published(self, download: Download) -> c.Complete | None:
         """Return what completes a download whose file had got its final name when the engine ended, or None.
 
-        The final name is ours when it has the inode that `Verified` told, or that our part still has. A file that was
-        published without a `Verified` is digested again; what vouches for it must be known, else the name is taken back.
+        The final name is ours when it has the inode that `Verified` told, or that our part still has. A file published
+        without a `Verified` is digested again; what vouches for it must be known, else the name is taken back.
         """
         final, inode = self._final(download), self._part_inode(download)
         there = self._s.disk.inode(final) if final else None

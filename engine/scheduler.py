@@ -8,11 +8,11 @@ may be run at any time and twice in a row; a lost wake-up costs one poll.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import trio
 
+from lading.attempt import Attempt
 from lading.domain import commands as c
 from lading.domain import scheduling
 from lading.domain.download import Download
@@ -22,27 +22,21 @@ from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
 from lading.services import Services
-from lading.transfer import Attempt, Step
 
 ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
 ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
 
-Hook = Callable[[UUID, Step], Awaitable[None]]
-
 
 class Scheduler:
-    """Runs attempts in its nursery; `run` is its task and ends when `close` was called and all attempts have stopped."""
+    """Runs attempts in its nursery; `run` is its task, and ends when `close` was called and every attempt stopped."""
 
-    def __init__(
-        self, services: Services, reading: Reading, places: Places, worker: UUID, hook: Hook | None = None
-    ) -> None:
+    def __init__(self, services: Services, reading: Reading, places: Places, worker: UUID) -> None:
         self._s = services
         self._reading = reading
         self._places = places
         self._worker = worker
-        self._hook = hook
         self._running: dict[UUID, Attempt] = {}
         self._hosts: dict[UUID, str] = {}
         self._room_seen_s = float("-inf")
@@ -142,21 +136,17 @@ class Scheduler:
             if scheduling.choose([candidate], self._hosts, self.limits):
                 await self._launch(nursery, candidate)
         while scheduling.room(self._hosts, self.limits):
-            running, limits = dict(self._hosts), self.limits
-            candidate = await self._s.threads.run(functools.partial(self._reading.next_candidate, running, limits))
-            if candidate is None:
+            look = functools.partial(self._reading.next_candidate, dict(self._hosts), self.limits)
+            following = await self._s.threads.run(look)
+            if following is None:
                 return
-            await self._launch(nursery, candidate)
+            await self._launch(nursery, following)
 
     async def _launch(self, nursery: trio.Nursery, candidate: scheduling.Candidate) -> None:
         download = await self._s.threads.run(lambda: self._reading.get(candidate.id))
         if download is None or self._closing:
             return
-        hook = self._hook
-        step_hook = None if hook is None else (lambda step: hook(candidate.id, step))
-        attempt = Attempt(
-            self._s, self._places, self._worker, download, running=lambda: len(self._running), hook=step_hook
-        )
+        attempt = Attempt(self._s, self._places, self._worker, download, running=lambda: len(self._running))
         self._running[candidate.id] = attempt
         self._hosts[candidate.id] = candidate.host
         self._s.board.gauges[candidate.id] = attempt.gauge

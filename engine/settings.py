@@ -21,9 +21,7 @@ from lading.domain.scheduling import DEFAULT_CONCURRENCY, Limits
 def _between(least: float, most: float) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
         if value is not None and not least <= value <= most:
-            raise InvalidSetting(
-                f"{attribute.name} cannot be {value}", hint=f"allowed is {least:g} to {most:g}"
-            )
+            raise InvalidSetting(f"{attribute.name} cannot be {value}", hint=f"allowed is {least:g} to {most:g}")
 
     return check
 
@@ -86,7 +84,7 @@ def parse(name: str, value: Any, origin: str) -> Any:
     """Return `value`, text or already typed, as the setting `name` wants it."""
     if name not in FIELDS:
         raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
-    kind = type(FIELDS[name].default)
+    kind: type[bool | int | float] = type(FIELDS[name].default)
     try:
         if kind is bool:
             word = str(value).lower()

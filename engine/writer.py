@@ -91,7 +91,7 @@ class LogWriter:
             self.commits += 1
         except LadingError as error:
             answers = [error] * len(slots)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 # whoever waits must get an answer, whatever it is
             failure = StoreUnavailable(f"the log could not be written: {error}", hint="`lading verify` looks at it")
             failure.__cause__ = error
             answers = [failure] * len(slots)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from typing import Any
 
 import httpx
 import trio
@@ -61,7 +59,7 @@ class HTTPXReply:
         with unheard():
             with trio.CancelScope(shield=True) as scope, contextlib.suppress(Exception):
                 scope.cancel()
-                while await self._chunk() is not None:
+                async for _ in self._chunks:
                     pass
             with trio.move_on_after(CLOSING_S, shield=True), contextlib.suppress(Exception):
                 await self._response.aclose()
@@ -72,7 +70,7 @@ class HTTPXReply:
         self._failure = trouble.broken(self._url)
         try:
             with unheard():
-                chunk = await self._chunk()
+                chunk = await anext(self._chunks, None)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
             self._failure = trouble.in_body(error, self._url)
         else:
@@ -80,27 +78,6 @@ class HTTPXReply:
             self._ended = chunk is None
             return memoryview(chunk or b"")
         raise self._failure
-
-    async def _chunk(self) -> bytes | None:
-        chunk = await anext(self._chunks, None)
-        if chunk is None and _has_surplus(self._response):
-            with contextlib.suppress(OSError):
-                self._response.extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        return chunk
-
-
-def _has_surplus(response: httpx.Response) -> bool:
-    """Tell whether bytes came behind the body, which would be taken for the answer to the next request.
-
-    Nothing public in httpx or httpcore shows them. If what is private moves, no connection is kept: slow, and safe.
-    """
-    inner: Any = response.stream
-    try:
-        for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
-            inner = getattr(inner, name)
-        return bool(inner.trailing_data[0])
-    except AttributeError:
-        return True
 
 
 def _head(response: httpx.Response, url: str) -> Head:

@@ -15,6 +15,7 @@ from lading.adapters.http import hop, trouble
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
 from lading.adapters.http.reply import HTTPXReply
+from lading.adapters.http.witness import Witness
 from lading.domain.errors import TransferError
 from lading.domain.ports import Call
 
@@ -116,20 +117,16 @@ class HTTPXTransport:
 
     async def _send(self, at: Hop) -> tuple[httpx.Response | TransferError, bool]:
         """Return the answer or why there is none, and whether the connection was one that had served before."""
-        connected = False
-
-        async def trace(event: str, _: object) -> None:
-            nonlocal connected
-            connected = connected or event == "connection.connect_tcp.started"
-
+        witness = Witness()
         try:
-            request = httpx.Request("GET", at.url, headers=at.headers, extensions={"trace": trace})
+            request = httpx.Request("GET", at.url, headers=at.headers, extensions={"trace": witness})
             with unheard(), trio.fail_after(self._answer_timeout_s):
                 response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
-            was_kept = not connected and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
+            was_kept = not witness.connected and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
             return trouble.before_head(error, at.url), was_kept
-        return response, not connected
+        witness.response = response
+        return response, not witness.connected
 
 
 async def _take_location(response: httpx.Response) -> None:

@@ -22,9 +22,7 @@ class LMDBDatastore:
     """
 
     @speaks_both
-    def __init__(
-        self, folder: str | Path, *, map_size: int = LOG_MAP_BYTES, trust_file_system: bool = False
-    ) -> None:
+    def __init__(self, folder: str | Path, *, map_size: int = LOG_MAP_BYTES, trust_file_system: bool = False) -> None:
         self.environment = open_environment(
             Path(folder), Settings(map_size=map_size), trust_file_system=trust_file_system
         )

@@ -49,7 +49,9 @@ class Insertion:
                 self._tables.write(self._put, self._landed)
             except VersionTaken:
                 stream, version, *_ = self._events[0]
-                message = f"{stream} has version {version} already, or another of the {len(self._events)} events to store"
+                message = (
+                    f"{stream} has version {version} already, or another of the {len(self._events)} events to store"
+                )
                 raise IntegrityError(message) from None
         return list(self._positions)
 

@@ -26,9 +26,10 @@ from lading.domain.errors import LogDamaged, StoreNewer
 RECORD_FORMAT = 1
 UUID_KIND = 0
 TEXT_KIND = 1
-HASH_KIND = 2  # in keys only: the record itself holds the whole text
 
+CRC_MISFIT = "its checksum does not fit its bytes"
 CRC_RESIDUE = 0x2144DF1C  # CRC32 of any message ‖ its little-endian CRC32
+SHORTEST = 20  # bytes of a record: header and CRC
 LONGEST_TEXT_KEY = 480  # bytes; LMDB takes keys of at most 511
 
 _HEADER = struct.Struct(">BBHIQ")
@@ -73,8 +74,19 @@ def encode(stream: UUID | str, version: int, topic: int, state: bytes) -> bytes:
     return b"".join((head, state, _CRC.pack(crc32(state, crc32(head)))))
 
 
-TOPIC_CODE = slice(4, 8)
-"""Where a record carries the number of its topic."""
+def choose(items: Iterable[tuple[bytes, bytes]], topic_codes: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return those of (packed position, record) pairs whose topic has one of these codes.
+
+    Raises:
+        LogDamaged: any of the records is not what was stored: its topic cannot be believed.
+    """
+    chosen: list[tuple[bytes, bytes]] = []
+    for item in items:
+        if crc32(item[1]) != CRC_RESIDUE:
+            raise damaged(item[0], CRC_MISFIT)
+        if item[1][4:8] in topic_codes:
+            chosen.append(item)
+    return chosen
 
 
 def topic_code(topic: int) -> bytes:
@@ -97,8 +109,8 @@ def decode(items: Iterable[tuple[bytes, bytes]], topics: Sequence[str]) -> list[
     streams: dict[bytes, UUID] = {}
     unpack, add, seen = _UUID_HEADER.unpack_from, rows.append, streams.get
     for key, record in items:
-        if crc32(record) != CRC_RESIDUE or len(record) < 20:
-            raise damaged(key, "its checksum does not fit its bytes")
+        if crc32(record) != CRC_RESIDUE or len(record) < SHORTEST:
+            raise damaged(key, CRC_MISFIT)
         if record[1] != UUID_KIND or record[0] != RECORD_FORMAT:
             add(_decode_text(key, record, topics))
             continue
@@ -125,6 +137,19 @@ def _decode_text(key: bytes, record: bytes, topics: Sequence[str]) -> Row:
         raise _unknown_topic(key, topic)
     end = _HEADER.size + length
     return number(key), record[_HEADER.size : end].decode(), version, topics[topic], record[end:-4]
+
+
+def is_whole(record: bytes) -> bool:
+    """Tell whether a record is what was stored."""
+    return crc32(record) == CRC_RESIDUE and len(record) >= SHORTEST
+
+
+def index_key(record: bytes) -> bytes:
+    """Return the key under which the index has (or a snapshot is) this record, which is whole."""
+    kind, length, _, version = _HEADER.unpack_from(record)[1:]
+    stream = record[_HEADER.size : _HEADER.size + length]
+    prefix = b"\x00" + stream if kind == UUID_KIND else stream_prefix(stream.decode())
+    return prefix + pack_number(version)
 
 
 def damaged(key: bytes, why: str) -> LogDamaged:

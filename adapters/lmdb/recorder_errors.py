@@ -1,6 +1,7 @@
 """The same errors in two vocabularies: Lading's, which say what to do, and those that users of `eventsourcing` catch.
 
-Each class here is both at once. A conflict is not among them: that is the library's `IntegrityError` and nothing else.
+Each class here is both at once. A conflict is not among them: that is the library's `IntegrityError` and nothing
+else.
 """
 
 from __future__ import annotations

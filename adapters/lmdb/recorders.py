@@ -1,13 +1,14 @@
 """Recorders of `eventsourcing` on the log's own tables: what the library asks of a persistence module.
 
-They store any version once, and demand no more: a stream may begin at version 0 or skip some, as the library allows. An
-insertion is one write transaction, so it is stored whole or not at all, and the positions of two never interleave.
+They store any version once, and demand no more: a stream may begin at version 0 or skip some, as the library
+allows. An insertion is one write transaction, so it is stored whole or not at all, and the positions of two never
+interleave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -21,14 +22,11 @@ from eventsourcing.persistence import (
 
 from lading.adapters.lmdb.datastore import LMDBDatastore, LMDBRecorder
 from lading.adapters.lmdb.insertion import Insertion
-from lading.adapters.lmdb.record import number, pack_number, stream_prefix
+from lading.adapters.lmdb.record import stream_prefix
 from lading.adapters.lmdb.recorder_errors import speaks_both
 from lading.adapters.lmdb.subscription import LMDBSubscription
-from lading.adapters.lmdb.tables import VERSION_MAX, Page, Span
+from lading.adapters.lmdb.tables import VERSION_MAX, Span
 from lading.adapters.lmdb.tracking import LMDBTrackingRecorder
-
-if TYPE_CHECKING:
-    from lmdb import Transaction
 
 
 class LMDBAggregateRecorder(LMDBRecorder, AggregateRecorder):
@@ -45,7 +43,7 @@ class LMDBAggregateRecorder(LMDBRecorder, AggregateRecorder):
         self._is_log = purpose == "events"
 
     @speaks_both
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Store these events, all or none.
 
         Raises:
@@ -84,7 +82,7 @@ class LMDBApplicationRecorder(LMDBAggregateRecorder, ApplicationRecorder):
         super().__init__(datastore, name)
 
     @speaks_both
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Store these events, all or none, and return their positions.
 
         Raises:
@@ -104,10 +102,43 @@ class LMDBApplicationRecorder(LMDBAggregateRecorder, ApplicationRecorder):
     ) -> Sequence[Notification]:
         """Return at most `limit` events from `start` to `stop`, of `topics` if any are named."""
         found: list[Notification] = []
-        after = 0 if start is None else start - inclusive_of_start
-        while len(found) < limit:
-            page, after = self.scan(after, limit - len(found), stop, topics)
+        after, is_last = 0 if start is None else max(start - inclusive_of_start, 0), False
+        while len(found) < limit and not is_last:
+            page, after, is_last = self.scan(after, limit - len(found), stop, topics)
             found.extend(page)
-            if after is None:
-                break
         return found
+
+    @speaks_both
+    def scan(
+        self, after: int, limit: int, stop: int | None = None, topics: Sequence[str] = ()
+    ) -> tuple[list[Notification], int, bool]:
+        """Return events from one look after a position, up to which position it looked, and whether that is the end."""
+        page = self.tables.read(lambda txn: self.tables.page(txn, after, limit, stop, topics))
+        found = [
+            Notification(stream, version, topic, state, position)
+            for position, stream, version, topic, state in self.tables.rows(page.items)
+        ]
+        return found, page.scanned, page.is_last
+
+    @speaks_both
+    def max_notification_id(self) -> int | None:
+        """Return the position of the last event, None when there is none."""
+        return self.tables.read(self.tables.last_position) or None
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> LMDBSubscription:
+        """Iterate over the events after position `gt` and, waiting for them, over those to come."""
+        return LMDBSubscription(self, gt, topics)
+
+
+class LMDBProcessRecorder(LMDBTrackingRecorder, LMDBApplicationRecorder, ProcessRecorder):
+    """Events in the order of the log, stored together with how far another application was processed to make them."""
+
+    @speaks_both
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
+        """Store these events and the position `tracking`, all or none, and return the events' positions.
+
+        Raises:
+            IntegrityError: a stream has one of the versions already, or the position was passed before.
+        """
+        tracking: Tracking | None = kwargs.get("tracking")
+        return Insertion(self.tables, stored_events, tracking).store()

@@ -1,9 +1,9 @@
 """What to do when a commit fails: find out whether it took place, before anybody is told.
 
-LMDB flushes the new pages first and then writes the page that makes them count. If that last write fails, the change
-may be there or not, now or after a restart. So the store is asked; and what it says is believed only after one more commit
-has succeeded, since that one flushes what the failed one may have left in memory alone. (When the new pages themselves
-could not be flushed, the change cannot be there, and the answer is what made the commit fail.)
+LMDB flushes the new pages first and then writes the page that makes them count. If that last write fails, the
+change may be there or not, now or after a restart. So the store is asked; and what it says is believed only after
+one more commit has succeeded, since that one flushes what the failed one may have left in memory alone. (When the
+new pages themselves could not be flushed, the change cannot be there, and the answer is what made the commit fail.)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SETTLED_KEY = b"settled"
 def write_surely(
     environment: Environment, work: Callable[[Transaction[bytes]], None], landed: Callable[[Transaction[bytes]], bool]
 ) -> None:
-    """Run `work` in a write transaction and commit it; if that fails, tell by `landed` whether it took place all the same.
+    """Run `work` in a write transaction and commit it; should that fail, tell by `landed` whether it took place.
 
     Args:
         environment: where; its format has been checked.

@@ -14,15 +14,27 @@ burns nothing.
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING, TypeVar
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import UUID
 
 import attrs
 
 from lading.adapters.lmdb.environment import Environment
-from lading.adapters.lmdb.record import Row, UnknownTopic, decode, encode, number, pack_number, stream_prefix, topic_code
+from lading.adapters.lmdb.record import (
+    Row,
+    UnknownTopic,
+    choose,
+    decode,
+    encode,
+    number,
+    pack_number,
+    stream_prefix,
+    topic_code,
+)
 from lading.adapters.lmdb.settlement import write_surely
 from lading.domain.errors import LogDamaged
 
@@ -35,6 +47,7 @@ Event = tuple[UUID | str, int, str, bytes]
 """An event to be put: stream, version, topic, state; `lading.domain.ports.Entry` is one."""
 
 VERSION_MAX = 2**64 - 1
+SCAN_PAGE = 4096
 
 
 class VersionTaken(Exception):
@@ -119,6 +132,14 @@ class Span:
         return list(islice(walk, self.limit)) if found else []
 
 
+class Page(NamedTuple):
+    """Records from one look at the log: up to which position it looked, and whether nothing lies beyond."""
+
+    items: list[tuple[bytes, bytes]]
+    scanned: int
+    is_last: bool
+
+
 class EventTables:
     """The tables of one log, under their names in the environment."""
 
@@ -172,6 +193,25 @@ class EventTables:
         """Return up to `limit` packed positions and records of the log, from the packed position `start` on."""
         cursor = self.cursor(txn, self.log)
         return list(islice(cursor, limit)) if cursor.set_range(start) else []
+
+    def page(self, txn: Transaction[bytes], after: int, limit: int, stop: int | None, topics: Sequence[str]) -> Page:
+        """Return up to `limit` records after a position and up to `stop`, of `topics` if any are named.
+
+        With topics, one page looks through at most `SCAN_PAGE` records, so that no transaction lasts long.
+        """
+        count = SCAN_PAGE if topics else limit
+        items = self.records_from(txn, pack_number(after + 1), count)
+        is_last = len(items) < count
+        if stop is not None and items and items[-1][0] > pack_number(stop):
+            del items[bisect_right(items, pack_number(stop), key=itemgetter(0)) :]
+            is_last = True
+        scanned = number(items[-1][0]) if items else after
+        if topics:
+            items = choose(items, self.topics.codes(txn, topics))
+            if len(items) > limit:
+                del items[limit:]
+                scanned, is_last = number(items[-1][0]), False
+        return Page(items, scanned, is_last)
 
     def events_of(self, txn: Transaction[bytes], span: Span) -> list[tuple[bytes, bytes]]:
         """Return the packed positions and records of a span of a stream's events.

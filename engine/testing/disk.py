@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import PurePosixPath
 
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
+from lading.domain.ports import Part
 
 ENDLESS = 1 << 60
 
@@ -120,7 +121,7 @@ class MemoryDisk:
             return None
         return MemoryPart(self, path, file)
 
-    def publish(self, part: MemoryPart, final: str, *, replace: bool) -> None:
+    def publish(self, part: Part, final: str, *, replace: bool) -> None:
         """Link the part to its final name, durably."""
         file = self._names[part.path]
         held = self._names.get(final)

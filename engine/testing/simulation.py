@@ -20,7 +20,6 @@ import trio.testing
 from lading.bootstrap import Parts, run_engine
 from lading.domain.facts import Context
 from lading.engine import Engine
-from lading.scheduler import Hook
 from lading.settings import Settings
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
@@ -60,7 +59,7 @@ class World:
         )
 
     @asynccontextmanager
-    async def engine(self, *, hook: Hook | None = None, **settings: Any) -> AsyncIterator[Engine]:
+    async def engine(self, **settings: Any) -> AsyncIterator[Engine]:
         """Open an engine in this world, as the owner; its views are made anew from the log."""
         parts = Parts(
             log=self.log,
@@ -80,7 +79,6 @@ class World:
             owner=True,
             folder=FOLDER,
             cwd="/",
-            hook=hook,
         ) as engine:
             yield engine
 

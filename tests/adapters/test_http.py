@@ -79,18 +79,16 @@ def raw(*answers: bytes | Callable[[socket.socket], None], tls: ssl.SSLContext |
 
     def serve() -> None:
         for answer in answers:
-            with contextlib.suppress(OSError):
-                line, _ = listener.accept()
-                with line:
-                    line.settimeout(20)
-                    if tls is not None:
-                        line = tls.wrap_socket(line, server_side=True)
-                    if callable(answer):
-                        answer(line)
-                    else:
-                        read_head(line)
-                        line.sendall(answer)
-                    line.close()
+            with contextlib.suppress(OSError), contextlib.ExitStack() as open_lines:
+                line = open_lines.enter_context(listener.accept()[0])
+                line.settimeout(20)
+                if tls is not None:
+                    line = open_lines.enter_context(tls.wrap_socket(line, server_side=True))
+                if callable(answer):
+                    answer(line)
+                else:
+                    read_head(line)
+                    line.sendall(answer)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -235,13 +233,25 @@ async def test_percent_encoding_reaches_the_server_as_given(origin, transport):
 
 
 async def test_finished_exchange_leaves_its_connection_to_the_next(origin, transport):
-    """A body that was read to its end, and an error page that had arrived, do not cost a connection."""
+    """A body that was read to its end does not cost a connection."""
     for _ in range(3):
         async with transport.exchange(Call(url=origin.url("file.bin"))) as reply:
-            await body(reply)
-        async with transport.exchange(Call(url=origin.url("missing"))) as reply:
-            assert reply.head.status == 404
+            assert await body(reply) == FILE.read()
     assert {request.connection for request in origin.requests} == {1}
+
+
+async def test_answer_that_arrived_with_its_head_leaves_its_connection_to_the_next(transport):
+    """An error page that nobody reads does not cost a connection when it is there already."""
+
+    def answer(line: socket.socket) -> None:
+        for _ in range(3):
+            read_head(line)
+            line.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\ngone")
+
+    with raw(answer) as port:
+        for _ in range(3):
+            async with transport.exchange(Call(url=f"http://127.0.0.1:{port}/")) as reply:
+                assert reply.head.status == 404
 
 
 @pytest.mark.law(9)
@@ -321,20 +331,39 @@ async def test_kept_connection_that_the_server_closed_is_no_failure(transport):
 
 @pytest.mark.law(5)
 @pytest.mark.parametrize("surplus", [b"junk", b"junk\r\n\r\n", HEAD, HEAD + b"Content-Length: 4\r\n\r\nevil"])
-async def test_bytes_behind_a_body_never_become_the_next_answer(transport, surplus):
+@pytest.mark.parametrize("secure", [False, True])
+async def test_bytes_behind_a_body_never_become_the_next_answer(trusting, served, surplus, secure):
     """What a server sends beyond its Content-Length spoils neither that body nor the next exchange with that server."""
 
     def answer_too_much(line: socket.socket) -> None:
         read_head(line)
-        line.sendall(HEAD + b"Content-Length: 2\r\n\r\nok" + surplus)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        line.sendall(HEAD + b"Content-Length: 2\r\n\r\nok")
+        line.sendall(surplus)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
         read_head(line)
         line.sendall(HEAD + b"Content-Length: 5\r\n\r\nstale")
 
-    with raw(answer_too_much, HEAD + b"Content-Length: 3\r\n\r\nnew") as port:
-        async with transport.exchange(Call(url=f"http://127.0.0.1:{port}/")) as reply:
+    transport = HTTPXTransport(ssl_context=trusting)
+    tls, scheme = (served, "https") if secure else (None, "http")
+    with raw(answer_too_much, HEAD + b"Content-Length: 3\r\n\r\nnew", tls=tls) as port:
+        async with transport.exchange(Call(url=f"{scheme}://127.0.0.1:{port}/")) as reply:
             assert await body(reply) == b"ok"
-        async with transport.exchange(Call(url=f"http://127.0.0.1:{port}/")) as reply:
+        async with transport.exchange(Call(url=f"{scheme}://127.0.0.1:{port}/")) as reply:
             assert await body(reply) == b"new"
+        await transport.aclose()
+
+
+async def test_connection_handed_on_is_left_alone_by_the_exchange_before(origin, transport):
+    """An exchange that has read its body to the end and is still open does not touch who uses its connection now."""
+    async with transport.exchange(Call(url=origin.url("file.bin"))) as before:
+        assert await body(before) == FILE.read()
+        async with transport.exchange(Call(url=origin.url("file.bin"))) as after:
+            got = await after.receive_into(memoryview(bytearray(1000)))
+            assert await before.receive_into(memoryview(bytearray(1))) == 0
+            await before.aclose()
+            assert await body(after) == FILE.read(got)
+    assert {request.connection for request in origin.requests} == {1}
 
 
 # -- how bodies end --------------------------------------------------------------------------------------------------
@@ -626,6 +655,34 @@ async def test_redirect_from_https_to_http_loses_every_header_of_the_caller(serv
 
 
 @pytest.mark.law(7)
+@pytest.mark.parametrize(
+    ("location", "stays"),
+    [
+        ("https://a.example:8443/y", True),
+        ("//A.example:8443/y", True),
+        ("y z?q", True),
+        ("http://a.example:8443/y", False),
+        ("https://a.example/y", False),
+        ("https://b.a.example:8443/y", False),
+        ("https://a.example.b:8443/y", False),
+    ],
+)
+def test_origin_is_scheme_and_host_and_port(location, stays):
+    """The caller's headers go along where all three are the same, and nowhere else."""
+    hop = first(Call(url="https://a.example:8443/x", headers=SECRET_HEADERS), "lading/0").follow(location)
+    assert hop is not None
+    assert (CANARY in str(hop.private)) is stays
+
+
+async def test_redirect_with_a_space_is_followed_as_browsers_do(origin, transport):
+    """A Location that is not quite a URL still leads where its sender means."""
+    origin.put(Resource("my file", 10))
+    origin.set("file.bin", Behaviour(redirect=Redirect("/my file")))
+    async with transport.exchange(Call(url=origin.url("file.bin"))) as reply:
+        assert await body(reply) == Resource("my file", 10).read()
+
+
+@pytest.mark.law(7)
 async def test_userinfo_of_a_redirect_goes_to_its_target_only(origin, other, transport):
     """A Location with userinfo authorises that one hop; the public URL does not show it."""
     origin.put(Page("old", b""))
@@ -686,6 +743,7 @@ async def test_cookies_are_neither_kept_nor_shown(transport):
                 assert "set-cookie" not in reply.head.headers
     assert len(seen) == 2
     assert b"ookie" not in seen[1]
+    assert len(transport._client.cookies.jar) == 0
 
 
 TROUBLE = {

@@ -1,0 +1,261 @@
+"""Whether a log is what was stored: every record's checksum, and that log, index and topics say the same.
+
+LMDB notices no damaged payload, and a damaged page can end the process that reads it (SIGBUS, or an assertion of LMDB's).
+So this runs as a program of its own, `python -m lading.adapters.lmdb.verify FOLDER`, in a process that may die of it:
+one JSON object a line for each finding, and a last one with `"done": true` and what was looked at. `examine` runs it so.
+
+What holds: positions follow one another without a gap from 1 on; each record passes its CRC32, names a topic that the
+table of topics has, and is the one that the index has under its stream and version; the index has nothing else. With
+`strict`, a stream's versions follow one another from 1 on too: Lading's do, while `eventsourcing` allows others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from lading.adapters.lmdb.environment import Environment, Settings
+from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.log import LOG_MAP_BYTES
+from lading.adapters.lmdb.record import CRC_MISFIT, index_key, is_whole, number
+from lading.adapters.lmdb.registry import let_go, open_environment
+from lading.adapters.lmdb.tables import EventTables
+from lading.domain.errors import LogDamaged, StoreError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+
+PAGE = 2000
+"""Records that one read transaction looks at, so that a check of a long log keeps no old pages alive."""
+
+Item = tuple[bytes, bytes]
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that is not as it was stored.
+
+    `kind` is record, order, index, topic, version, snapshot, pages or reader; `position` is None where there is none;
+    `log` is the name of the application whose tables these are, empty for Lading's own.
+    """
+
+    kind: str
+    message: str
+    position: int | None = None
+    log: str = ""
+
+
+class Verification:
+    """One pass over the tables of one log.
+
+    Args:
+        environment: where they lie.
+        name: the prefix of their names.
+        strict: whether versions must follow one another.
+    """
+
+    def __init__(self, environment: Environment, name: str = "", *, strict: bool = False) -> None:
+        self._tables = EventTables(environment, name)
+        self._tables.open(create=False)
+        self._name = name
+        self._strict = strict
+        self._topics = 0
+        self.events = 0
+        self.streams = 0
+        self.head = self._tables.read(self._tables.last_position)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong, in the order of topics, log, index and snapshots; events that come meanwhile are left out."""
+        for check in (self._check_topics, self._check_log, self._check_index, self._check_snapshots):
+            try:
+                yield from check()
+            except LogDamaged as damage:
+                yield self._finding("pages", damage.message)
+
+    def _check_topics(self) -> Iterator[Finding]:
+        names: set[bytes] = set()
+        for items in self._pages(self._tables.topic):
+            for key, name in items:
+                if number(key) != self._topics or name in names:
+                    yield self._finding("topic", f"the table of topics has {name!r} under the number {number(key)}")
+                names.add(name)
+                self._topics += 1
+
+    def _check_log(self) -> Iterator[Finding]:
+        before = 0
+        for items in self._pages(self._tables.log):
+            index = self._tables.environment.read(lambda txn, items=items: self._indexed(txn, items))
+            for (key, record), indexed in zip(items, index, strict=True):
+                position = number(key)
+                if position > self.head:
+                    return
+                if position != before + 1:
+                    yield self._finding("order", f"position {position} follows {before}", position)
+                before = position
+                self.events += 1
+                why = self._judge(record)
+                if why:
+                    yield self._finding("record", f"the record at position {position} is damaged: {why}", position)
+                elif indexed != key:
+                    found = "nothing" if indexed is None else f"position {number(indexed)}"
+                    yield self._finding(
+                        "index", f"the index has {found} for the record at position {position}", position
+                    )
+
+    def _indexed(self, txn: Transaction[bytes], items: Sequence[Item]) -> list[bytes | None]:
+        """Return what the index has for each record; None also for one that is damaged."""
+        table = self._tables.environment.tables[self._tables.idx]
+        return [txn.get(index_key(record), db=table) if is_whole(record) else None for _, record in items]
+
+    def _check_index(self) -> Iterator[Finding]:
+        prefix, version = b"", 0
+        for items in self._pages(self._tables.idx):
+            records = self._tables.environment.read(lambda txn, items=items: self._recorded(txn, items))
+            for (key, packed), record in zip(items, records, strict=True):
+                position = number(packed)
+                if position > self.head:
+                    continue
+                if record is None:
+                    yield self._finding("index", f"the index names position {position}, which the log lacks", position)
+                elif is_whole(record) and index_key(record) != key:
+                    yield self._finding("index", f"the index names position {position} for another event", position)
+                if key[:-8] != prefix:
+                    prefix, version = key[:-8], 0
+                    self.streams += 1
+                if self._strict and number(key[-8:]) != version + 1:
+                    message = f"version {number(key[-8:])} of its stream follows {version} at position {position}"
+                    yield self._finding("version", message, position)
+                version = number(key[-8:])
+
+    def _recorded(self, txn: Transaction[bytes], items: Sequence[Item]) -> list[bytes | None]:
+        table = self._tables.environment.tables[self._tables.log]
+        return [txn.get(position, db=table) for _, position in items]
+
+    def _check_snapshots(self) -> Iterator[Finding]:
+        for items in self._pages(self._tables.snap):
+            for key, record in items:
+                why = self._judge(record)
+                if why or index_key(record) != key:
+                    yield self._finding(
+                        "snapshot", f"the snapshot {key.hex()} is damaged: {why or 'it is another one'}"
+                    )
+
+    def _judge(self, record: bytes) -> str:
+        """Return why a record cannot be what was stored; empty when it can."""
+        if not is_whole(record):
+            return CRC_MISFIT
+        topic = number(record[4:8])
+        return "" if topic < self._topics else f"its topic has the unknown number {topic}"
+
+    def _pages(self, name: bytes) -> Iterator[list[Item]]:
+        """Yield a table's items in order, each list from a transaction of its own."""
+        start = b""
+        while True:
+            items = self._tables.environment.read(lambda txn, start=start: self._page(txn, name, start))
+            if not items:
+                return
+            if any(later[0] <= earlier[0] for earlier, later in zip([(start, b""), *items], items)):
+                raise LogDamaged(
+                    f"the table {name.decode()!r} is out of order after the key {start.hex() or 'at its start'}"
+                )
+            yield items
+            start = items[-1][0]
+
+    def _page(self, txn: Transaction[bytes], name: bytes, after: bytes) -> list[Item]:
+        cursor = self._tables.cursor(txn, name)
+        if not (cursor.set_range(after + b"\0") if after else cursor.first()):
+            return []
+        return list(islice(cursor, PAGE))
+
+    def _finding(self, kind: str, message: str, position: int | None = None) -> Finding:
+        return Finding(kind=kind, message=message, position=position, log=self._name)
+
+
+def verify(folder: str | Path, *, strict: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the logs in an environment; in this process, which a damaged page may end.
+
+    Raises:
+        StoreUnavailable: there is none, or it cannot be opened.
+        StoreNewer: a later program wrote it.
+        LogDamaged: its file is cut short.
+    """
+    for verification in _verifications(Path(folder), strict=strict):
+        yield from verification.findings()
+
+
+def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
+    environment = open_environment(folder, Settings(map_size=LOG_MAP_BYTES), create=False)
+    try:
+        check_format(environment, create=False)
+        for table in environment.table_names():
+            name, _, kind = table.decode().rpartition(".")
+            if kind == "log":
+                yield Verification(environment, name, strict=strict)
+    finally:
+        let_go(environment)
+
+
+def examine(folder: str | Path, *, strict: bool = False) -> Iterator[Finding]:
+    """Yield what is wrong with the logs in an environment, as a child process finds it; if it dies, that is a finding.
+
+    Raises:
+        StoreUnavailable: there is none, or it cannot be opened.
+    """
+    command = [sys.executable, "-m", __spec__.name, str(folder), *(["--strict"] if strict else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        is_done = False
+        for line in child.stdout:
+            found = json.loads(line)
+            if found.pop("done", False):
+                is_done = True
+            else:
+                yield Finding(**found)
+        error = child.stderr.read() if child.stderr else ""
+        code = child.wait()
+    if code == StoreError.exit_code:
+        raise StoreUnavailable(error.strip(), hint="check the path")
+    if not is_done:
+        by = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        yield Finding(kind="reader", message=f"reading the log ended the process that did it ({by}): pages are damaged")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check the logs in a folder; return 0 when they are whole, 4 when not, 3 when there are none."""
+    parser = argparse.ArgumentParser(prog="python -m lading.adapters.lmdb.verify", description="Check a log.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--strict", action="store_true", help="versions of a stream must follow one another from 1 on")
+    asked = parser.parse_args(arguments)
+    looked_at = {"events": 0, "streams": 0, "findings": 0}
+    try:
+        for verification in _verifications(asked.folder, strict=asked.strict):
+            for finding in verification.findings():
+                looked_at["findings"] += 1
+                _print(attrs.asdict(finding))
+            looked_at["events"] += verification.events
+            looked_at["streams"] += verification.streams
+    except StoreError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except LogDamaged as damage:
+        looked_at["findings"] += 1
+        _print(attrs.asdict(Finding(kind="pages", message=damage.message)))
+    _print({"done": True, **looked_at})
+    return LogDamaged.exit_code if looked_at["findings"] else 0
+
+
+def _print(line: dict[str, object]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

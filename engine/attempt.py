@@ -1,0 +1,297 @@
+"""One attempt at one download, from taking it to the published file.
+
+An attempt writes into a part file that it alone holds locked, and reports to the journal, whose word is final. It ends
+in exactly one way: published, faltered, blocked or stopped; once it has said which, it writes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import trio
+
+from lading.domain import commands as c
+from lading.domain import names, secrets
+from lading.domain.digests import Digest
+from lading.domain.download import Download
+from lading.domain.errors import (
+    DestinationTaken,
+    DiskFull,
+    Fenced,
+    IntegrityError,
+    InvalidDestination,
+    TransferError,
+)
+from lading.domain.faults import Cause
+from lading.domain.pieces import Piece
+from lading.domain.ports import Secrets
+from lading.domain.requests import IfExists
+from lading.domain.states import RUNNING, State
+from lading.domain.validators import Validator
+from lading.fetching import Fetching
+from lading.holding import Holding
+from lading.live import Gauge
+from lading.placing import Place, Places
+from lading.services import Services
+from lading.work import Work
+
+WIND_UP_S = 60.0
+
+
+class Attempt:
+    """One try by one worker. `run` does all of it; the scheduler cancels `scope` to stop it."""
+
+    def __init__(
+        self,
+        services: Services,
+        places: Places,
+        worker: UUID,
+        download: Download,
+        running: Callable[[], int],
+    ) -> None:
+        self._s = services
+        self._places = places
+        self._worker = worker
+        self._running = running
+        self._work = Work(services, download)
+        self._secrets: Secrets | None = None
+        self._published = False
+        self.gauge = Gauge(services.clock.monotonic())
+        self.scope = trio.CancelScope()
+
+    @property
+    def number(self) -> int:
+        """This attempt's number; 0 until it has started."""
+        return self._work.number
+
+    async def run(self) -> None:
+        """Make the attempt; whatever comes of it is in the log when this returns."""
+        try:
+            with self.scope:
+                await self._guarded()
+            if self.scope.cancelled_caught:
+                await self._wind_up()
+        except trio.Cancelled:
+            await self._wind_up()
+            raise
+        finally:
+            if self._work.holding is not None:
+                self._work.holding.part.close()
+            self._places.release(self._work.id)
+
+    async def _guarded(self) -> None:
+        try:
+            place = await self._take()
+            calls = secrets.join(self._work.download.order, self._secrets)
+            fetching = Fetching(self._s, self._places, self._work, place, self.gauge, self._running)
+            await fetching.run(calls)
+            await self._finish(fetching)
+        except Fenced:
+            await self._wind_up()
+        except DiskFull as error:
+            await self._give_up(c.Block(attempt=self.number, reason="disk", message=self._clean(error)))
+        except TransferError as error:
+            await self._falter(Cause(error.cause), error, error.retry_after_s)
+        except (DestinationTaken, InvalidDestination) as error:
+            await self._falter(Cause.DESTINATION, error)
+        except IntegrityError as error:
+            await self._falter(Cause.SECRET, error)
+        except OSError as error:
+            await self._falter(Cause.DISK, error)
+
+    # -- taking it -------------------------------------------------------------------------------------------------
+
+    async def _take(self) -> Place:
+        """Settle where it goes, take the part file, say `Started`, and hold the part against the log.
+
+        What keeps it from being taken is raised after `Started`, so that the log tells it as the attempt's end.
+        """
+        work, before = self._work, self._work.download
+        trouble: Exception | None = None
+        held: Holding | None = None
+        place = Place(path=before.path or before.order.name or names.FALLBACK, storage=before.storage or "")
+        try:
+            if before.order.secret:
+                self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
+            place = await self._places.settle(before)
+            held = await self._old_part(before, place)
+        except (DestinationTaken, InvalidDestination, DiskFull, IntegrityError, OSError) as error:
+            trouble = error
+        reuse = held is not None or (trouble is not None and before.part is not None)
+        source = before.source % len(before.order.sources)
+        start = c.Start(
+            worker=self._worker,
+            storage=place.storage,
+            source=source,
+            transport=self._s.transport.name,
+            tier=before.order.sources[source].tier,
+            path=place.path,
+            part=before.part if reuse and before.part else place.part(before.attempt + 1),
+            reuse=reuse,
+        )
+        await work.report(start)
+        work.number = work.download.attempt
+        if trouble is not None:
+            raise trouble
+        if place.skip:
+            await work.report(c.Cancel(reason="skipped: something lies at the destination already"))
+            raise Fenced("skipped")
+        await (self._new_part(before) if held is None else self._check(held))
+        return place
+
+    async def _old_part(self, download: Download, place: Place) -> Holding | None:
+        """Take the part of an earlier attempt, when it is on this storage and its lock can be had."""
+        if download.part is None or download.storage != place.storage:
+            return None
+        path = self._places.absolute(download.order.root, download.part)
+        part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=False))
+        return None if part is None else self._work.hold(part)
+
+    async def _new_part(self, before: Download) -> None:
+        """Make this attempt's own part; where another holds the old one, copy what the log vouches for."""
+        work, order = self._work, before.order
+        assert work.download.part is not None
+        path = self._places.absolute(order.root, work.download.part)
+        part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=True))
+        if part is None:
+            raise TransferError("another worker holds the part file", cause=Cause.DISK)
+        held = work.hold(part)
+        if not before.durable or before.part is None or before.validator is None:
+            return
+        old = self._places.absolute(order.root, before.part)
+        copied = await held.copy_from(old, await work.pieces(before.version), before.total)
+        if copied:
+            work.probe = c.Probe(
+                attempt=self.number,
+                url=before.url or order.url,
+                status=0,
+                total=before.total,
+                validator=before.validator,
+            )
+            await work.checkpoint()
+
+    async def _check(self, held: Holding) -> None:
+        """Believe of the part only what the log vouches for and the disk still holds; say what is discarded."""
+        findings = await held.check(await self._work.pieces(), self._work.download.total)
+        if findings:
+            await self._work.report(
+                *(c.Reject(attempt=self.number, start=f.start, end=f.end, reason=f.reason) for f in findings)
+            )
+        await held.cut()
+
+    # -- ending it -------------------------------------------------------------------------------------------------
+
+    async def _finish(self, fetching: Fetching) -> None:
+        """Check the whole, publish it under its final name, and say `Completed`."""
+        work, order, tally = self._work, self._work.download.order, self._work.held.tally
+        if order.digest is not None and tally.digest != str(Digest.parse(order.digest)):
+            found = tally.digest
+            await work.start_over("the digest of the whole file is not the expected one")
+            raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
+        probe, part = work.probe, work.held.part
+        if probe is not None:
+            await work.held.flush()
+        else:
+            await work.checkpoint(c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=part.inode))
+        path = work.download.path or fetching.place.path
+        final = self._places.absolute(order.root, path)
+        replace = order.if_exists is IfExists.OVERWRITE
+        with trio.CancelScope(shield=True):
+            self._published = True
+            await self._s.threads.run(lambda: self._s.disk.publish(part, final, replace=replace))
+            await work.report(
+                c.Complete(
+                    attempt=self.number,
+                    path=path,
+                    size=tally.at,
+                    digest=tally.digest,
+                    assurance=fetching.assurance,
+                    url=(probe.url if probe else work.download.url) or order.url,
+                    validator=(probe.validator if probe else work.download.validator) or Validator(),
+                )
+            )
+            await self._s.threads.run(lambda: self._s.disk.unlink(part.path))
+
+    async def _falter(self, cause: Cause, error: Exception, retry_after_s: float | None = None) -> None:
+        budget = self._work.download.order.retries
+        await self._give_up(
+            c.Falter(
+                attempt=self.number,
+                cause=cause,
+                message=self._clean(error),
+                now_ns=self._s.clock.now_ns(),
+                jitter=self._s.chance.uniform(0.0, 1.0),
+                budget=self._s.settings.retries if budget is None else budget,
+                retry_after_s=retry_after_s,
+            )
+        )
+
+    async def _give_up(self, report: c.Report) -> None:
+        """Say why the attempt ends, after what it wrote has been made to count; an empty part is taken away."""
+        work = self._work
+        with trio.CancelScope(shield=True):
+            try:
+                await self._save()
+                await work.report(report)
+                if work.holding is not None and not work.download.durable:
+                    path = work.holding.part.path
+                    await self._s.threads.run(lambda: self._s.disk.unlink(path))
+            except Fenced:
+                await self._wind_up()
+
+    async def _save(self) -> None:
+        """Checkpoint what has been written and not been logged; if that fails, those bytes do not count."""
+        work = self._work
+        if work.holding is not None and work.holding.tally.unlogged and work.download.state in RUNNING:
+            try:
+                await work.checkpoint()
+            except (OSError, DiskFull):
+                return
+
+    async def _wind_up(self) -> None:
+        """Stop because somebody said so: let the log know, and leave the disk as the new state wants it."""
+        work = self._work
+        with trio.move_on_after(WIND_UP_S, shield=True):
+            ours = work.download.part
+            state = await work.reload()
+            if work.holding is None:
+                return
+            if state.attempt != self.number:
+                if state.part != ours:
+                    path = work.holding.part.path
+                    await self._s.threads.run(lambda: self._s.disk.unlink(path))
+            elif state.state in {State.CANCELLING, State.REMOVING}:
+                size = await self._discard()
+                await work.report(c.Stop(attempt=self.number, reason=state.state.value), c.Discard(size=size))
+            elif state.state in RUNNING or state.state is State.PAUSING:
+                reason = "paused" if state.state is State.PAUSING else "the engine was closed"
+                pieces = await self._flushed()
+                vouch = (c.Vouch(attempt=self.number, pieces=pieces),) if pieces else ()
+                await work.report(*vouch, c.Stop(attempt=self.number, reason=reason))
+
+    async def _flushed(self) -> tuple[Piece, ...]:
+        held = self._work.held
+        if not held.tally.unlogged or self._work.probe is not None:
+            return ()
+        try:
+            return await held.flush()
+        except OSError:
+            return ()
+
+    async def _discard(self) -> int:
+        """Take the part off the disk, and the final name back if we had given it and nobody may know it yet."""
+        part, disk, download = self._work.held.part, self._s.disk, self._work.download
+        final = self._places.absolute(download.order.root, download.path) if download.path else None
+
+        def remove() -> int:
+            if self._published and final is not None and disk.inode(final) == part.inode:
+                disk.unlink(final)
+            return disk.unlink(part.path)
+
+        return await self._s.threads.run(remove)
+
+    def _clean(self, error: Exception) -> str:
+        if isinstance(error, OSError):
+            return f"the disk failed: {error.strerror or type(error).__name__}"
+        return secrets.scrub(str(error), self._secrets)

@@ -1,0 +1,175 @@
+"""The conversation with an origin: ask, judge the answer, take its body in, and see that it is all there.
+
+What may be asked and what an answer is worth is decided by the pure `lading.domain.replies`; here that is carried out,
+checkpoint by checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import attrs
+import trio
+
+from lading.domain import checkpoints, names, replies
+from lading.domain import commands as c
+from lading.domain.errors import Fenced, TransferError
+from lading.domain.faults import Cause
+from lading.domain.ports import Call, Reply
+from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
+from lading.live import Gauge
+from lading.placing import Place, Places
+from lading.services import Services
+from lading.work import Work
+
+SMALL_BYTES = 1024 * 1024
+SMALLEST_BUFFER = 64 * 1024
+LARGEST_BUFFER = 1024 * 1024
+FAST_FILL_S = 0.05
+MOST_ROUNDS = 5
+
+
+class Fetching:
+    """Fetches the content of one download into the part that its attempt holds."""
+
+    def __init__(
+        self, services: Services, places: Places, work: Work, place: Place, gauge: Gauge, running: Callable[[], int]
+    ) -> None:
+        self._s = services
+        self._places = places
+        self._work = work
+        self._gauge = gauge
+        self._running = running
+        self.place = place
+        self.received: Receive | None = None
+
+    @property
+    def assurance(self) -> str:
+        """What vouches that the content is whole, once it has been fetched (law 5)."""
+        if self._work.download.order.digest is not None:
+            return "digest"
+        if self.received is None or self.received.total is not None:
+            return "length"
+        return "framing" if self.received.framed else "none"
+
+    async def run(self, calls: Sequence[Call]) -> None:
+        """Ask until an answer has been received to its end, or the part is known to be whole.
+
+        Raises:
+            TransferError: it cannot be had from this source now.
+            DiskFull: there is no room for it.
+            Fenced: somebody else has the word.
+        """
+        work = self._work
+        for _ in range(MOST_ROUNDS):
+            ask = replies.plan(work.download)
+            if ask is None:
+                await work.start_over("nothing proves that the rest of the file would fit to what we hold")
+                ask = Ask()
+            if ask.start == 0 and work.held.tally.at:
+                await work.held.start_over(None)
+            call = attrs.evolve(calls[work.download.source], start=ask.start, if_range=ask.if_range)
+            async with self._s.transport.exchange(call) as reply:
+                verdict = replies.judge(ask, reply.head, work.download, now_s=self._s.clock.now_ns() / 1e9)
+                match verdict:
+                    case Whole():
+                        return None
+                    case Reject():
+                        raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
+                    case Afresh(receive=None):
+                        await self._give_up_held(verdict)
+                    case Afresh(receive=Receive() as receive):
+                        await self._give_up_held(verdict)
+                        return await self._receive(reply, receive)
+                    case Receive():
+                        return await self._receive(reply, verdict)
+        raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
+
+    async def _give_up_held(self, verdict: Afresh) -> None:
+        known, sent = self._work.download.validator, verdict.validator
+        changed = (known, sent) if known is not None and sent is not None and known.differs(sent) else None
+        await self._work.start_over(verdict.reason, changed)
+
+    async def _receive(self, reply: Reply, receive: Receive) -> None:
+        """Take the body in, and see that it is all there."""
+        work = self._work
+        if work.held.tally.at == 0:
+            await work.held.start_over(receive.total)
+        self.received = receive
+        await self._say_probed(reply, receive)
+        self._gauge.begin(work.held.tally.at, receive.total)
+        await self._body(reply, receive)
+        at = work.held.tally.at
+        if receive.total is not None and at != receive.total:
+            raise TransferError(f"the body ended at byte {at} of {receive.total}", cause=Cause.BROKEN)
+        order = work.download.order
+        vouched = receive.total is not None or receive.framed or order.digest is not None
+        if not vouched and not order.allow_unsized:
+            raise TransferError("nothing vouches for the end of this body", cause=Cause.UNSIZED)
+
+    async def _say_probed(self, reply: Reply, receive: Receive) -> None:
+        """Say `Probed` at once when it matters; else keep it for the first checkpoint, which small files never see."""
+        work, head = self._work, reply.head
+        path = await self._name_it(head.headers.get("content-disposition"))
+        probe = c.Probe(
+            attempt=work.number,
+            url=head.url,
+            status=head.status,
+            total=receive.total,
+            validator=receive.validator,
+            path=path,
+        )
+        if path is None and receive.total is not None and receive.total <= SMALL_BYTES:
+            work.probe = probe
+            return
+        await work.report(probe)
+        if self.place.skip:
+            await work.report(c.Cancel(reason="skipped: something lies at the destination already"))
+            raise Fenced("skipped")
+
+    async def _name_it(self, disposition: str | None) -> str | None:
+        """Settle the destination anew when the server names the file, and return its path if that is another one."""
+        download = self._work.download
+        name = names.from_disposition(disposition) if disposition and download.order.name is None else None
+        if not name:
+            return None
+        self.place = await self._places.settle(download, name)
+        return self.place.path if self.place.path != download.path else None
+
+    async def _body(self, reply: Reply, receive: Receive) -> None:
+        clock, work, held = self._s.clock, self._work, self._work.held
+        skip, filled, buffer = receive.skip, 0, bytearray(SMALLEST_BUFFER)
+        began_s = filling_s = work.saved_s = clock.monotonic()
+        arrived = 0
+        try:
+            while count := await reply.receive_into(memoryview(buffer)[filled:]):
+                now_s = clock.monotonic()
+                if skip:
+                    dropped = min(skip, count)
+                    buffer[filled : filled + count - dropped] = buffer[filled + dropped : filled + count]
+                    skip, count = skip - dropped, count - dropped
+                filled, arrived = filled + count, arrived + count
+                if receive.total is not None and held.tally.at + filled > receive.total:
+                    raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
+                self._gauge.add(count, now_s)
+                due = checkpoints.due(held.tally.unlogged + filled, now_s - work.saved_s, self._running())
+                if filled == len(buffer) or due:
+                    written, filled = filled, 0
+                    await held.write(memoryview(buffer)[:written], receive.total)
+                    if written == len(buffer) < LARGEST_BUFFER and now_s - filling_s < FAST_FILL_S:
+                        buffer = bytearray(len(buffer) * 4)
+                    filling_s = now_s
+                if due:
+                    await work.checkpoint()
+                await self._keep_to_limit(arrived, began_s)
+        finally:
+            if filled:
+                with trio.CancelScope(shield=True):
+                    await held.write(memoryview(buffer)[:filled], receive.total)
+
+    async def _keep_to_limit(self, arrived: int, began_s: float) -> None:
+        limit = self._work.download.order.limit_rate
+        if limit is not None:
+            ahead_s = arrived / limit - (self._s.clock.monotonic() - began_s)
+            if ahead_s > 0:
+                await self._s.clock.sleep(ahead_s)

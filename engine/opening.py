@@ -1,0 +1,46 @@
+"""Opening a home to look at it: the part of the composition root that needs neither an event loop nor a network.
+
+The command line's looking verbs stand on this, so that they answer before an engine could have been put together.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lading.adapters.lmdb.store import LMDBStore
+from lading.domain.ports import Log
+from lading.home import Home
+from lading.logs import DEFAULT, open_log
+from lading.reading import Reading
+from lading.views import Views
+
+
+def default_home() -> Path:
+    """Return the home to use when nobody names one: `LADING_HOME`, else the platform's state directory."""
+    named = os.environ.get("LADING_HOME")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("lading"))
+
+
+def open_views(home: Home, log: Log) -> Views:
+    """Open the views of a log in a home; those of a log in memory end with the process."""
+    return Views(
+        log,
+        lambda folder: LMDBStore(folder, metasync=False),
+        home.path if getattr(log, "lasting", True) else None,
+        log_id=str(getattr(log, "log_id", "")),
+    )
+
+
+def open_reading(home: Home, log_url: str | None = None) -> Reading:
+    """Open the read side of a home, without an engine.
+
+    Raises:
+        StoreUnavailable, StoreNewer, IntegrityError: the log or the views cannot be used.
+    """
+    log = open_log(log_url or DEFAULT, home.path)
+    return Reading(log, open_views(home, log))

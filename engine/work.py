@@ -1,0 +1,92 @@
+"""What an attempt has in hand: its download as the log has it, the part file, and what it has not said yet.
+
+Everything that an attempt says goes through `report`, under its own number, so that the journal can refuse it the moment
+that it no longer owns the download.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from lading.domain import commands as c
+from lading.domain import digests, holdings
+from lading.domain.digests import Digest
+from lading.domain.download import Download
+from lading.domain.pieces import Piece
+from lading.domain.ports import Part
+from lading.domain.validators import Validator
+from lading.holding import Holding
+from lading.services import Services
+
+
+class Work:
+    """The attempt's side of one download. `number` is 0 until the attempt has started."""
+
+    def __init__(self, services: Services, download: Download) -> None:
+        self._s = services
+        self.download = download
+        self.number = 0
+        self.holding: Holding | None = None
+        self.probe: c.Probe | None = None
+        self.saved_s = services.clock.monotonic()
+
+    @property
+    def id(self) -> UUID:
+        """The download."""
+        return self.download.id
+
+    @property
+    def held(self) -> Holding:
+        """The part file, which every step after the beginning has."""
+        assert self.holding is not None, "an attempt has its part file before it fetches"
+        return self.holding
+
+    async def report(self, *reports: c.Command) -> None:
+        """Have the log record what happened, in one request.
+
+        Raises:
+            Fenced: this attempt no longer owns the download; it must stop.
+        """
+        self.download = await self._s.journal.execute(self.id, *reports, state=self.download, context=self._s.context)
+
+    async def reload(self) -> Download:
+        """Return the download as the log has it now, whoever changed it."""
+        self.download = await self._s.journal.load(self.id, self.download) or self.download
+        return self.download
+
+    def hold(self, part: Part) -> Holding:
+        """Take a part in hand, to be digested as the order wants."""
+        expected = self.download.order.digest
+        self.holding = Holding(
+            part,
+            self._s.disk,
+            self._s.threads,
+            algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
+            reserve_bytes=self._s.settings.reserve_bytes,
+        )
+        return self.holding
+
+    async def pieces(self, up_to_version: int | None = None) -> tuple[Piece, ...]:
+        """Return the pieces that the log vouches for, end to end from byte 0."""
+        facts = await self._s.journal.facts(self.id)
+        events = (fact.event for fact in facts if up_to_version is None or fact.version <= up_to_version)
+        return holdings.contiguous(holdings.standing(events))
+
+    async def checkpoint(self, *more: c.Report) -> None:
+        """Flush, and then have the log vouch for what was flushed (law 2).
+
+        Raises:
+            OSError: the flush failed; what it was for does not count.
+        """
+        pieces = await self.held.flush()
+        first: tuple[c.Report, ...] = (self.probe,) if self.probe is not None else ()
+        await self.report(*first, c.Vouch(attempt=self.number, pieces=pieces), *more)
+        self.probe = None
+        self.held.tally.logged(pieces)
+        self.saved_s = self._s.clock.monotonic()
+
+    async def start_over(self, reason: str, changed: tuple[Validator, Validator] | None = None) -> None:
+        """Give up what is held: say so first, then empty the part."""
+        await self.report(c.StartOver(attempt=self.number, reason=reason, changed=changed))
+        self.probe = None
+        await self.held.start_over(None)

@@ -1,0 +1,60 @@
+"""Which pieces a download still holds by its own events."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.domain import events as e
+from lading.domain import holdings
+from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.pieces import Piece
+from lading.domain.states import State
+
+HELD = e.Progressed(attempt=1, pieces=(Piece(0, 10, "a"), Piece(10, 20, "b")))
+
+
+@pytest.mark.law(2)
+@settings(max_examples=100)
+@given(data=st.data())
+def test_no_piece_stands_that_the_log_does_not_vouch_for(stream, commands, data):
+    """Whatever happened, the standing pieces lie within the durable bytes of the download."""
+    walk = stream()
+    for _ in range(30):
+        try:
+            walk.do(data.draw(commands(walk.download)))
+        except (Fenced, IllegalCommand):
+            continue
+        durable = {byte for start, end in walk.download.durable for byte in range(start, end)}
+        if walk.download.state is not State.COMPLETED:
+            for piece in holdings.standing(walk.events):
+                assert durable >= set(range(piece.start, piece.end))
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ((), ["a", "b"]),
+        ((e.Progressed(attempt=1, pieces=(Piece(10, 25, "c"),)),), ["a", "c"]),
+        ((e.PieceRejected(attempt=1, start=10, end=20, reason=""),), ["a"]),
+        ((e.PieceRejected(attempt=1, start=19, end=30, reason=""),), ["a"]),
+        ((e.PieceRejected(attempt=1, start=20, end=30, reason=""),), ["a", "b"]),
+        ((e.Restarted(attempt=1, reason="", discarded=20),), []),
+        ((e.Cancelled(),), []),
+        ((e.Removed(),), []),
+        ((e.Paused(), e.Stopped(attempt=1, reason="")), ["a", "b"]),
+        ((e.Restarted(attempt=1, reason="", discarded=20), HELD), ["a", "b"]),
+    ],
+)
+def test_a_piece_stands_until_it_is_replaced_rejected_or_given_up(after, expected):
+    """Each event does to the pieces what it says."""
+    assert [piece.digest for piece in holdings.standing([HELD, *after])] == expected
+
+
+def test_a_transfer_in_order_goes_on_from_what_lies_end_to_end():
+    """A gap ends the chain, and so does a beginning that is not byte 0."""
+    first, second, third = Piece(0, 10, "a"), Piece(10, 20, "b"), Piece(30, 40, "c")
+    assert holdings.contiguous([first, second, third]) == (first, second)
+    assert holdings.contiguous([second, third]) == ()
+    assert holdings.contiguous([]) == ()

@@ -1,0 +1,62 @@
+"""Every row of the feature list that this version owns has a test that names it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+
+OWNED = {
+    "S0.1": "the log as the queue's memory: progress, order and the queue's own pause outlive the process",
+    "S0.2": "progress of each download and of all: bytes, rate, ETA",
+    "S0.3": "part files that the log vouches for; orphans are cleaned",
+    "S0.4": "recovery by replay, reconciled with the disk, told in one event",
+    "S0.5": "history with its fields, limit and tags",
+    "S0.6": "survival of restarts and crashes without loss; honest estimates",
+    "S1.1": "bounded parallelism and an orderly shutdown",
+    "S1.3": "state transitions, persisted and recovered",
+    "S1.5": "cancel: stop, clean, say so",
+    "S1.6": "events followed as they happen",
+    "S1.7": "errors split by who must act",
+    "S1.8": "ports in memory, shipped for tests",
+    "S2.3": "a persistent queue by priority, then age",
+    "S3.1": "states and the download's record, shown whole",
+    "S3.2": "a storage protocol, versioned topics and upcasters",
+    "S3.5": "recovery when the engine starts",
+    "C.1": "every transition an appended event in an LMDB log",
+    "C.2": "projections rebuild queue, progress and history",
+    "C.3": "trio nurseries; crash recovery is replay",
+    "C.4": "pluggable storage that agrees",
+    "C.8": "the packages and the top-level entries asked for",
+}
+
+
+def marked_rows(tree: ast.AST) -> Iterator[str]:
+    """Yield the row of each `pytest.mark.row("…")` that is applied in a module, to a test or to all of it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.row":
+            for argument in node.args:
+                assert isinstance(argument, ast.Constant), "a row is named by a plain string"
+                yield str(argument.value)
+
+
+def test_every_owned_row_has_a_test() -> None:
+    """A row without a test is a promise that nobody holds."""
+    held = {row for path in TESTS.rglob("test_*.py") for row in marked_rows(ast.parse(path.read_text()))}
+    missing = [f"{row}: {what}" for row, what in OWNED.items() if row not in held]
+    assert not missing, "rows without a test:\n" + "\n".join(missing)
+
+
+def test_marks_are_found_wherever_they_stand() -> None:
+    """On a function, on a class, in a module's list; several rows in one mark; and only real marks."""
+    module = """
+pytestmark = [pytest.mark.row("A.1"), pytest.mark.law(7)]
+@pytest.mark.row("A.2", "A.3")
+def test_a(): "pytest.mark.row('A.9')"
+class TestB:
+    @pytest.mark.row("A.4")
+    def test_b(self): ...
+"""
+    assert sorted(marked_rows(ast.parse(module))) == ["A.1", "A.2", "A.3", "A.4"]

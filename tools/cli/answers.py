@@ -1,0 +1,40 @@
+"""What goes to stdout: one line, or one JSON object, for each thing that was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from lading.tools.cli.frame import Frame
+
+Row = Mapping[str, Any]
+
+
+def plain(text: object) -> str:
+    """Return text that steers no terminal: what is not printable becomes a question mark, line ends become spaces."""
+    words = str(text)
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in words)
+
+
+def answer(frame: Frame, row: Row, text: str) -> None:
+    """Print `row` as JSON, or `text`, as the frame wants it."""
+    if frame.json:
+        write_json(row)
+    else:
+        print(text)
+
+
+def write_json(row: Row) -> None:
+    """Print one JSON object."""
+    import orjson
+
+    sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+
+
+def note(frame: Frame, text: str) -> None:
+    """Say something beside the answer, on stderr and to people only."""
+    if not frame.json:
+        print(text, file=sys.stderr, flush=True)

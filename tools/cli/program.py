@@ -1,0 +1,119 @@
+"""The program: the options before the verb, and the verbs, each loaded when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from lading.tools.cli import trouble
+from lading.tools.cli.frame import Frame, json_option
+
+VERBS = {
+    "get": "Download URLs now and print the paths of the files.",
+    "add": "Queue downloads for later and print their ids.",
+    "run": "Work the queue until it is empty, or for ever.",
+    "list": "List the downloads, or their totals.",
+    "show": "Show all there is to know of one download.",
+    "why": "Tell why a download is in the state that it is in.",
+    "pause": "Let downloads rest.",
+    "resume": "Let paused or waiting downloads go on.",
+    "cancel": "Give downloads up and discard what was received.",
+    "retry": "Try failed, cancelled or waiting downloads again.",
+    "remove": "Take downloads out of the queue, and their files on demand.",
+    "prioritise": "Give downloads another priority.",
+    "wait": "Wait until downloads have ended.",
+    "history": "Show how downloads ended, the latest first.",
+    "log": "Print the events of the log.",
+    "verify": "Check log, views and files for damage.",
+    "rebuild": "Drop the views and make them anew from the log.",
+    "config": "Show and change the settings of this home.",
+    "doctor": "Tell what this machine and this home can do.",
+    "demo": "Take the tour, on a server of its own.",
+    "bench": "Measure.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every verb and its help in short, in the order in which the help lists them; a test holds them to the verbs' own."""
+
+_COMPLETE = "_LADING_COMPLETE"
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb when that verb is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"lading.tools.cli.verbs.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+def _say_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+    if value:
+        from lading.version import VERSION
+
+        click.echo(f"lading {VERSION}")
+        context.exit()
+
+
+@click.group(cls=_Verbs, name="lading", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder of log, views, vault and settings. [default: LADING_HOME, else the platform's state folder]",
+)
+@click.option("--log", metavar="URL", envvar="LADING_LOG", help="The log. [env: LADING_LOG; default: lmdb: in the home]")
+@json_option
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Say which.")
+@click.pass_context
+def program(context: click.Context, home: Path | None, log: str | None) -> None:
+    """Lading, an event-sourced download engine: every byte that arrives has a bill of lading.
+
+    Exit codes: 0 done, 1 some download failed, 2 usage, 3 store unavailable, locked or newer, 4 integrity violation,
+    130 interrupted.
+    """
+    frame = context.ensure_object(Frame)
+    frame.home, frame.log = home, log
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code; nothing but an exit by signal or `os._exit` goes past it."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(program, {}, "lading", _COMPLETE, os.environ[_COMPLETE])
+    warnings.filterwarnings("ignore", module="lading")
+    frame = Frame()
+    try:
+        code = _invoke(given, frame)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _hush()
+    except (Exception, KeyboardInterrupt, click.exceptions.Exit) as error:
+        return trouble.report(error, as_json=frame.json or "--json" in given, given=given)
+    return code
+
+
+def _invoke(given: list[str], frame: Frame) -> int:
+    with program.make_context("lading", given, obj=frame) as context:
+        return program.invoke(context) or 0
+
+
+def _hush() -> int:
+    """Whoever reads us has had enough: say nothing more, not even when the interpreter closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,77 @@
+"""Sizes, rates, durations and times as people write and read them; a kilo is 1024, as in curl and aria2."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+UNKNOWN = "-"
+
+
+def parse_size(text: str) -> int | None:
+    """Return the bytes that `2M`, `1.5GiB` or `4096` mean, or None when it is no size."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        return None
+    return int(float(match[1]) * 1024 ** _POWERS[(match[2] or "").lower()])
+
+
+class SizeType(click.ParamType[int]):
+    """A size as an option takes it."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        size = value if isinstance(value, int) else parse_size(str(value))
+        if size is None:
+            self.fail(f"{value!r} is not a size such as 500K, 2M or 1.5G", param, ctx)
+        return size
+
+
+SIZE = SizeType()
+
+
+def size(count: int | None) -> str:
+    """Return a number of bytes for people."""
+    if count is None:
+        return UNKNOWN
+    power, value = 0, float(count)
+    while round(value, 1) >= 1024 and power < len(_NAMES) - 1:
+        power, value = power + 1, value / 1024
+    return f"{count} B" if power == 0 else f"{value:.1f} {_NAMES[power]}"
+
+
+def rate(bytes_a_second: float | None) -> str:
+    """Return a rate for people."""
+    return UNKNOWN if bytes_a_second is None else f"{size(int(bytes_a_second))}/s"
+
+
+def percent(share: float | None) -> str:
+    """Return a share for people; 100 % is said of nothing that is not whole."""
+    return UNKNOWN if share is None else f"{int(share * 10) / 10:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time span for people, its two largest units."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {left:02d} s" if minutes else f"{left} s"
+
+
+def moment(instant: str | None) -> str:
+    """Return an ISO instant such as the views give it, to the second: `2031-05-04 03:02:01Z`."""
+    return UNKNOWN if instant is None else f"{instant[:10]} {instant[11:19]}Z"
