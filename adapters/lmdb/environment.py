@@ -101,23 +101,25 @@ class Environment:
     def _open_tables(self, wanted: list[bytes], *, create: bool) -> None:
         if not wanted:
             return
-        txn = self.begin_read()
+        missing: list[bytes] = []
+        found: dict[bytes, Table] = {}
+
+        def find(txn: Transaction[bytes]) -> None:  # a handle outlives only a transaction that could write
+            for name in wanted:
+                try:
+                    found[name] = self._lmdb.open_db(name, txn=txn, create=create)
+                except lmdb.NotFoundError:
+                    missing.append(name)
+
         try:
-            found = {name: self._lmdb.open_db(name, txn=txn, create=False) for name in wanted}
-            txn.commit()  # a handle from a transaction that is aborted is closed with it
-        except lmdb.NotFoundError:
-            if not create:
-                raise StoreUnavailable(
-                    f"{self.folder} lacks the table {wanted[0].decode()!r}",
-                    hint="open it once with leave to create its tables",
-                ) from None
-            found = None
-        except lmdb.Error as error:
-            raise translate(error, self.folder) from error
-        finally:
-            self.end_read(txn)
-        if found is None:
-            found = self.write(lambda txn: {name: self._lmdb.open_db(name, txn=txn) for name in wanted})
+            self.write(find)
+        except CommitUnknown as unknown:
+            raise unknown.error from unknown
+        if missing:
+            raise StoreUnavailable(
+                f"{self.folder} lacks the table {missing[0].decode()!r}",
+                hint="open it once with leave to create its tables",
+            )
         self.tables.update(found)
 
     def table_names(self) -> list[bytes]:
@@ -325,7 +327,7 @@ class Environment:
             self._lmdb.close()
             self._lmdb = self._open()
             names = list(self.tables)
-            with self._lmdb.begin() as txn:
+            with self._lmdb.begin(write=True) as txn:
                 self.tables.update({name: self._lmdb.open_db(name, txn=txn, create=False) for name in names})
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Following other applications: how far each has been processed, and views that move together with that.
 
-A view is a subclass of the tracking recorder. It reads with `look` and writes with `update`, which stores what the block
-puts and the tracking position in one transaction, so that each event counts exactly once:
+A view is a subclass of the tracking recorder. It reads with `look` and writes with `update`, which stores what the
+block puts and the tracking position in one transaction, so that each event counts exactly once:
 
     class Totals(LMDBTrackingRecorder):
         def add(self, amount: int, tracking: Tracking) -> None:

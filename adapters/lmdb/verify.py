@@ -1,8 +1,9 @@
 """Whether a log is what was stored: every record's checksum, and that log, index and topics say the same.
 
-LMDB notices no damaged payload, and a damaged page can end the process that reads it (SIGBUS, or an assertion of LMDB's).
-So this runs as a program of its own, `python -m lading.adapters.lmdb.verify FOLDER`, in a process that may die of it:
-one JSON object a line for each finding, and a last one with `"done": true` and what was looked at. `examine` runs it so.
+LMDB notices no damaged payload, and a damaged page can end the process that reads it (SIGBUS, or an assertion of
+LMDB's). So this runs as a program of its own, `python -m lading.adapters.lmdb.verify FOLDER`, in a process that may die
+of it: one JSON object a line for each finding, and a last one with `"done": true` and what was looked at. `examine`
+runs it so.
 
 What holds: positions follow one another without a gap from 1 on; each record passes its CRC32, names a topic that the
 table of topics has, and is the one that the index has under its stream and version; the index has nothing else. With
@@ -17,7 +18,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +76,7 @@ class Verification:
         self.head = self._tables.read(self._tables.last_position)
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, in the order of topics, log, index and snapshots; events that come meanwhile are left out."""
+        """Yield what is wrong in topics, log, index and snapshots; events that come meanwhile are left out."""
         for check in (self._check_topics, self._check_log, self._check_index, self._check_snapshots):
             try:
                 yield from check()
@@ -93,7 +95,7 @@ class Verification:
     def _check_log(self) -> Iterator[Finding]:
         before = 0
         for items in self._pages(self._tables.log):
-            index = self._tables.environment.read(lambda txn, items=items: self._indexed(txn, items))
+            index = self._tables.read(partial(self._indexed, items))
             for (key, record), indexed in zip(items, index, strict=True):
                 position = number(key)
                 if position > self.head:
@@ -111,7 +113,7 @@ class Verification:
                         "index", f"the index has {found} for the record at position {position}", position
                     )
 
-    def _indexed(self, txn: Transaction[bytes], items: Sequence[Item]) -> list[bytes | None]:
+    def _indexed(self, items: Sequence[Item], txn: Transaction[bytes]) -> list[bytes | None]:
         """Return what the index has for each record; None also for one that is damaged."""
         table = self._tables.environment.tables[self._tables.idx]
         return [txn.get(index_key(record), db=table) if is_whole(record) else None for _, record in items]
@@ -119,7 +121,7 @@ class Verification:
     def _check_index(self) -> Iterator[Finding]:
         prefix, version = b"", 0
         for items in self._pages(self._tables.idx):
-            records = self._tables.environment.read(lambda txn, items=items: self._recorded(txn, items))
+            records = self._tables.read(partial(self._recorded, items))
             for (key, packed), record in zip(items, records, strict=True):
                 position = number(packed)
                 if position > self.head:
@@ -136,7 +138,7 @@ class Verification:
                     yield self._finding("version", message, position)
                 version = number(key[-8:])
 
-    def _recorded(self, txn: Transaction[bytes], items: Sequence[Item]) -> list[bytes | None]:
+    def _recorded(self, items: Sequence[Item], txn: Transaction[bytes]) -> list[bytes | None]:
         table = self._tables.environment.tables[self._tables.log]
         return [txn.get(position, db=table) for _, position in items]
 
@@ -160,17 +162,17 @@ class Verification:
         """Yield a table's items in order, each list from a transaction of its own."""
         start = b""
         while True:
-            items = self._tables.environment.read(lambda txn, start=start: self._page(txn, name, start))
+            items = self._tables.read(partial(self._page, name, start))
             if not items:
                 return
-            if any(later[0] <= earlier[0] for earlier, later in zip([(start, b""), *items], items)):
+            if any(later <= earlier for earlier, later in pairwise([start, *(key for key, _ in items)])):
                 raise LogDamaged(
                     f"the table {name.decode()!r} is out of order after the key {start.hex() or 'at its start'}"
                 )
             yield items
             start = items[-1][0]
 
-    def _page(self, txn: Transaction[bytes], name: bytes, after: bytes) -> list[Item]:
+    def _page(self, name: bytes, after: bytes, txn: Transaction[bytes]) -> list[Item]:
         cursor = self._tables.cursor(txn, name)
         if not (cursor.set_range(after + b"\0") if after else cursor.first()):
             return []

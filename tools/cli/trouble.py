@@ -6,6 +6,7 @@ else only the type is told, and its trace only to those who ask for it, scrubbed
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -69,10 +70,7 @@ def explain(error: BaseException) -> Trouble:
 def tell(trouble: Trouble, *, as_json: bool, **more: Any) -> None:
     """Print a trouble on stderr; `more` are further fields of its JSON object."""
     if as_json:
-        import orjson
-
-        line = orjson.dumps({**trouble._asdict(), **more}).decode()
-        print(line, file=sys.stderr)
+        print(json.dumps({**trouble._asdict(), **more}), file=sys.stderr)
         return
     from lading.tools.cli.answers import plain
 

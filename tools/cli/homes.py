@@ -1,0 +1,65 @@
+"""Opening a home for a verb: to look at it without an engine, to ask something of it, or to work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lading.tools.cli.frame import Frame
+
+if TYPE_CHECKING:
+    from lading.engine import Engine
+    from lading.home import Home
+    from lading.reading import Reading
+
+
+def folder(frame: Frame) -> Path:
+    """Return the folder of the home that is meant, whether it is there or not."""
+    from lading.opening import default_home
+
+    return frame.home if frame.home is not None else default_home()
+
+
+def existing(frame: Frame) -> Home:
+    """Open the home that is meant.
+
+    Raises:
+        StoreUnavailable: there is none, or it cannot be used.
+    """
+    from lading.home import open_home
+
+    return open_home(folder(frame), new_id=None)
+
+
+@contextmanager
+def looking(frame: Frame, *, caught_up: bool = True) -> Iterator[Reading]:
+    """Open the read side of the home that is meant, its views caught up with its log."""
+    from lading.opening import open_reading
+
+    reading = open_reading(existing(frame), frame.log)
+    try:
+        if caught_up:
+            reading.catch_up()
+        yield reading
+    finally:
+        reading.close()
+
+
+def working(frame: Frame, *, role: str = "auto", **more: Any) -> AbstractAsyncContextManager[Engine]:
+    """Open an engine on the home that is meant, made when it is missing; files go to the current folder."""
+    from lading.bootstrap import open_engine
+
+    return open_engine(folder(frame), role=role, log=frame.log, **more)
+
+
+def is_vacant(home: Path) -> bool:
+    """Tell whether no engine owns the home at this moment."""
+    from lading.home import EngineLock, open_home
+
+    lock = EngineLock(open_home(home, new_id=None))
+    try:
+        return lock.take()
+    finally:
+        lock.release()

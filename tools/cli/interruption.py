@@ -1,0 +1,55 @@
+"""Being asked to stop: the first signal ends the work in good order, the second ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from lading.tools.cli.trouble import INTERRUPTED
+
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interruption:
+    """Whether somebody asked to stop; `scope` is cancelled when that happens, and a scope begun later at once."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self.scope = trio.CancelScope()
+
+    def begin(self) -> trio.CancelScope:
+        """Return a fresh scope for work that may be interrupted."""
+        self.scope = trio.CancelScope()
+        if self.seen:
+            self.scope.cancel()
+        return self.scope
+
+    async def watch(self, *, quiet: bool, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Listen to signals, but for those that whoever started us wants ignored (`nohup`, a script's `&`)."""
+        listened = [number for number in _ASKING if signal.getsignal(number) is not signal.SIG_IGN]
+        with trio.open_signal_receiver(*listened) as signals:
+            task_status.started()
+            async for _ in signals:
+                if self.seen:
+                    os._exit(INTERRUPTED)
+                self.seen = True
+                if not quiet:
+                    print("stopping in good order; once more stops at once", file=sys.stderr, flush=True)
+                self.scope.cancel()
+
+
+@asynccontextmanager
+async def interruptible(*, quiet: bool) -> AsyncIterator[Interruption]:
+    """Turn signals into cancellation for as long as the block lasts."""
+    interruption = Interruption()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda *, task_status: interruption.watch(quiet=quiet, task_status=task_status))
+        try:
+            yield interruption
+        finally:
+            nursery.cancel_scope.cancel()

@@ -1,0 +1,65 @@
+"""Rows for people: a table on a terminal, aligned text in a pipe, and in both cases however many rows there are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
+
+from lading.tools.cli.answers import plain
+
+PAGE = 500
+"""So many rows decide how wide the columns are; a list that is longer is printed as it comes."""
+
+
+class Column(NamedTuple):
+    """A column: its title, whether it is flushed right, whether it may be folded when the terminal is narrow."""
+
+    title: str
+    right: bool = False
+    folds: bool = False
+
+
+def show(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> bool:
+    """Print the rows on stdout, and tell whether there were any."""
+    cells = ([plain(cell) for cell in row] for row in rows)
+    page = list(islice(cells, PAGE))
+    if not page:
+        return False
+    following = next(cells, None)
+    if sys.stdout.isatty() and following is None:
+        _table(columns, page)
+    else:
+        _text(columns, page, chain([following] if following else [], cells))
+    return True
+
+
+def _table(columns: Sequence[Column], page: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=not column.folds,
+            overflow="fold",
+        )
+    for row in page:
+        table.add_row(*map(Text, row))
+    Console(highlight=False).print(table)
+
+
+def _text(columns: Sequence[Column], page: list[list[str]], more: Iterator[list[str]]) -> None:
+    titles = [column.title for column in columns]
+    widths = [max(map(len, cells)) for cells in zip(titles, *page, strict=True)]
+    for row in chain([titles], page, more):
+        cells = (
+            cell.rjust(width) if column.right else cell.ljust(width)
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        )
+        print("  ".join(cells).rstrip())
