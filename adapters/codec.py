@@ -19,6 +19,7 @@ import attrs
 import cattrs
 import orjson
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
 from lading.domain.download import Download
 from lading.domain.errors import LogDamaged, StoreNewer
 from lading.domain.events import EVENTS, Event
@@ -92,7 +93,7 @@ CONVERTER = _converter()
 _DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
 _LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
 _ROW = [
-    (field.name, field.type, CONVERTER.get_structure_hook(field.type))
+    (field.name, field.type, CONVERTER.get_structure_hook(field.type), field.default is attrs.NOTHING)
     for field in attrs.fields(Download)
     if not _plain(field.type) or get_origin(field.type) is tuple
 ]
@@ -153,7 +154,7 @@ def load_download(data: bytes) -> Download:
         ValueError, KeyError, TypeError: it is not that.
     """
     row = orjson.loads(data)
-    for name, kind, load in _ROW:
-        if name in row:
+    for name, kind, load, needed in _ROW:
+        if needed or name in row:
             row[name] = load(row[name], kind)
     return Download.of(row)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
+
 from lading.domain import events as e
 from lading.domain import spans
 from lading.domain.errors import LogDamaged

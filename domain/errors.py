@@ -146,7 +146,7 @@ class LogDamaged(IntegrityError):
 
 
 class ViewsDamaged(IntegrityError):
-    """A view contradicts the log or cannot be read; `stream` names the download by which that was found, when one did."""
+    """A view contradicts the log or cannot be read; `stream` names the download at which that was found, if any."""
 
     default_hint = "`lading rebuild` drops the views and replays the log; nothing is lost by that"
 

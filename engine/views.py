@@ -18,7 +18,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 from uuid import UUID
 
 import attrs
@@ -57,7 +56,7 @@ class Caught:
 
     Attributes:
         changed: the downloads with events that this object had not seen before, whichever process folded them.
-        reached: whether that is the end of the log; if not, the views show the past, and nothing may be decided on them.
+        reached: whether that is the end of the log; if not, the views show the past: decide nothing on them.
         position: of the last event that was looked at.
     """
 
@@ -75,9 +74,6 @@ class _Generation:
         self.at = at
         self.fold = Fold(ROWS)
         self.readers = 0
-
-
-_Held = TypeVar("_Held", _Generation, None)
 
 
 class Views:
@@ -152,12 +148,12 @@ class Views:
             self._discard(built)
 
     def verify(self, limit: int = 100) -> list[bytes]:
-        """Fold the log afresh and return the keys, at most `limit`, at which the views differ from that: none if sound."""
+        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""
         with self.read() as reader, self.as_of(_stand(reader)[0]) as fresh:
             return list(itertools.islice(_differences(reader, fresh), limit))
 
     def rebuild(self) -> None:
-        """Fold the log into a new generation beside the current one, which stays readable, and make it the current one."""
+        """Fold the log into a new generation beside the current one, which stays readable, and change over to it."""
         with self._turn:
             replaced = self._generations.current()
             built = self._build()
@@ -171,7 +167,7 @@ class Views:
         """Let go of the store; a second call does nothing."""
         with self._turn:
             self._closed = True
-            self._install(None)
+            self._let_go()
 
     # What the log says
 
@@ -211,7 +207,7 @@ class Views:
         current = self._generations.current()
         if self._held is not None and self._held.number == current:
             return self._held
-        self._install(None)
+        self._let_go()
         opened = None if current is None else self._open(current)
         return self._begin_anew() if opened is None else self._install(opened)
 
@@ -219,7 +215,7 @@ class Views:
         """Return the generation to go on with after `error` of the one at hand, if that was its own fault."""
         if isinstance(error, ViewsDamaged) and error.stream is not None:
             self._acquit(error.stream)
-        self._install(None)
+        self._let_go()
         return self._begin_anew() if isinstance(error, IntegrityError) else self._current()
 
     def _open(self, current: int) -> _Generation | None:
@@ -280,14 +276,20 @@ class Views:
         if last:
             held.store.close()
 
-    def _install(self, generation: _Held) -> _Held:
-        """Work with this generation from now on, or with none, and let go of the one before."""
+    def _install(self, generation: _Generation) -> _Generation:
+        """Work with this generation from now on."""
+        self._let_go()
         with self._guard:
-            before, self._held = self._held, generation
-            idle = before is not None and before is not generation and before.readers == 0
-        if before is not None and idle:
-            before.store.close()
+            self._held = generation
         return generation
+
+    def _let_go(self) -> None:
+        """Work with no generation; the one before is closed now or by its last reader."""
+        with self._guard:
+            before, self._held = self._held, None
+            left = before is not None and before.readers == 0
+        if before is not None and left:
+            before.store.close()
 
 
 def _fold(generation: _Generation, facts: Sequence[Fact]) -> None:

@@ -3,7 +3,7 @@
 The log is folded in batches. What a view keeps of a download is a function of the download's state, so it looks only at
 the state before the batch and the state after it: a download that was queued, started and completed within one batch is
 filed once, where it ended up. Whatever a view writes is gathered here and goes to the store at the end, once for each
-key and in the order of keys. So the size of the batches cannot be told from what the views hold, and a view that reads
+key. So the size of the batches cannot be told from what the views hold, and a view that reads
 while it is applied sees the state before the batch.
 """
 
@@ -101,15 +101,14 @@ class Batch:
         self._counts[key] = self._counts.get(key, 0) + amount
 
     def flush(self, txn: Transaction) -> None:
-        """Write everything, in the order of keys."""
+        """Write everything."""
         rows = self._rows
         for key, amount in self._counts.items():
             if amount:
                 held = self.get(key)
                 total = amount + (read_number(held) if held is not None else 0)
                 rows[key] = number(total) if total else None
-        for key in sorted(rows):
-            value = rows[key]
+        for key, value in rows.items():
             if value is None:
                 txn.delete(key)
             else:

@@ -48,7 +48,7 @@ def _prefix(root: str, path: str) -> bytes:
 
 
 def claims(reader: Reader, root: str, path: str) -> Iterator[UUID]:
-    """Walk the downloads that claim `path` below `root`: those under way, oldest first, then completed ones, newest first.
+    """Walk the downloads that claim `path` below `root`: those under way first, then the completed ones, newest first.
 
     An engine lets only one at a time be under way; the completed ones have overwritten each other.
     """

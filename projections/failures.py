@@ -2,6 +2,8 @@
 
     ff ‖ word(cause) ‖ age (u64)  → id
     fn ‖ word(cause)              → u64   how many
+
+A download leaves the view when it is tried again, cancelled or removed.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def counts(reader: Reader) -> dict[str, int]:
 
 
 def failed(reader: Reader, cause: str | None = None, limit: int | None = None) -> Iterator[UUID]:
-    """Walk the downloads that are failed: of one cause, or cause by cause, in the order in which they were asked for."""
+    """Walk the downloads that are failed, of one cause or cause by cause, in the order in which they were asked for."""
     prefix = FAILED if cause is None else FAILED + word(cause)
     for _, value in islice(reader.scan(prefix), limit):
         yield UUID(bytes=value)

@@ -8,7 +8,6 @@ whoever folded it.
 
 from __future__ import annotations
 
-import struct
 from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
@@ -41,20 +40,19 @@ class Fold:
             ViewsDamaged: a fact does not follow on the state that the views hold, or that state cannot be read;
                 `stream` names the download.
         """
-        ages: dict[UUID, int] = {}
-        steps: dict[UUID, list[Step]] = {}
+        touched: dict[UUID, tuple[int, list[Step]]] = {}
         for fact in facts:
             if type(fact.event) not in OF_DOWNLOADS:
                 continue
-            id = fact.stream
-            taken = steps.get(id)
-            if taken is None:
-                ages[id], before = self._before(txn, fact)
-                taken = steps[id] = []
+            found = touched.get(fact.stream)
+            if found is None:
+                age, before = self._before(txn, fact)
+                touched[fact.stream] = age, [Step(fact, before, _follow(before, fact))]
             else:
-                before = taken[-1].after
-            taken.append(Step(fact, before, _follow(before, fact)))
-        changes = [Change(id, ages[id], taken[0].before, taken[-1].after, taken) for id, taken in steps.items()]
+                steps = found[1]
+                before = steps[-1].after
+                steps.append(Step(fact, before, _follow(before, fact)))
+        changes = [Change(id, age, steps[0].before, steps[-1].after, steps) for id, (age, steps) in touched.items()]
         batch = Batch(txn, self._codec)
         for view in VIEWS:
             view.apply(batch, changes)
@@ -65,22 +63,18 @@ class Fold:
         """Return age and state of the download that `fact` is about, before it."""
         if fact.version == 1:
             return fact.position, None
-        known = self._states.get(fact.stream)
+        known = self._states.pop(fact.stream, None)
         if known is not None and known[1].version == fact.version - 1:
             return known
-        row = txn.get(progress.key(fact.stream))
-        if row is None:
+        found = progress.find(txn, fact.stream, self._codec)
+        if found is None:
             raise ViewsDamaged(f"the views lack the download {fact.stream}", stream=fact.stream)
-        try:
-            return progress.read_row(row, self._codec)
-        except (ValueError, KeyError, TypeError, struct.error) as error:
-            raise ViewsDamaged(f"the row of {fact.stream} cannot be read", stream=fact.stream) from error
+        return found
 
     def _remember(self, changes: Iterable[Change]) -> None:
         states = self._states
         for change in changes:
             states[change.id] = (change.age, change.after)
-            states.move_to_end(change.id)
         while len(states) > self._capacity:
             states.popitem(last=False)
 

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import ViewsDamaged
@@ -153,10 +154,8 @@ def ended(
 
 
 def _ended(reader: Reader, codec: RowCodec, tag: str | None, url: str | None) -> Iterator[Row]:
-    if url is not None:
-        prefix = URL + text(url)
-    else:
-        prefix = ENDING if tag is None else TAG + text(tag)
+    tagged = ENDING if tag is None else TAG + text(tag)
+    prefix = tagged if url is None else URL + text(url)
     for key, _ in reader.scan(prefix, reverse=True):
         download = _download(reader, UUID(bytes=key[-_ID_BYTES:]), codec)
         if (tag is None or tag in download.order.tags) and (url is None or url == download.order.url):

@@ -37,7 +37,7 @@ def newest_first(value: int) -> bytes:
 
 
 def text(value: str) -> bytes:
-    """Return `value` as a part that is never the beginning of another text's; above 127 bytes its SHA-256 stands for it."""
+    """Return `value` as a part that no other text's part begins with; its SHA-256 stands for more than 127 bytes."""
     raw = value.encode()
     if len(raw) > LONGEST_TEXT_BYTES:
         return b"\xff" + hashlib.sha256(raw).digest()
@@ -56,7 +56,7 @@ def read_word(data: bytes) -> str:
 
 
 def rank(priority: int, age: int) -> bytes:
-    """Return the place in the order of running: higher priority first, then age; beyond 32 bits priorities are equal."""
+    """Return the place in the order of running: higher priority first, then age; priorities end at 32 bits."""
     if not _PRIORITY_MIN <= priority <= _PRIORITY_MAX:
         priority = _PRIORITY_MAX if priority > 0 else _PRIORITY_MIN
     return _RANK.pack(_PRIORITY_MAX - priority, age)

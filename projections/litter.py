@@ -1,6 +1,8 @@
 """What is left to sweep: downloads that nobody wants any more and whose files are still on the disk.
 
     ll ‖ age (u64)  → id
+
+The owner of the home removes them, oldest first, and says so with `Discarded`.
 """
 
 from __future__ import annotations

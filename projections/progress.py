@@ -8,6 +8,7 @@ engine that has live ones puts them in the place of the durable ones.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from lading.projections.instants import iso
 from lading.projections.keys import number, read_number
 
 ROW = b"pp"
+STALE_S = 15.0
 
 
 class Live(Protocol):
@@ -47,18 +49,8 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
         batch.put(ROW + change.id.bytes, number(change.age) + dump(change.after))
 
 
-def key(id: UUID) -> bytes:
-    """Return the key of a download's row."""
-    return ROW + id.bytes
-
-
-def read_row(row: bytes, codec: RowCodec) -> tuple[int, Download]:
-    """Return age and state of a download from its row; raises what the codec raises."""
-    return read_number(row[:8]), codec.load(row[8:])
-
-
-def get(reader: Reader, id: UUID, codec: RowCodec) -> Download | None:
-    """Return the state of a download, or None when the views know of none with this id.
+def find(reader: Reader, id: UUID, codec: RowCodec) -> tuple[int, Download] | None:
+    """Return age and state of a download, or None when the views know of none with this id.
 
     Raises:
         ViewsDamaged: its row cannot be read.
@@ -67,9 +59,19 @@ def get(reader: Reader, id: UUID, codec: RowCodec) -> Download | None:
     if row is None:
         return None
     try:
-        return codec.load(row[8:])
-    except (ValueError, KeyError, TypeError) as error:
+        return read_number(row[:8]), codec.load(row[8:])
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
         raise ViewsDamaged(f"the row of {id} cannot be read", stream=id) from error
+
+
+def get(reader: Reader, id: UUID, codec: RowCodec) -> Download | None:
+    """Return the state of a download, or None when the views know of none with this id.
+
+    Raises:
+        ViewsDamaged: its row cannot be read.
+    """
+    found = find(reader, id, codec)
+    return None if found is None else found[1]
 
 
 def ids(reader: Reader, *, after: UUID | None = None, limit: int | None = None) -> Iterator[UUID]:
@@ -135,27 +137,30 @@ def error(download: Download) -> str | None:
 def why(download: Download) -> str:
     """Return in one short sentence why the download is in the state in which it is."""
     match download.state:
-        case State.QUEUED:
-            return "ready to run when its turn comes"
         case State.WAITING if download.blocked is not None:
             return f"blocked by {_of(download.blocked, download.message)}"
         case State.WAITING:
             return f"waiting until {iso(download.not_before_ns)} after {error(download) or 'a failed attempt'}"
-        case State.ACTIVE:
-            return f"attempt {download.attempt} is running"
-        case State.VERIFYING:
-            return f"attempt {download.attempt} has everything and publishes it"
-        case State.PAUSING | State.CANCELLING | State.REMOVING:
-            return f"asked to be {_ASKED[download.state]}, attempt {download.attempt} is stopping"
-        case State.PAUSED | State.CANCELLED | State.REMOVED:
-            return f"{download.state.value} by request"
-        case State.COMPLETED:
-            return f"complete, vouched for by its {download.assurance}"
         case State.FAILED:
             return f"failed of {error(download) or 'an unknown cause'}"
+        case State.CANCELLED if download.message:
+            return f"cancelled: {download.message}"
+        case state:
+            return _WHY[state].format(download)
 
 
-_ASKED = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING: "removed"}
+_WHY = {
+    State.QUEUED: "ready to run when its turn comes",
+    State.ACTIVE: "attempt {0.attempt} is running",
+    State.VERIFYING: "attempt {0.attempt} has everything and publishes it",
+    State.PAUSING: "asked to be paused, attempt {0.attempt} is stopping",
+    State.CANCELLING: "asked to be cancelled, attempt {0.attempt} is stopping",
+    State.REMOVING: "asked to be removed, attempt {0.attempt} is stopping",
+    State.PAUSED: "paused by request",
+    State.CANCELLED: "cancelled by request",
+    State.REMOVED: "removed by request",
+    State.COMPLETED: "complete, vouched for by its {0.assurance}",
+}
 
 
 def _of(cause: str | None, message: str | None) -> str | None:
@@ -173,5 +178,5 @@ def _durable_rate(download: Download, now_ns: int, running: int) -> float | None
     soon_s = checkpoints.SMALL_BYTES / download.pace if download.pace > 0 else checkpoints.LATE_S
     stretch = max(1.0, running / (checkpoints.MOST_PER_SECOND * checkpoints.SOON_S))
     expected_s = min(max(checkpoints.SOON_S, soon_s), checkpoints.LATE_S) * stretch
-    stale = now_ns - download.paced_ns > (expected_s + estimate.STALE_S) * 1e9
+    stale = now_ns - download.paced_ns > (expected_s + STALE_S) * 1e9
     return None if stale else download.pace

@@ -10,11 +10,13 @@ So a list of fifty needs about fifty reads, and a count one, however many downlo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from uuid import UUID
 
 import attrs
+
 from lading.domain.download import Download
 from lading.domain.ports import Reader
 from lading.domain.states import ENDED, SHOWN, State
@@ -79,14 +81,22 @@ def _sum(sums: list[int], download: Download, sign: int) -> None:
         sums[2] += sign * download.total
 
 
+def ids(
+    reader: Reader, states: Iterable[str] = SHOWN, limit: int | None = None, *, newest_first: bool = False
+) -> Iterator[UUID]:
+    """Walk the downloads in any of these states, named as users see them, in the order in which they were asked for."""
+    lines = [reader.scan(STATE + word(state), reverse=newest_first) for state in states]
+    return _ids(heapq.merge(*lines, key=_age, reverse=newest_first), limit)
+
+
 def by_state(reader: Reader, state: str, limit: int | None = None, *, newest_first: bool = False) -> Iterator[UUID]:
     """Walk the downloads in a state, named as users see it, in the order in which they were asked for."""
-    return _ids(reader, STATE + word(state), limit, newest_first=newest_first)
+    return _ids(reader.scan(STATE + word(state), reverse=newest_first), limit)
 
 
 def by_tag(reader: Reader, tag: str, limit: int | None = None, *, newest_first: bool = False) -> Iterator[UUID]:
     """Walk the downloads with a tag, whatever their state, in the order in which they were asked for."""
-    return _ids(reader, TAG + text(tag), limit, newest_first=newest_first)
+    return _ids(reader.scan(TAG + text(tag), reverse=newest_first), limit)
 
 
 def counts(reader: Reader) -> dict[str, int]:
@@ -101,6 +111,10 @@ def totals(reader: Reader) -> Totals:
     return Totals(*(0 if value is None else read_number(value) for value in values))
 
 
-def _ids(reader: Reader, prefix: bytes, limit: int | None, *, newest_first: bool) -> Iterator[UUID]:
-    for _, value in islice(reader.scan(prefix, reverse=newest_first), limit):
+def _age(row: tuple[bytes, bytes]) -> bytes:
+    return row[0][-8:]
+
+
+def _ids(rows: Iterable[tuple[bytes, bytes]], limit: int | None) -> Iterator[UUID]:
+    for _, value in islice(rows, limit):
         yield UUID(bytes=value)

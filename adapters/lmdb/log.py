@@ -87,7 +87,7 @@ class LMDBLog:
         Raises:
             LogDamaged: a record is not what was stored; the message names its position.
         """
-        start = pack_number(after + 1)
+        start = pack_number(max(after, 0) + 1)
         items = self._tables.read(lambda txn: self._tables.records_from(txn, start, limit))
         return _recorded(self._tables.rows(items))
 

@@ -6,6 +6,7 @@ flushed, as `publish` and `open_part` do. `crash` drops everything that would no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from pathlib import PurePosixPath
 
@@ -13,6 +14,7 @@ from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
 from lading.domain.ports import Part
 
 ENDLESS = 1 << 60
+PAGE_BYTES = 4096
 
 
 class _File:
@@ -21,6 +23,21 @@ class _File:
         self.data = bytearray()
         self.durable = b""
         self.locked_by: MemoryPart | None = None
+
+    def copy(self) -> _File:
+        other = _File(self.inode)
+        other.data, other.durable = bytearray(self.data), self.durable
+        return other
+
+    def lose_power(self, survives: Callable[[], bool]) -> None:
+        """Fall back to what was flushed, but for the pages that had reached the disk by chance."""
+        kept = bytearray(self.durable)
+        for start in range(0, len(self.data), PAGE_BYTES):
+            page = self.data[start : start + PAGE_BYTES]
+            if page != kept[start : start + len(page)] and survives():
+                kept.extend(bytes(max(0, start + len(page) - len(kept))))
+                kept[start : start + len(page)] = page
+        self.data, self.durable, self.locked_by = kept, bytes(kept), None
 
 
 class MemoryPart:
@@ -88,17 +105,34 @@ class MemoryDisk:
         files = {id(file): file for file in self._names.values()}
         return self.room - sum(len(file.data) for file in files.values())
 
-    def crash(self) -> None:
-        """Lose power: unflushed bytes, unflushed names and all locks are gone."""
+    def copy(self) -> MemoryDisk:
+        """Return another disk with the same files, and no locks: what is there when every program has been killed."""
+        other = MemoryDisk(self.room)
+        files = {id(file): file.copy() for file in (*self._names.values(), *self._durable_names.values())}
+        other._names = {path: files[id(file)] for path, file in self._names.items()}
+        other._durable_names = {path: files[id(file)] for path, file in self._durable_names.items()}
+        other._inodes = count(1 + max((file.inode for file in files.values()), default=0))
+        return other
+
+    def crash(self, survives: Callable[[], bool] = lambda: False) -> None:
+        """Lose power: unflushed bytes, unflushed names and all locks are gone.
+
+        `survives` is asked for each unflushed page of 4 KiB whether it had reached the disk all the same: disks write
+        in an order of their own.
+        """
         self._names = dict(self._durable_names)
-        for file in self._names.values():
-            file.data = bytearray(file.durable)
-            file.locked_by = None
+        for file in {id(file): file for file in self._names.values()}.values():
+            file.lose_power(survives)
 
     def content(self, path: str) -> bytes | None:
         """Return what a program would read at `path`, or None."""
         file = self._names.get(path)
         return None if file is None else bytes(file.data)
+
+    def durable(self, path: str) -> bytes | None:
+        """Return what would survive at `path`, or None."""
+        file = self._durable_names.get(path)
+        return None if file is None else file.durable
 
     def paths(self) -> list[str]:
         """Return every name on the disk."""

@@ -51,6 +51,14 @@ class MemoryLog:
         """Let go of the log; a second call does nothing."""
         self._closed = True
 
+    def copy(self) -> MemoryLog:
+        """Return another log that holds the same events, open."""
+        other = MemoryLog()
+        with self._lock:
+            other._events = list(self._events)
+            other._streams = {stream: list(events) for stream, events in self._streams.items()}
+        return other
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable("the log is closed", hint="open it again")

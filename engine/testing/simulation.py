@@ -59,8 +59,8 @@ class World:
         )
 
     @asynccontextmanager
-    async def engine(self, **settings: Any) -> AsyncIterator[Engine]:
-        """Open an engine in this world, as the owner; its views are made anew from the log."""
+    async def engine(self, *, owner: bool = True, **settings: Any) -> AsyncIterator[Engine]:
+        """Open an engine in this world, the owner or one more client; its views are made anew from the log."""
         parts = Parts(
             log=self.log,
             views=Views(self.log, lambda _: MemoryStore()),
@@ -76,11 +76,26 @@ class World:
             parts,
             settings=Settings(**{"reserve_bytes": 0, "poll_s": 1.0, **settings}),
             context=context,
-            owner=True,
+            owner=owner,
             folder=FOLDER,
             cwd="/",
         ) as engine:
             yield engine
+
+    def fork(self, seed: int) -> World:
+        """Return a world of its own that is as this one is now, as if every program had been killed at this moment.
+
+        Only the network is shared. Follow with `fork.disk.crash()` and it was the power that went. What this world does
+        from now on, the other does not see; so one run can be cut off at every step.
+        """
+        return World(
+            log=self.log.copy(),
+            disk=self.disk.copy(),
+            vault=self.vault,
+            network=self.network,
+            clock=VirtualClock(self.clock.now_ns()),
+            chance=SeededChance(seed),
+        )
 
     def fingerprint(self) -> str:
         """Return one digest of everything in the log, in order."""

@@ -14,7 +14,8 @@ class InlineThreads:
     """Runs the work at once, then lets other tasks run."""
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` and return what it returns; a checkpoint either way."""
+        """Run `work` and return what it returns; as with real threads, it is not begun by who is cancelled already."""
+        await trio.lowlevel.checkpoint_if_cancelled()
         await trio.lowlevel.cancel_shielded_checkpoint()
         result = work()
         await trio.lowlevel.cancel_shielded_checkpoint()

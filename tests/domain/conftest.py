@@ -203,7 +203,7 @@ _PLAIN: dict[object, st.SearchStrategy[object]] = {
 
 
 def instances(kind: typing.Any) -> st.SearchStrategy[typing.Any]:
-    """Return a strategy for anything that an event may hold: attrs classes, tuples, unions, choices and plain values."""
+    """Return a strategy for anything an event may hold: attrs classes, tuples, unions, choices and plain values."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     if attrs.has(kind):

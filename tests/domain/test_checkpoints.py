@@ -63,7 +63,9 @@ def test_an_engine_writes_about_twenty_checkpoints_a_second_at_most(running, rat
     assert sum(written) >= running * (seconds // (checkpoints.LATE_S * max(1, running / 100)) - 1)
 
 
-@pytest.mark.parametrize(("rate", "lost"), [(50, 60 * 50), (300_000, 1_500_000), (3 * MIB, 15 * MIB), (500 * MIB, 500 * MIB)])
+@pytest.mark.parametrize(
+    ("rate", "lost"), [(50, 60 * 50), (300_000, 1_500_000), (3 * MIB, 15 * MIB), (500 * MIB, 500 * MIB)]
+)
 def test_a_crash_costs_a_lone_download_little(rate, lost):
     """What is not logged yet is at most 64 MiB and a second's worth, five seconds' worth, or a minute of a trickle."""
     since, unlogged, worst = 0, 0, 0

@@ -16,7 +16,7 @@ from lading.domain.estimate import SAMPLE_EVERY_S, Meter
 pytestmark = [pytest.mark.row("S0.2"), pytest.mark.row("S0.6")]
 
 MB = 1_000_000
-TOTAL = 400 * MB
+TOTAL = 600 * MB
 STEP_S = 40.0
 SETTLED_S = 10.0
 Rate = Callable[[float, random.Random], float]
@@ -31,6 +31,7 @@ STEADY: dict[str, Rate] = {
     "bursts of 1 s": lambda at, _: 20 * MB if at % 4 < 1 else 0,
     "bursts of 3 s": lambda at, _: 10 * MB if at % 7 < 3 else 0,
     "bursts of 5 s": lambda at, _: 10 * MB if at % 10 < 5 else 0,
+    "lumps of 3 s": lambda at, _: 120 * MB if at % 3 < 0.1 else 0,
     "saw": lambda at, _: 10 * MB * (at % 8) / 8,
 }
 STEPPED: dict[str, Rate] = {
@@ -68,7 +69,7 @@ def test_ten_seconds_in_the_median_estimate_is_within_a_fifth(shape):
 def test_ten_seconds_after_a_step_the_median_estimate_is_within_a_fifth(shape):
     """Up or down, by a little or by a lot."""
     found = errors(STEPPED[shape], after_s=STEP_S + SETTLED_S)
-    assert len(found) > 10
+    assert len(found) >= 10
     assert statistics.median(found) <= 0.20
 
 

@@ -71,7 +71,8 @@ def test_a_budget_of_nothing_retries_nothing(cause, retry_after_s):
 
 
 @pytest.mark.parametrize(
-    ("asked_s", "expected_s"), [(0.0, 0.0), (7.5, 7.5), (-5.0, 0.0), (1e9, LONGEST_RETRY_AFTER_S), (float("inf"), 86_400)]
+    ("asked_s", "expected_s"),
+    [(0.0, 0.0), (7.5, 7.5), (-5.0, 0.0), (1e9, LONGEST_RETRY_AFTER_S), (float("inf"), 86_400)],
 )
 def test_what_a_server_asks_for_is_obeyed_up_to_a_day(asked_s, expected_s):
     """Instead of our backoff, and within bounds."""

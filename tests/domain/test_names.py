@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from lading.domain import names
 
-HOSTILE = st.text(st.sampled_from("a.b /\\:\0\n\x1b\x7f\x9b\u202e\u2028\u3000\xa0\ud800ée\u0301ＣCONcon1¹|*?\"<>"), max_size=30)
-LONG = st.builds(lambda stem, count, end: stem * count + end, st.text(max_size=4), st.integers(0, 300), st.text(max_size=20))
+HOSTILE = st.text(
+    st.sampled_from('a.b /\\:\0\n\x1b\x7f\x9b\u202e\u2028\u3000\xa0\ud800ée\u0301ＣCONcon1¹|*?"<>'), max_size=30
+)
+LONG = st.builds(
+    lambda stem, count, end: stem * count + end, st.text(max_size=4), st.integers(0, 300), st.text(max_size=20)
+)
 NAMES = st.one_of(st.text(), HOSTILE, LONG)
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³")}
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from lading.domain import replies
 from lading.domain.download import Download
-from lading.domain.faults import Cause
 from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Whole
 from lading.domain.requests import Order, Resume, Source
 from lading.domain.states import State
@@ -139,7 +138,11 @@ RANGES = [
     (HALF, REST, "receive 50 skip 0 of 100"),
     (HALF, REST | {"content_range": "BYTES  50-99/100 "}, "receive 50 skip 0 of 100"),
     (HALF, ETAG | {"content_range": "bytes 50-99/100"}, "receive 50 skip 0 of 100 framed"),
-    (HALF, ETAG | {"content_range": "bytes 50-99/100", "transfer_encoding": "chunked"}, "receive 50 skip 0 of 100 framed"),
+    (
+        HALF,
+        ETAG | {"content_range": "bytes 50-99/100", "transfer_encoding": "chunked"},
+        "receive 50 skip 0 of 100 framed",
+    ),
     (HALF, ETAG | {"content_range": "bytes 50-59/100", "content_length": "10"}, "receive 50 skip 0 of 100"),
     (HALF, ETAG | {"content_range": "bytes 30-99/100", "content_length": "70"}, "receive 50 skip 20 of 100"),
     (HALF, ETAG | {"content_range": "bytes 0-99/100", "content_length": "100"}, "receive 50 skip 50 of 100"),
@@ -336,7 +339,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header, expected):
 
 HEADERS = st.dictionaries(
     st.sampled_from(
-        "content-length content-range content-encoding content-type transfer-encoding etag last-modified date retry-after".split()
+        ["content-length", "content-range", "content-encoding", "content-type", "transfer-encoding", "etag", "last-modified", "date", "retry-after"]
     ),
     st.text()
     | st.sampled_from(("50", "100", '"one"', "chunked", OLD, LATER, "bytes */100", "gzip"))

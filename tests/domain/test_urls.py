@@ -21,7 +21,9 @@ def secretive(draw: st.DrawFn) -> str:
     userinfo = draw(st.sampled_from(("", f"{SECRET}@", f"u:{SECRET}@", f"{SECRET}:p@", f"a@{SECRET}@", f":{SECRET}@")))
     port = draw(st.sampled_from(("", ":8080")))
     path = draw(st.sampled_from(("", "/", "/a/b", "/a@b:c", "/%3F")))
-    query = draw(st.sampled_from(("", "?", f"?{SECRET}", f"?k={SECRET}", f"?a=1&k={SECRET}", f"?{SECRET}=a@b", f"?/{SECRET}#")))
+    query = draw(
+        st.sampled_from(("", "?", f"?{SECRET}", f"?k={SECRET}", f"?a=1&k={SECRET}", f"?{SECRET}=a@b", f"?/{SECRET}#"))
+    )
     fragment = draw(st.sampled_from(("", "#", f"#{SECRET}", f"#k={SECRET}?")))
     return f"{scheme}://{userinfo}{host}{port}{path}{query}{fragment}"
 
@@ -143,7 +145,7 @@ def test_what_is_not_one_is_refused_with_a_hint(url, said):
     ],
 )
 def test_a_refusal_shows_no_secret(url):
-    """Neither the message, nor the hint, nor what caused the error quotes the URL; `public` refuses alike or takes out."""
+    """Neither the message, nor the hint, nor what caused the error quotes the URL."""
     for read in (urls.parse, urls.public, urls.host):
         try:
             read(url)

@@ -55,7 +55,9 @@ def test_only_a_strong_validator_guards_a_resume(etag, modified, date, expected)
 @given(st.integers(0, 2_000_000_000), st.integers(-3600, 3600))
 def test_a_date_is_strong_a_minute_later(modified, later):
     """The clocks of a cluster may differ a little without making a lie of it."""
-    shown = [format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True) for at in (modified, modified + 3600 + later)]
+    shown = [
+        format_datetime(datetime.fromtimestamp(at, UTC), usegmt=True) for at in (modified, modified + 3600 + later)
+    ]
     strong = Validator(last_modified=shown[0], date=shown[1]).if_range is not None
     assert strong == (3600 + later >= STRONG_AFTER_S)
 

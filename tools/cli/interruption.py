@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import trio
 
+from lading.nurseries import open_plain_nursery
 from lading.tools.cli.trouble import INTERRUPTED
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,26 +31,33 @@ class Interruption:
             self.scope.cancel()
         return self.scope
 
-    async def watch(self, *, quiet: bool, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def watch(
+        self, say: Callable[[str], None], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Listen to signals, but for those that whoever started us wants ignored (`nohup`, a script's `&`)."""
         listened = [number for number in _ASKING if signal.getsignal(number) is not signal.SIG_IGN]
         with trio.open_signal_receiver(*listened) as signals:
             task_status.started()
             async for _ in signals:
                 if self.seen:
-                    os._exit(INTERRUPTED)
+                    _leave_at_once()
                 self.seen = True
-                if not quiet:
-                    print("stopping in good order; once more stops at once", file=sys.stderr, flush=True)
+                say("stopping in good order; once more stops at once")
                 self.scope.cancel()
 
 
+def _leave_at_once() -> NoReturn:
+    if sys.stderr.isatty():
+        print("\x1b[?25h", end="", file=sys.stderr, flush=True)  # bars hide the cursor
+    os._exit(INTERRUPTED)
+
+
 @asynccontextmanager
-async def interruptible(*, quiet: bool) -> AsyncIterator[Interruption]:
-    """Turn signals into cancellation for as long as the block lasts."""
+async def interruptible(say: Callable[[str], None]) -> AsyncIterator[Interruption]:
+    """Turn signals into cancellation for as long as the block lasts; `say` tells people."""
     interruption = Interruption()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(lambda *, task_status: interruption.watch(quiet=quiet, task_status=task_status))
+    async with open_plain_nursery() as nursery:
+        await nursery.start(interruption.watch, say)
         try:
             yield interruption
         finally:

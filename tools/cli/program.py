@@ -40,7 +40,7 @@ VERBS = {
 }
 """Every verb and its help in short, in the order in which the help lists them; a test holds them to the verbs' own."""
 
-_COMPLETE = "_LADING_COMPLETE"
+COMPLETE = "_LADING_COMPLETE"
 
 
 class _Verbs(click.Group):
@@ -92,10 +92,10 @@ def program(context: click.Context, home: Path | None, log: str | None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; nothing but an exit by signal or `os._exit` goes past it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if os.environ.get(_COMPLETE):
+    if os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete
 
-        return shell_complete(program, {}, "lading", _COMPLETE, os.environ[_COMPLETE])
+        return shell_complete(program, {}, "lading", COMPLETE, os.environ[COMPLETE])
     warnings.filterwarnings("ignore", module="lading")
     frame = Frame()
     try:

@@ -1,0 +1,90 @@
+"""Power loss and kills, at every step that touches the log or the disk: nothing acknowledged is lost or made up."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.domain import events as e
+from lading.domain.requests import Request
+from lading.domain.states import State
+from lading.testing.simulation import World, run
+
+pytestmark = [pytest.mark.law(1), pytest.mark.law(2), pytest.mark.law(3), pytest.mark.law(5), pytest.mark.row("S0.4")]
+
+LARGE, BROKEN, SMALL, NAMED = (f"http://{name}.example/{name}.bin" for name in ("large", "broken", "small", "named"))
+
+
+def serve(world: World, payload) -> dict[str, bytes]:
+    """Four files: one with checkpoints, one whose connection breaks, a small one, one that the server names."""
+    truth = {
+        LARGE: payload(1_100_000, 1),
+        BROKEN: payload(250_000, 2),
+        SMALL: payload(3000, 3),
+        NAMED: payload(120_000, 4),
+    }
+    world.network.serve(LARGE, truth[LARGE], rate=8e3)
+    world.network.serve(BROKEN, truth[BROKEN], rate=4e3, break_after=90_000)
+    world.network.serve(SMALL, truth[SMALL])
+    world.network.serve(
+        NAMED, truth[NAMED], rate=1.5e3, headers={"content-disposition": 'attachment; filename="other.bin"'}
+    )
+    return truth
+
+
+async def finish(world: World, truth: dict[str, bytes], tale, unlawful) -> None:
+    """Open an engine on what is left, let it finish, and hold everything against the laws."""
+    before = tale(world.log)
+    left = {download.id: download for download in before.downloads()}
+    async with world.engine() as engine:
+        for download in left.values():
+            if download.state is State.COMPLETED:
+                continue
+            outcome = await engine.wait(download.id)
+            assert outcome.ok, (outcome, tale(world.log).names(download.id))
+        await engine.wait_idle()
+    after = tale(world.log)
+    assert after.facts[: len(before.facts)] == before.facts
+    for download in after.downloads():
+        assert download.state is State.COMPLETED
+        assert world.disk.durable(f"/downloads/{download.path}") == truth[download.order.url]
+        resumed = [x.resumed_from for x in after.all(e.Started, download.id) if x.attempt == left[download.id].attempt + 1]
+        assert resumed in ([], [left[download.id].received])
+    assert len(world.disk.paths()) == len(left), "no part is left behind"
+    assert unlawful(world, truth) == []
+
+
+async def tell_it(world: World, payload) -> None:
+    async with world.engine() as engine:
+        for download in await engine.submit_many([Request(url) for url in (LARGE, BROKEN, SMALL, NAMED)]):
+            await engine.wait(download.id)
+
+
+@pytest.mark.parametrize("loss", ["kill", "power", "torn"])
+def test_at_every_step_the_next_engine_finishes_from_the_last_durable_byte(loss, tale, telling, payload, unlawful):
+    """Before and after each append, write, flush, link, unlink: cut off there, opened again, everything comes right."""
+
+    async def story(world: World) -> int:
+        truth = serve(world, payload)
+        cut_off: list[World] = []
+
+        def picture(step: str) -> None:
+            fork = world.fork(len(cut_off))
+            if loss != "kill":
+                chance = random.Random(len(cut_off))
+                fork.disk.crash(lambda: loss == "torn" and chance.random() < 0.5)
+            cut_off.append(fork)
+
+        log, disk = world.log, world.disk
+        world.log, world.disk = telling(log, picture), telling(disk, picture)
+        await tell_it(world, payload)
+        for fork in cut_off:
+            assert unlawful(fork, truth) == []
+            await finish(fork, truth, tale, unlawful)
+        return len(cut_off)
+
+    print(run(7, story))

@@ -1,0 +1,52 @@
+"""How figures are shown: a table for people, a JSON object a line for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import attrs
+import orjson
+
+from lading.tools.bench.pairs import Comparison
+
+
+@attrs.frozen(kw_only=True)
+class Figure:
+    """One measured number, and the bound that it is to keep, if there is one; `at_most` tells which way."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float | None = None
+    at_most: bool = True
+
+    @property
+    def held(self) -> bool | None:
+        """Whether the bound is kept; None when there is none."""
+        if self.bound is None:
+            return None
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+
+def show(results: Sequence[Comparison | Figure], *, json: bool) -> int:
+    """Print results, and return the exit code: 1 when something asked for was not reached."""
+    for result in results:
+        if json:
+            sys.stdout.buffer.write(orjson.dumps(attrs.asdict(result) | {"held": result.held}) + b"\n")
+        else:
+            print(_line(result))
+    return 0 if all(result.held is not False for result in results) else 1
+
+
+def _line(result: Comparison | Figure) -> str:
+    verdict = {True: "held", False: "MISSED", None: ""}[result.held]
+    if isinstance(result, Figure):
+        bound = "" if result.bound is None else f"{'≤' if result.at_most else '≥'} {result.bound:g}"
+        return f"{result.name:52} {result.value:14,.4g} {result.unit:10} {bound:12} {verdict}"
+    spread = f"{min(result.ratios):.2f}–{max(result.ratios):.2f}"
+    asked = f"≥ {result.least:g}" + (f" (aim {result.aim:g})" if result.aim else "")
+    return (
+        f"{result.name:44} {result.ours:11,.0f} : {result.theirs:11,.0f} {result.unit}"
+        f"  × {result.ratio:5.2f} ({spread})  {asked:18} {verdict}  [{result.peer}]"
+    )

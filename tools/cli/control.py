@@ -1,0 +1,126 @@
+"""What the control verbs share: which downloads are meant, who carries it out, and what is said of it.
+
+A control verb appends its command. When no engine owns the home, the verb becomes its owner for a moment, so that what
+the command asks of files is settled when it returns; it starts no downloads. With `--no-wait` it only appends.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lading.tools.cli.frame import Frame
+
+if TYPE_CHECKING:
+    from lading.domain.commands import Control
+    from lading.domain.download import Download
+    from lading.engine import Engine
+    from lading.reading import Reading
+
+F = TypeVar("F", bound=Callable[..., Any])
+Act = Callable[["Engine", "list[Any]"], Awaitable[object]]
+
+_CHOICES = (
+    click.option("--tag", metavar="T", help="All with this tag, as far as it applies to them."),
+    click.option("--all", "everything", is_flag=True, help="All downloads, as far as it applies to them."),
+)
+no_wait = click.option("--no-wait", is_flag=True, help="Do not wait until it has taken effect.")
+
+
+def chosen(function: F) -> F:
+    """Give a verb its `ID…`, `--tag` and `--all`."""
+    for option in reversed(_CHOICES):
+        function = option(function)
+    return click.argument("ids", nargs=-1, metavar="[ID]...")(function)
+
+
+def carry_out(
+    frame: Frame,
+    command: Control,
+    act: Act,
+    *,
+    ids: Sequence[str],
+    tag: str | None,
+    everything: bool,
+    wait: bool = True,
+) -> None:
+    """Find what is meant, have `act` do it, and print what became of each.
+
+    Args:
+        frame: the home, and how to answer.
+        command: what `act` asks for, to know to which downloads it applies.
+        act: asks the engine.
+        ids: the downloads, as people name them.
+        tag: or all with this tag.
+        everything: or all.
+        wait: whether to settle what is asked; else it is only appended.
+
+    Raises:
+        UsageError: nothing or too much is chosen, a download is unknown, or the command does not apply to a named one.
+    """
+    import trio
+
+    from lading.domain.errors import IllegalCommand
+    from lading.tools.cli import homes
+
+    _check_choice(ids, tag, everything=everything)
+    homes.existing(frame)
+
+    async def main() -> list[Download]:
+        async with homes.working(frame, role="auto" if wait else "client", start=False) as engine:
+            reading = engine.reading
+            found = await trio.to_thread.run_sync(_find, reading, ids, tag, command)
+            try:
+                await act(engine, [download.id for download in found])
+            except IllegalCommand:
+                if ids:
+                    raise
+            return await trio.to_thread.run_sync(_again, reading, found)
+
+    _say(frame, trio.run(main))
+
+
+def _check_choice(ids: Sequence[str], tag: str | None, *, everything: bool) -> None:
+    from lading.domain.errors import UsageError
+
+    count = bool(ids) + (tag is not None) + everything
+    if count != 1:
+        message = "no downloads are chosen" if count == 0 else "downloads are chosen in more than one way"
+        raise UsageError(message, hint="give ids or keys, or --tag T, or --all")
+
+
+def _find(reading: Reading, ids: Sequence[str], tag: str | None, command: Control) -> list[Download]:
+    """Return the downloads that are meant; blocks."""
+    reading.catch_up()
+    if ids:
+        return list({(download := reading.find(text)).id: download for text in ids}.values())
+    return [download for download in reading.downloads(tag=tag) if _applies(download, command)]
+
+
+def _applies(download: Download, command: Control) -> bool:
+    from lading.domain.decide import decide
+    from lading.domain.errors import IllegalCommand
+
+    try:
+        return bool(decide(download, command))
+    except IllegalCommand:
+        return False
+
+
+def _again(reading: Reading, found: list[Download]) -> list[Download]:
+    """Return the downloads as they are now; blocks."""
+    reading.catch_up()
+    return [reading.get(download.id) or download for download in found]
+
+
+def _say(frame: Frame, downloads: list[Download]) -> None:
+    from lading.projections import progress
+    from lading.tools.cli.answers import answer, note
+
+    for download in downloads:
+        answer(frame, progress.listing(download, time.time_ns()), f"{download.id} {download.state.shown}")
+    if not downloads:
+        note(frame, "there was nothing to do")

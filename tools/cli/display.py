@@ -1,0 +1,205 @@
+"""How work under way is shown: bars on a terminal, a line now and then in a pipe, nothing to a program.
+
+All of it goes to stderr. The figures are the engine's; nothing is estimated here.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lading.domain import estimate
+from lading.domain import events as e
+from lading.tools.cli import sentences, units
+from lading.tools.cli.answers import plain
+from lading.tools.cli.frame import Frame
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from lading.domain.download import Download
+    from lading.domain.facts import Fact
+    from lading.outcome import Overall
+
+EVERY_S = 5.0
+"""Shortest time between two lines on one download."""
+
+_TOLD = (e.Restarted, e.ResourceChanged, e.FellBack, e.RetryScheduled, e.Blocked, e.Unblocked, e.Paused, e.Resumed)
+_TOLD_IN_LINES = (*_TOLD, e.Started, e.Completed, e.Cancelled, e.Removed, e.Stopped)
+
+Rows = Sequence[dict[str, Any]]
+
+
+class Display(Protocol):
+    """What shows the work; entered before it begins and left after it."""
+
+    interval_s: float
+
+    def fact(self, fact: Fact, download: Download) -> None:
+        """Something happened to a download, which is now in this state."""
+        ...
+
+    def figures(self, rows: Rows, overall: Overall) -> None:
+        """What runs, as `list --json` shows it, and everything taken together."""
+        ...
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Make room for lines that somebody else prints."""
+        ...
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def choose(frame: Frame) -> Display:
+    """Return the display that fits where stderr goes."""
+    if frame.json:
+        return Silence()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def name(download: Download) -> str:
+    """Return what to call a download in a line: its file's name, else the end of its URL."""
+    from pathlib import PurePosixPath
+
+    from lading.domain import urls
+    from lading.projections import progress
+
+    path = progress.path(download)
+    return PurePosixPath(path).name if path else urls.last_segment(download.order.url) or download.order.url
+
+
+def _row_name(row: dict[str, Any]) -> str:
+    return str(row["path"] or row["url"]).rstrip("/").rpartition("/")[2] or str(row["url"])
+
+
+def _of(received: int, total: int | None) -> str:
+    return units.size(received) if total is None else f"{units.size(received)} of {units.size(total)}"
+
+
+class Silence:
+    """Shows nothing."""
+
+    interval_s = math.inf
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def fact(self, fact: Fact, download: Download) -> None:
+        """Say nothing."""
+
+    def figures(self, rows: Rows, overall: Overall) -> None:
+        """Say nothing."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Nothing is in the way."""
+        return nullcontext()
+
+
+class Lines(Silence):
+    """Says in plain lines what begins, goes on and ends; of each download at most one line of figures in 5 seconds."""
+
+    interval_s = 1.0
+
+    def __init__(self) -> None:
+        self._said_s: dict[str, float] = {}
+
+    def fact(self, fact: Fact, download: Download) -> None:
+        """Print the event, if it is one that people wait for."""
+        if isinstance(fact.event, e.Started):
+            self._said_s[str(download.id)] = time.monotonic()
+        if download.ended:
+            self._said_s.pop(str(download.id), None)
+        if isinstance(fact.event, _TOLD_IN_LINES):
+            self._print(f"{name(download)}: {sentences.sentence(fact)}")
+
+    def figures(self, rows: Rows, overall: Overall) -> None:  # noqa: ARG002
+        """Print the figures of those of which nothing was said for a while."""
+        now_s = time.monotonic()
+        for row in rows:
+            if row["state"] == "active" and now_s - self._said_s.setdefault(row["id"], now_s) >= EVERY_S:
+                self._said_s[row["id"]] = now_s
+                share, of, rate = units.percent(row["percent"]), _of(row["received"], row["total"]), units.rate(row["rate"])
+                left = f", {_left(row['eta'])}" if row["eta"] is not None else ""
+                self._print(f"{_row_name(row)}: {share}, {of}, {rate}{left}")
+
+    @staticmethod
+    def _print(text: str) -> None:
+        print(plain(text), file=sys.stderr, flush=True)
+
+
+class Bars(Silence):
+    """A bar for each download that runs, as many as the terminal has room for, and one line for all of them."""
+
+    interval_s = 0.25
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(
+            console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+        )
+
+    def __enter__(self) -> Bars:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def fact(self, fact: Fact, download: Download) -> None:
+        """Print above the bars what a bar cannot show."""
+        if isinstance(fact.event, _TOLD):
+            self._console.print(plain(f"{name(download)}: {sentences.sentence(fact)}"), markup=False, style="dim")
+
+    def figures(self, rows: Rows, overall: Overall) -> None:
+        """Draw the bars anew."""
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        for row in rows[: max(1, self._console.height - 3)]:
+            running = row["state"] == "active"
+            rate = units.rate(row["rate"]) if running else row["state"]
+            left = _left(row["eta"]) if running else row["error"] or ""
+            table.add_row(*self._cells(_row_name(row), row["received"], row["total"], rate, left))
+        if overall.active + overall.queued + overall.waiting > 1:
+            counts = f"{overall.active} active, {overall.queued} queued, {overall.waiting} waiting"
+            rate = units.rate(overall.rate)
+            table.add_row(*self._cells(counts, overall.received, overall.total, rate, _left(overall.eta)))
+        self._live.update(table, refresh=True)
+
+    def _cells(self, called: str, received: int, total: int | None, rate: str, left: str) -> Iterator[RenderableType]:
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        room = max(12, self._console.width - 84)
+        called = plain(called)
+        yield Text(called if len(called) <= room else f"{called[: room - 1]}…", no_wrap=True)
+        yield ProgressBar(total=total, completed=received, width=20, pulse=total is None)
+        yield Text(units.percent(estimate.percent(received, total)), justify="right", no_wrap=True)
+        yield Text(_of(received, total), justify="right", no_wrap=True)
+        yield Text(rate, justify="right", no_wrap=True)
+        yield Text(plain(left), no_wrap=True)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bars away for a moment."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{units.duration(seconds)} left"

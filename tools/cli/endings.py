@@ -1,0 +1,96 @@
+"""How downloads ended, said as they end: the path of the file on stdout, what went wrong on stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from lading.domain.download import Download
+from lading.domain.faults import HINTS, Cause
+from lading.domain.states import State
+from lading.projections import progress
+from lading.tools.cli import trouble
+from lading.tools.cli.answers import plain, write_json
+from lading.tools.cli.display import Display, name
+from lading.tools.cli.frame import Frame
+
+
+class Endings:
+    """Reports each ending, and knows the exit code at the end.
+
+    Args:
+        frame: whether to answer in JSON.
+        display: makes room for the lines.
+        demanding: whether a download that somebody gave up counts as failed too, because its file was asked for.
+    """
+
+    def __init__(self, frame: Frame, display: Display, *, demanding: bool) -> None:
+        self._frame = frame
+        self._display = display
+        self._demanding = demanding
+        self.count = 0
+        self.failed = 0
+
+    def report(self, download: Download) -> None:
+        """Say how a download ended."""
+        self.count += 1
+        given_up = self._demanding and download.state is not State.COMPLETED and not skipped(download)
+        failed = download.state is State.FAILED or given_up
+        self.failed += failed
+        with self._display.aside():
+            if self._frame.json:
+                write_json(outcome(download))
+                sys.stdout.buffer.flush()
+                return
+            path = progress.path(download)
+            if download.state is State.COMPLETED or skipped(download):
+                print(plain(path) if sys.stdout.isatty() else path, flush=True)
+            if failed:
+                row = outcome(download)
+                told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
+                trouble.tell(trouble.Trouble(told, row["hint"] or "", "TransferError", trouble.FAILED), as_json=False)
+
+    def conclude(self) -> int:
+        """Say it in one object to programs when something failed, and return the exit code."""
+        if not self.failed:
+            return trouble.DONE
+        if self._frame.json:
+            told = f"{self.failed} of {self.count} downloads failed"
+            hint = "`lading why ID` tells why, `lading retry ID` tries again"
+            trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=True)
+        return trouble.FAILED
+
+
+def skipped(download: Download) -> bool:
+    """Tell whether it was given up because its file was there and `--if-exists skip` is content with that."""
+    return download.state is State.CANCELLED and (download.message or "").startswith("skipped")
+
+
+def outcome(download: Download) -> dict[str, Any]:
+    """Return how a download ended as `get --json` and `wait --json` show it."""
+    done = download.state is State.COMPLETED
+    error = None if done else progress.error(download)
+    return {
+        "id": str(download.id),
+        "key": download.order.key,
+        "url": download.order.url,
+        "state": download.state.shown,
+        "path": progress.path(download) if done or skipped(download) else None,
+        "digest": download.digest if done else None,
+        "size": download.total if done else None,
+        "assurance": download.assurance,
+        "transport": download.transport,
+        "tier": download.tier,
+        "attempts": download.attempt,
+        "resumed_from": download.resumed_from,
+        "cached": download.cached,
+        "error": error,
+        "hint": _hint(download) if error else None,
+    }
+
+
+def _hint(download: Download) -> str | None:
+    try:
+        return HINTS.get(Cause(download.cause or ""))
+    except ValueError:
+        return None

@@ -1,0 +1,164 @@
+"""What an event says, in a sentence: for `why`, for `log`, and for progress in plain lines."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from lading.domain import events as e
+from lading.domain.facts import Context, Fact
+from lading.projections.instants import iso
+from lading.tools.cli.units import moment, size
+
+
+def sentence(fact: Fact) -> str:
+    """Return what a fact says: no capital, no full stop, no time."""
+    return _say(fact.event, fact.context)
+
+
+def kind(event: e.Event) -> str:
+    """Return the name of an event, as filters and JSON have it: `RetryScheduled`."""
+    return type(event).__name__
+
+
+@functools.singledispatch
+def _say(event: e.Event, _: Context) -> str:
+    """Say of an event that has no sentence of its own what its name says."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind(event)).lower()
+
+
+def _by(context: Context) -> str:
+    if not context.actor:
+        return ""
+    return f" by {context.actor}" + (f" on {context.host}" if context.host else "")
+
+
+@_say.register
+def _(event: e.Queued, context: Context) -> str:
+    return f"queued{_by(context)}: {event.order.url}"
+
+
+@_say.register
+def _(event: e.Started, _: Context) -> str:
+    whence = f" from source {event.source + 1}" if event.source else ""
+    on = f", going on from {size(event.resumed_from)}" if event.resumed_from else ""
+    return f"attempt {event.attempt} started{whence}{on}"
+
+
+@_say.register
+def _(event: e.Probed, _: Context) -> str:
+    return f"the server answered {event.status}, of {'unknown size' if event.total is None else size(event.total)}"
+
+
+@_say.register
+def _(event: e.Progressed, _: Context) -> str:
+    return f"{size(sum(piece.end - piece.start for piece in event.pieces))} more became durable"
+
+
+@_say.register
+def _(event: e.PieceRejected, _: Context) -> str:
+    return f"the bytes from {event.start} to {event.end} were given up: {event.reason}"
+
+
+@_say.register
+def _(_event: e.ResourceChanged, _: Context) -> str:
+    return "the server has another version of the file now"
+
+
+@_say.register
+def _(event: e.Restarted, _: Context) -> str:
+    return f"began again from byte 0, giving up {size(event.discarded)}: {event.reason}"
+
+
+@_say.register
+def _(event: e.FellBack, _: Context) -> str:
+    return f"fell back to source {event.source + 1} because of {event.cause}"
+
+
+@_say.register
+def _(_event: e.Paused, context: Context) -> str:
+    return f"asked to pause{_by(context)}"
+
+
+@_say.register
+def _(event: e.Resumed, context: Context) -> str:
+    return f"asked to {'try again' if event.fresh else 'go on'}{_by(context)}"
+
+
+@_say.register
+def _(event: e.Cancelled, context: Context) -> str:
+    return f"given up: {event.reason}" if event.reason else f"cancelled{_by(context)}"
+
+
+@_say.register
+def _(event: e.Removed, context: Context) -> str:
+    return f"removed{' with its file' if event.files else ''}{_by(context)}"
+
+
+@_say.register
+def _(event: e.Discarded, _: Context) -> str:
+    return f"its files left the disk, {size(event.size)}"
+
+
+@_say.register
+def _(event: e.Reprioritised, context: Context) -> str:
+    return f"given the priority {event.priority}{_by(context)}"
+
+
+@_say.register
+def _(event: e.Stopped, _: Context) -> str:
+    return f"attempt {event.attempt} stopped: {event.reason}"
+
+
+@_say.register
+def _(event: e.RetryScheduled, _: Context) -> str:
+    until = moment(iso(event.not_before_ns))
+    return f"attempt {event.attempt} failed of {event.cause}: {event.message}; the next may start at {until}"
+
+
+@_say.register
+def _(event: e.Blocked, _: Context) -> str:
+    return f"blocked by {event.reason}" + (f": {event.message}" if event.message else "")
+
+
+@_say.register
+def _(event: e.Unblocked, _: Context) -> str:
+    return f"no longer blocked by {event.reason}"
+
+
+@_say.register
+def _(event: e.Verified, _: Context) -> str:
+    return f"verified, {size(event.size)}, {event.digest}"
+
+
+@_say.register
+def _(event: e.Completed, _: Context) -> str:
+    return f"completed, {size(event.size)}, vouched for by its {event.assurance}"
+
+
+@_say.register
+def _(event: e.Failed, _: Context) -> str:
+    return f"attempt {event.attempt} failed of {event.cause}: {event.message}"
+
+
+@_say.register
+def _(event: e.KeyClaimed, _: Context) -> str:
+    return f"the key {event.key} names {event.download}"
+
+
+@_say.register
+def _(event: e.EngineOpened, context: Context) -> str:
+    return f"an engine of version {event.version} was opened{_by(context)}"
+
+
+@_say.register
+def _(event: e.Recovered, _: Context) -> str:
+    return (
+        f"recovered: {event.interrupted} interrupted, {event.resumable} resumable, {event.published} published, "
+        f"{event.vanished} vanished, {size(event.bytes_vouched)} vouched for, {size(event.bytes_discarded)} discarded"
+    )
+
+
+@_say.register
+def _(_event: e.EngineClosed, context: Context) -> str:
+    return f"the engine was closed{_by(context)}"

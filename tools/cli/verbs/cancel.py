@@ -1,0 +1,24 @@
+"""`lading cancel`."""
+
+from __future__ import annotations
+
+from lading.tools.cli.control import carry_out, chosen, no_wait
+from lading.tools.cli.frame import Frame, verb
+
+
+@verb()
+@chosen
+@no_wait
+def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool, no_wait: bool) -> None:
+    """Give downloads up and discard what was received; no write of theirs follows when this returns."""
+    from lading.domain.commands import Cancel
+
+    carry_out(
+        frame,
+        Cancel(),
+        lambda engine, found: engine.cancel(*found, wait=not no_wait),
+        ids=ids,
+        tag=tag,
+        everything=everything,
+        wait=not no_wait,
+    )

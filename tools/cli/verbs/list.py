@@ -1,0 +1,97 @@
+"""`lading list`: the downloads, or their totals."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lading.tools.cli.frame import DOWNLOAD_STATES, Frame, verb
+
+if TYPE_CHECKING:
+    from lading.reading import Reading
+
+
+@verb()
+@click.option("--state", type=click.Choice(DOWNLOAD_STATES), metavar="S", help="Only those in this state.")
+@click.option("--tag", metavar="T", help="Only those with this tag.")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many at most.")
+@click.option("--total", is_flag=True, help="Instead, what has not ended taken together, and how many are in each state.")
+def command(frame: Frame, state: str | None, tag: str | None, limit: int | None, *, total: bool) -> None:
+    """List the downloads in the order in which they were asked for; removed ones only with --state removed."""
+    from lading.tools.cli import rows, tables
+    from lading.tools.cli.answers import note, write_json
+    from lading.tools.cli.homes import looking
+
+    with looking(frame) as reading:
+        if total:
+            _say_total(frame, _whole(reading) if state is None and tag is None else _part(reading, state, tag))
+            return
+        found = reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit)
+        if frame.json:
+            for row in found:
+                write_json(row)
+        elif not tables.show(rows.COLUMNS, map(rows.cells, found)):
+            note(frame, "there is nothing to list")
+
+
+def _whole(reading: Reading) -> dict[str, Any]:
+    """Return the totals as the views keep them."""
+    totals = reading.totals()
+    active = reading.listing(now_ns=time.time_ns(), state="active")
+    return _total(
+        downloads=totals.downloads,
+        received=totals.received,
+        total=None if totals.unsized else totals.total,
+        rates=[row["rate"] for row in active],
+        states=reading.counts(),
+    )
+
+
+def _part(reading: Reading, state: str | None, tag: str | None) -> dict[str, Any]:
+    """Return the totals of those in a state or with a tag."""
+    states = dict.fromkeys(DOWNLOAD_STATES, 0)
+    open_rows: list[tuple[int, int | None, float | None]] = []
+    for row in reading.listing(now_ns=time.time_ns(), state=state, tag=tag):
+        states[row["state"]] += 1
+        if row["state"] not in {"completed", "failed", "cancelled", "removed"}:
+            open_rows.append((row["received"], row["total"], row["rate"]))
+    totals = [total for _, total, _ in open_rows]
+    return _total(
+        downloads=len(open_rows),
+        received=sum(received for received, _, _ in open_rows),
+        total=None if None in totals else sum(total for total in totals if total is not None),
+        rates=[rate for _, _, rate in open_rows],
+        states=states,
+    )
+
+
+def _total(
+    *, downloads: int, received: int, total: int | None, rates: list[float | None], states: dict[str, int]
+) -> dict[str, Any]:
+    from lading.domain import estimate
+
+    known = [rate for rate in rates if rate is not None]
+    rate = sum(known) if known else None
+    return {
+        "downloads": downloads,
+        "active": states["active"],
+        "queued": states["queued"],
+        "waiting": states["waiting"],
+        "received": received,
+        "total": total,
+        "percent": estimate.percent(received, total),
+        "rate": rate,
+        "eta": estimate.eta(received, total, rate),
+        "states": states,
+    }
+
+
+def _say_total(frame: Frame, row: dict[str, Any]) -> None:
+    from lading.tools.cli import units
+    from lading.tools.cli.answers import answer
+
+    counts = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count) or "no downloads"
+    figures = f"{units.size(row['received'])} of {units.size(row['total'])}, {units.percent(row['percent'])}"
+    answer(frame, row, f"{counts}\n{figures}, {units.rate(row['rate'])}, {units.duration(row['eta'])} left")

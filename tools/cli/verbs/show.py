@@ -1,0 +1,99 @@
+"""`lading show`: one download whole."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lading.tools.cli.frame import Frame, verb
+
+if TYPE_CHECKING:
+    from lading.domain.download import Download
+    from lading.reading import Reading
+
+
+@verb()
+@click.argument("id")
+def command(frame: Frame, id: str) -> None:
+    """Show all there is to know of one download; ID may be the beginning of an id, or a key."""
+    from lading.tools.cli.answers import write_json
+    from lading.tools.cli.homes import looking
+
+    with looking(frame) as reading:
+        row = _row(reading, reading.find(id))
+    if frame.json:
+        write_json(row)
+    else:
+        _print(row)
+
+
+def _row(reading: Reading, download: Download) -> dict[str, Any]:
+    from lading.projections import history, progress
+    from lading.projections.instants import iso
+    from lading.tools.cli.endings import outcome
+    from lading.views import ROWS
+
+    order, known = download.order, download.validator
+    with reading.views.read() as reader:
+        tries = list(history.attempts(reader, download.id, ROWS))
+    return {
+        **outcome(download),
+        **progress.listing(download, time.time_ns()),
+        "started_at": iso(download.started_at_ns),
+        "ended_at": iso(download.ended_at_ns),
+        "not_before": iso(download.not_before_ns),
+        "blocked": download.blocked,
+        "cause": download.cause,
+        "sources": [source.url for source in order.sources],
+        "source": order.sources[download.source % len(order.sources)].url,
+        "final_url": download.url,
+        "validator": None if known is None else {"etag": known.etag, "last_modified": known.last_modified},
+        "expected_digest": order.digest,
+        "durable": [list(span) for span in download.durable],
+        "part": download.part,
+        "storage": download.storage,
+        "worker": None if download.worker is None else str(download.worker),
+        "headers": list(order.headers),
+        "retries": order.retries,
+        "connections": order.connections,
+        "limit_rate": order.limit_rate,
+        "if_exists": order.if_exists.value,
+        "resume": order.resume.value,
+        "allow_unsized": order.allow_unsized,
+        "version": download.version,
+        "tries": tries[::-1],
+    }
+
+
+_SIZES = {"received", "total", "size", "resumed_from"}
+_TIMES = {"added_at", "updated_at", "started_at", "ended_at", "not_before"}
+
+
+def _print(row: dict[str, Any]) -> None:
+    from lading.tools.cli import tables, units
+    from lading.tools.cli.answers import plain
+
+    written = {"percent": units.percent, "rate": units.rate, "eta": units.duration}
+    for name, value in row.items():
+        if name == "tries" or value is None or value == []:
+            continue
+        if name in _SIZES:
+            text = f"{units.size(value)} ({value} bytes)"
+        elif name in _TIMES:
+            text = units.moment(value)
+        elif name in written:
+            text = written[name](value)
+        elif isinstance(value, list):
+            text = ", ".join(f"{item[0]}-{item[1]}" if isinstance(item, list) else str(item) for item in value)
+        elif isinstance(value, dict):
+            text = ", ".join(f"{key} {item}" for key, item in value.items() if item is not None) or units.UNKNOWN
+        else:
+            text = str(value)
+        print(f"{name.replace('_', ' ') + ':':<17} {plain(text)}")
+    columns = [tables.Column(title) for title in ("TRY", "STARTED", "ENDED", "HOW", "BYTES", "ERROR")]
+    tables.show(columns, ([
+        tried["attempts"], units.moment(tried["started_at"]), units.moment(tried["ended_at"]), tried["state"],
+        units.size(tried["bytes"]), tried["error"] or "",
+    ] for tried in row["tries"]))  # fmt: skip

@@ -1,0 +1,79 @@
+"""`lading why`: the chain of causes, from the download's own events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lading.tools.cli.frame import Frame, verb
+
+if TYPE_CHECKING:
+    from lading.domain.download import Download
+    from lading.domain.facts import Fact
+
+MOST_CAUSES = 200
+
+
+@verb()
+@click.argument("id")
+def command(frame: Frame, id: str) -> None:
+    """Tell why a download is in the state that it is in: what happened to it, and who wanted that."""
+    from lading.tools.cli.answers import plain, write_json
+    from lading.tools.cli.homes import looking
+    from lading.tools.cli.units import moment
+
+    with looking(frame) as reading:
+        download = reading.find(id)
+        row = _row(download, reading.stream(download.id))
+    if frame.json:
+        write_json(row)
+        return
+    print(f"{row['id']} is {row['state']}: {plain(row['why'])}")
+    if row["left_out"]:
+        print(f"  {row['left_out']} earlier events are left out; `lading log --id {row['id']}` has them")
+    for cause in row["causes"]:
+        print(f"  {moment(cause['at'])}  {plain(cause['text'])}")
+    if row["hint"]:
+        print(f"hint: {plain(row['hint'])}")
+
+
+def _row(download: Download, facts: list[Fact]) -> dict[str, Any]:
+    from lading.projections import progress
+    from lading.projections.instants import iso
+    from lading.tools.cli.endings import outcome
+    from lading.tools.cli.sentences import kind, sentence
+
+    chain = _chain(facts)
+    return {
+        "id": str(download.id),
+        "url": download.order.url,
+        "state": download.state.shown,
+        "why": progress.why(download),
+        "hint": outcome(download)["hint"],
+        "left_out": max(0, len(chain) - MOST_CAUSES),
+        "causes": [
+            {
+                "at": iso(fact.at_ns),
+                "position": fact.position,
+                "version": fact.version,
+                "event": kind(fact.event),
+                "text": sentence(fact),
+                "actor": fact.context.actor,
+                "host": fact.context.host,
+            }
+            for fact in chain[-MOST_CAUSES:]
+        ],
+    }
+
+
+def _chain(facts: list[Fact]) -> list[Fact]:
+    """Return the facts that led here: of each run of progress only the last."""
+    from lading.domain.events import Progressed
+
+    following = [*facts[1:], None]
+    return [
+        fact
+        for fact, after in zip(facts, following, strict=True)
+        if not (isinstance(fact.event, Progressed) and after is not None and isinstance(after.event, Progressed))
+    ]

@@ -1,0 +1,165 @@
+"""Downloads followed until they end: event by event, each folded once, whoever runs them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import attrs
+import trio
+
+from lading.domain import estimate
+from lading.domain.download import Download, evolve, fold
+from lading.domain.facts import Fact
+from lading.domain.states import State
+from lading.engine import Engine
+from lading.nurseries import open_plain_nursery
+from lading.outcome import Overall
+from lading.projections import progress
+from lading.projections.fold import OF_DOWNLOADS
+from lading.tools.cli.display import Display, Rows
+
+REMEMBERED = 4096
+WAITING_SHOWN = 20
+DRAIN_POLL_S = 0.02
+_SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
+
+Ended = Callable[[Download], None]
+
+
+class Watch:
+    """Follows some downloads until each has ended, or, without `own`, whatever the home does.
+
+    Args:
+        display: what shows the work.
+        ended: called once with each download that ends.
+        after: the position of the log behind which nothing is known yet.
+        own: the downloads that are waited for, as they stand; those that have ended already are reported at once.
+        forever: do not stop when there is nothing to do.
+    """
+
+    def __init__(
+        self,
+        display: Display,
+        ended: Ended,
+        *,
+        after: int,
+        own: Iterable[Download] | None = None,
+        forever: bool = False,
+    ) -> None:
+        self._display = display
+        self._ended = ended
+        self._after = after
+        self._forever = forever
+        self._all = own is None
+        self._states: OrderedDict[UUID, Download] = OrderedDict()
+        self._done_bytes = 0
+        for download in own or ():
+            if download.ended:
+                ended(download)
+            else:
+                self._states[download.id] = download
+
+    async def follow(self, engine: Engine) -> None:
+        """Follow until there is nothing left to wait for; may be called again on another engine and goes on then."""
+        if not self._all and not self._states:
+            return
+        async with open_plain_nursery() as nursery:
+            nursery.start_soon(self._tick, engine)
+            if self._all and not self._forever:
+                nursery.start_soon(self._until_idle, engine, nursery.cancel_scope)
+            await self._take_facts(engine)
+            nursery.cancel_scope.cancel()
+
+    async def _take_facts(self, engine: Engine) -> None:
+        async with aclosing(engine.follow(after=self._after)) as facts:  # type: ignore[type-var]
+            async for fact in facts:
+                if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
+                    await self._take(engine, fact)
+                self._after = fact.position
+                if not self._all and not self._states:
+                    return
+
+    async def _take(self, engine: Engine, fact: Fact) -> None:
+        before = self._states.get(fact.stream)
+        if before is None and fact.version > 1:
+            before = await trio.to_thread.run_sync(_state_before, engine, fact)
+        if fact.version != (1 if before is None else before.version + 1):
+            return
+        download = evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
+        self._display.fact(fact, download)
+        if not download.ended:
+            self._keep(download)
+        elif before is not None and not before.ended:
+            self._states.pop(fact.stream, None)
+            self._done_bytes += download.received
+            self._ended(download)
+
+    def _keep(self, download: Download) -> None:
+        self._states[download.id] = download
+        self._states.move_to_end(download.id)
+        while self._all and len(self._states) > REMEMBERED:
+            self._states.popitem(last=False)
+
+    async def _until_idle(self, engine: Engine, scope: trio.CancelScope) -> None:
+        """End the following once nothing is left to do and everything that led there has been told."""
+        await engine.wait_idle()
+        head = await trio.to_thread.run_sync(engine.reading.log.head)
+        while self._after < head:
+            await trio.sleep(DRAIN_POLL_S)
+        scope.cancel()
+
+    # -- figures ---------------------------------------------------------------------------------------------------
+
+    async def _tick(self, engine: Engine) -> None:
+        if math.isinf(self._display.interval_s):
+            return
+        while True:
+            rows = await self._rows(engine)
+            self._display.figures(rows, await self._overall(engine, rows))
+            await trio.sleep(self._display.interval_s)
+
+    async def _rows(self, engine: Engine) -> list[dict[str, Any]]:
+        """Return what runs, and the latest of what waits."""
+        rows = await engine.listing(state="active")
+        if not self._all:
+            rows = [row for row in rows if UUID(row["id"]) in self._states]
+        waiting = (d for d in reversed(self._states.values()) if d.state in _SHOWN_BESIDE)
+        return rows + [progress.listing(d, time.time_ns()) for d in islice(waiting, WAITING_SHOWN)]
+
+    async def _overall(self, engine: Engine, rows: Rows) -> Overall:
+        rates = [row["rate"] for row in rows if row["rate"] is not None]
+        rate = sum(rates) if rates else None
+        if self._all:
+            whole = await engine.progress()
+            eta = estimate.eta(whole.received, whole.total, rate)
+            return attrs.evolve(whole, rate=rate, eta=eta)
+        live = {row["id"]: row for row in rows}
+        states = [(d, live.get(str(d.id))) for d in self._states.values()]
+        received = self._done_bytes + sum(row["received"] if row else d.received for d, row in states)
+        totals = [row["total"] if row else d.total for d, row in states]
+        total = None if None in totals else self._done_bytes + sum(totals)
+        waiting = sum(d.state in {State.WAITING, State.PAUSED} for d, _ in states)
+        active = sum(row is not None and row["state"] == "active" for _, row in states)
+        return Overall(
+            active=active,
+            queued=len(states) - active - waiting,
+            waiting=waiting,
+            received=received,
+            total=total,
+            rate=rate,
+            eta=estimate.eta(received, total, rate),
+            percent=estimate.percent(received, total),
+        )
+
+
+def _state_before(engine: Engine, fact: Fact) -> Download | None:
+    """Return a download as it stood before a fact; blocks."""
+    earlier = (f for f in engine.reading.stream(fact.stream) if f.version < fact.version)
+    return fold(fact.stream, ((f.event, f.at_ns) for f in earlier))
