@@ -101,7 +101,7 @@ class RecorderLog:
     def read(self, after: int = 0, limit: int = PAGE) -> Sequence[Recorded]:
         """Return at most `limit` events whose position is greater than `after`, in order of position."""
         with self._asking():
-            return [recorded(n) for n in self._page(after, limit)] 
+            return [recorded(n) for n in self._page(after, limit)] if limit > 0 else []
 
     def stream(self, stream: UUID, after: int = 0) -> Sequence[Recorded]:
         """Return the events of one stream whose version is greater than `after`, in order of version."""

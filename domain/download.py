@@ -115,13 +115,15 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
     if download is None:
         assert isinstance(event, e.Queued)
         order = event.order
-        return Download(
-            id=stream,
-            state=after,
-            order=order,
-            priority=order.priority,
-            added_at_ns=at_ns,
-            updated_at_ns=at_ns,
+        return Download.of(
+            {
+                "id": stream,
+                "state": after,
+                "order": order,
+                "priority": order.priority,
+                "added_at_ns": at_ns,
+                "updated_at_ns": at_ns,
+            }
         )
     changes = _CHANGES[type(event)](download, event, at_ns) if type(event) in _CHANGES else {}
     changes["state"] = after

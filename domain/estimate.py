@@ -9,6 +9,7 @@ An estimate that cannot be made is None, and no share is ever above 100 %.
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 SHORT_S = 8.0
 LONG_S = 32.0
@@ -55,7 +56,7 @@ class Meter:
         marks = [(now_s, self._received), *(self._mark(now_s, quarter_s * number) for number in (1, 2, 3, 4))]
         rates = [
             (count - before) / max(at_s - since_s, SAMPLE_EVERY_S)
-            for (at_s, count), (since_s, before) in zip(marks, marks[1:], strict=False)
+            for (at_s, count), (since_s, before) in pairwise(marks)
         ]
         return min(rates) > long * (1 + STEP) or max(rates) < long * (1 - STEP)
 

@@ -84,7 +84,16 @@ class Attempt:
         try:
             place = await self._take()
             calls = secrets.join(self._work.download.order, self._secrets)
-            fetching = Fetching(self._s, self._places, self._work, place, self.gauge, self._running)
+            secret_path = self._secrets is not None and self._secrets.secret_path
+            fetching = Fetching(
+                self._s,
+                self._places,
+                self._work,
+                place,
+                gauge=self.gauge,
+                running=self._running,
+                secret_path=secret_path,
+            )
             await fetching.run(calls)
             await self._finish(fetching)
         except Fenced:
@@ -250,15 +259,21 @@ class Attempt:
                 return
 
     async def _wind_up(self) -> None:
-        """Stop because somebody said so: let the log know, and leave the disk as the new state wants it."""
-        work = self._work
+        """Stop because somebody said so: let the log know, and leave the disk as the new state wants it.
+
+        Who asked for a pause may ask for more before that is said; then the log is asked again.
+        """
+        ours = self._work.download.part
         with trio.move_on_after(WIND_UP_S, shield=True):
-            ours = work.download.part
-            state = await work.reload()
-            if work.holding is None:
-                return
+            while not await self._is_wound_up(ours):
+                continue
+
+    async def _is_wound_up(self, ours: str | None) -> bool:
+        work = self._work
+        state = await work.reload()
+        try:
             if state.attempt != self.number:
-                if state.part != ours:
+                if work.holding is not None and state.part != ours:
                     path = work.holding.part.path
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
@@ -269,10 +284,13 @@ class Attempt:
                 pieces = await self._flushed()
                 vouch = (c.Vouch(attempt=self.number, pieces=pieces),) if pieces else ()
                 await work.report(*vouch, c.Stop(attempt=self.number, reason=reason))
+        except Fenced:
+            return False
+        return True
 
     async def _flushed(self) -> tuple[Piece, ...]:
-        held = self._work.held
-        if not held.tally.unlogged or self._work.probe is not None:
+        held = self._work.holding
+        if held is None or not held.tally.unlogged or self._work.probe is not None:
             return ()
         try:
             return await held.flush()
@@ -281,13 +299,15 @@ class Attempt:
 
     async def _discard(self) -> int:
         """Take the part off the disk, and the final name back if we had given it and nobody may know it yet."""
-        part, disk, download = self._work.held.part, self._s.disk, self._work.download
+        download, holding, disk = self._work.download, self._work.holding, self._s.disk
+        assert download.part is not None, "an attempt that has started has named its part"
+        part = self._places.absolute(download.order.root, download.part)
         final = self._places.absolute(download.order.root, download.path) if download.path else None
 
         def remove() -> int:
-            if self._published and final is not None and disk.inode(final) == part.inode:
+            if self._published and holding is not None and final and disk.inode(final) == holding.part.inode:
                 disk.unlink(final)
-            return disk.unlink(part.path)
+            return disk.unlink(part)
 
         return await self._s.threads.run(remove)
 

@@ -91,37 +91,56 @@ class Engine:
         return downloads
 
     async def _submit_batch(self, requests: Sequence[Request]) -> list[Download]:
+        parted = await self._s.threads.run(lambda: [self._part(request) for request in requests])
         now_ns = self._s.clock.now_ns()
-        parted: list[tuple[UUID, Order]] = []
-        sealed: list[tuple[UUID, Sealed]] = []
-        for request in requests:
-            id = self._s.chance.uuid(now_ns)
-            order, kept = self._part(request)
-            parted.append((id, order))
-            if kept is not None:
-                sealed.append((id, kept))
-        if sealed:
-            await self._s.threads.run(lambda: self._s.vault.keep(sealed))
-        plain = [(id, order) for id, order in parted if order.key is None]
-        downloads: dict[UUID, Download] = {}
-        if plain:
-            entries = [self._queued(id, order, now_ns) for id, order in plain]
-            answer = await self._append(entries)
-            assert not isinstance(answer, Conflict), "a new id cannot have a stream yet"
-        for id, order in parted:
-            if order.key is not None:
-                downloads[id] = await self._submit_keyed(id, order, order.key, now_ns)
-            else:
-                downloads[id] = Download(
-                    id=id,
-                    state=State.QUEUED,
-                    order=order,
-                    priority=order.priority,
-                    added_at_ns=now_ns,
-                    updated_at_ns=now_ns,
-                )
-        self.notice()
-        return [downloads[id] for id, _ in parted]
+        asked = [(self._s.chance.uuid(now_ns), order) for order, _ in parted]
+        while True:
+            answers, entries = await self._answer(asked, now_ns)
+            new = {download.id for download in answers}
+            secret = [(id, kept) for (id, _), (_, kept) in zip(asked, parted, strict=True) if kept and id in new]
+            if secret:
+                await self._s.threads.run(functools.partial(self._s.vault.keep, secret))
+            if not entries or not isinstance((await self._s.journal.append([entries]))[0], Conflict):
+                self.notice()
+                return answers
+
+    async def _answer(self, asked: Sequence[tuple[UUID, Order]], now_ns: int) -> tuple[list[Download], list[Entry]]:
+        """Return the download that each order means, and the events that make the new ones, in order.
+
+        One that a key names already is that one. Where somebody else claims a key at the same time, the request
+        conflicts as a whole, and is answered anew.
+        """
+        answers: list[Download] = []
+        entries: list[Entry] = []
+        named: dict[str, Download] = {}
+        for id, order in asked:
+            known, claims = (named.get(order.key), 0) if order.key else (None, 0)
+            if order.key and known is None:
+                known, claims = await self._named(order.key)
+            if known is None:
+                known = _queued(id, order, now_ns)
+                if order.key:
+                    claim = e.KeyClaimed(key=order.key, download=id)
+                    entries.append(self._entry(key_stream(order.key), claims + 1, claim, now_ns))
+                entries.append(self._entry(id, 1, e.Queued(order=order), now_ns))
+            if order.key:
+                named[order.key] = known
+            answers.append(known)
+        return answers, entries
+
+    async def _named(self, key: str) -> tuple[Download | None, int]:
+        """Return the download that has the caller's key, if it was not removed, and how often the key was claimed."""
+        claims = await self._s.journal.facts(key_stream(key))
+        if not claims:
+            return None, 0
+        claim = claims[-1].event
+        assert isinstance(claim, e.KeyClaimed)
+        held = await self._s.journal.load(claim.download)
+        gone = held is None or held.state in {State.REMOVED, State.REMOVING}
+        return (None if gone else held), len(claims)
+
+    def _entry(self, stream: UUID, version: int, event: e.Event, now_ns: int) -> Entry:
+        return self._s.journal.entry(stream, version, event, now_ns, self._s.context)
 
     def _part(self, request: Request) -> tuple[Order, Sealed | None]:
         root, folder, name = locate(request, self._folder, self._cwd)
@@ -130,34 +149,6 @@ class Engine:
             if self._s.disk.inode(final) is not None:
                 raise DestinationTaken(f"{final} exists already")
         return secrets.part(request, self._s.vault.handle, root=root, folder=folder, name=name)
-
-    def _queued(self, id: UUID, order: Order, now_ns: int) -> Entry:
-        return self._s.journal.entry(id, 1, e.Queued(order=order), now_ns, self._s.context)
-
-    async def _append(self, entries: Sequence[Entry]) -> tuple[int, ...] | Conflict:
-        return (await self._s.journal.append([entries]))[0]
-
-    async def _submit_keyed(self, id: UUID, order: Order, key: str, now_ns: int) -> Download:
-        """Queue under the caller's key, unless the key names a download that has not been removed."""
-        stream = key_stream(key)
-        while True:
-            claims = await self._s.journal.facts(stream)
-            if claims:
-                claim = claims[-1].event
-                assert isinstance(claim, e.KeyClaimed)
-                held = await self._s.journal.load(claim.download)
-                if held is not None and held.state not in {State.REMOVED, State.REMOVING}:
-                    return held
-            claimed = e.KeyClaimed(key=key, download=id)
-            version = claims[-1].version + 1 if claims else 1
-            entries = [
-                self._s.journal.entry(stream, version, claimed, now_ns, self._s.context),
-                self._queued(id, order, now_ns),
-            ]
-            if not isinstance(await self._append(entries), Conflict):
-                download = await self._s.journal.load(id)
-                assert download is not None
-                return download
 
     # -- control ---------------------------------------------------------------------------------------------------
 
@@ -333,3 +324,10 @@ class Engine:
             if now != head:
                 head = now
                 self.notice()
+
+
+def _queued(id: UUID, order: Order, now_ns: int) -> Download:
+    """Return a download as its first event leaves it."""
+    return Download(
+        id=id, state=State.QUEUED, order=order, priority=order.priority, added_at_ns=now_ns, updated_at_ns=now_ns
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from lading.domain import checkpoints, names, replies
+from lading.domain import checkpoints, names, replies, urls
 from lading.domain import commands as c
 from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
@@ -33,13 +33,22 @@ class Fetching:
     """Fetches the content of one download into the part that its attempt holds."""
 
     def __init__(
-        self, services: Services, places: Places, work: Work, place: Place, gauge: Gauge, running: Callable[[], int]
+        self,
+        services: Services,
+        places: Places,
+        work: Work,
+        place: Place,
+        *,
+        gauge: Gauge,
+        running: Callable[[], int],
+        secret_path: bool,
     ) -> None:
         self._s = services
         self._places = places
         self._work = work
         self._gauge = gauge
         self._running = running
+        self._secret_path = secret_path
         self.place = place
         self.received: Receive | None = None
 
@@ -113,7 +122,7 @@ class Fetching:
         path = await self._name_it(head.headers.get("content-disposition"))
         probe = c.Probe(
             attempt=work.number,
-            url=head.url,
+            url=urls.public(head.url, secret_path=self._secret_path).url,
             status=head.status,
             total=receive.total,
             validator=receive.validator,

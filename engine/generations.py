@@ -88,14 +88,20 @@ class HomeGenerations:
         return self._home / f"views-{number}"
 
     def adopt(self, number: int) -> None:
-        """Make a generation the current one, durably, and remove those before it."""
+        """Make a generation the current one, durably, and remove those before it; one that is removed stays so.
+
+        The draft of the pointer lies in the generation's own folder, so that it goes with it should this be cut short.
+        """
+        folder = self.folder(number)
         try:
-            write_durably(self._pointer, b"%d\n" % number)
+            write_durably(self._pointer, b"%d\n" % number, draft=folder / self._pointer.name)
             older = [folder for found, folder in self._folders() if found < number]
         except OSError as error:
+            if not folder.exists() and self.current() is not None:
+                return
             raise self._unavailable(error) from error
-        for folder in older:
-            shutil.rmtree(folder, ignore_errors=True)
+        for each in older:
+            shutil.rmtree(each, ignore_errors=True)
 
     def drop(self, number: int) -> None:
         """Remove a generation that is not current."""

@@ -68,6 +68,8 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
                 raise StoreUnavailable(f"there is no home at {path}", hint="`lading add` or `lading get` makes one")
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_durably(marker, orjson.dumps({"format": FORMAT, "id": new_id.hex}), replace=False)
+        for draft in path.glob(f".{MARKER}.*"):
+            draft.unlink(missing_ok=True)
         words: Any = orjson.loads(marker.read_bytes())
         form, id_hex = words["format"], words["id"]
     except OSError as error:
@@ -81,12 +83,12 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
     return Home(path, UUID(hex=id_hex))
 
 
-def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
-    """Put `data` at `path` so that a crash leaves the old file or the new one, whole.
+def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True) -> None:
+    """Put `data` at `path` so that a crash leaves the old file or the new one, whole, and at most a draft beside it.
 
-    Without `replace`, a file that is there already wins and `data` is dropped.
+    Without `replace`, a file that is there already wins and `data` is dropped; then drafts may be removed by anybody.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft or path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
@@ -96,7 +98,7 @@ def write_durably(path: Path, data: bytes, *, replace: bool = True) -> None:
         if replace:
             os.replace(draft, path)
         else:
-            with contextlib.suppress(FileExistsError):
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
                 os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 Trio wraps whatever leaves a nursery in an exception group. For an embedder the engine's tasks are an implementation
 detail: an error of the home, or one of the block's own, must arrive as itself. Only when several really happened at
-once does a group remain.
+once does a group remain; when a log fails, everybody who waits for it is told the same, and that is one error; and what
+follows a Ctrl-C is not worth telling.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ async def open_plain_nursery() -> AsyncIterator[trio.Nursery]:
 
 
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """Return the one exception that is not a mere cancellation, if there is just one."""
+    """Return the one exception that is not a mere cancellation, if there is just one, told once or more often."""
     leaves = [leaf for leaf in _leaves(group) if not isinstance(leaf, trio.Cancelled)]
-    return leaves[0] if len(leaves) == 1 else None
+    leaves = [leaf for leaf in leaves if not isinstance(leaf, Exception)] or leaves
+    return leaves[0] if len({(type(leaf), str(leaf)) for leaf in leaves}) == 1 else None
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

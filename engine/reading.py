@@ -5,7 +5,7 @@ The command line's looking verbs stand on this alone, without an engine; the eng
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -32,15 +32,13 @@ class Reading:
     def __init__(self, log: Log, views: Views) -> None:
         self.log = log
         self.views = views
-        self.next_due_ns: int | None = None
         self.blocked_count = 0
 
     def catch_up(self) -> None:
-        """Fold what the log has grown by into the views, and look when something is due next."""
+        """Fold what the log has grown by into the views, and look how much is blocked."""
         while not self.views.catch_up().reached:
             continue
         with self.views.read() as reader:
-            self.next_due_ns = queue.next_due(reader)
             self.blocked_count = sum(queue.reasons(reader).values())
 
     def close(self) -> None:
@@ -153,16 +151,23 @@ class Reading:
 
     # -- what the engine asks --------------------------------------------------------------------------------------
 
-    def next_candidate(self, running: Mapping[UUID, str], limits: scheduling.Limits) -> scheduling.Candidate | None:
-        """Return what should start next, beside what runs."""
+    def next_candidate(
+        self, running: Mapping[UUID, str], limits: scheduling.Limits, due: Iterable[scheduling.Candidate] = ()
+    ) -> scheduling.Candidate | None:
+        """Return what should start next beside what runs: what is ready, or of `due` what comes before that."""
         with self.views.read() as reader:
             waiting = queue.candidates(reader, scheduling.saturated(running, limits))
-            return scheduling.choose(waiting, running, limits)
+            ready = scheduling.choose(waiting, running, limits)
+            overdue = scheduling.choose(due, running, limits)
+            if ready is None or overdue is None:
+                return ready or overdue
+            return min(ready, overdue, key=lambda candidate: _turn(reader, candidate))
 
-    def due(self, now_ns: int, limit: int) -> list[scheduling.Candidate]:
-        """Return what waited for a time that has come."""
+    def due(self, now_ns: int, limit: int) -> tuple[list[scheduling.Candidate], int | None]:
+        """Return what waited for a time that has come, in the order of turns, and when something more will be due."""
         with self.views.read() as reader:
-            return list(queue.due(reader, now_ns, limit))
+            found = sorted(queue.due(reader, now_ns, limit), key=lambda candidate: _turn(reader, candidate))
+            return found, queue.next_due(reader, now_ns)
 
     def blocked(self, reason: str, limit: int) -> list[Download]:
         """Return downloads that are blocked by a reason."""
@@ -198,3 +203,9 @@ class Reading:
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)
         return [download for download in found if download is not None]
+
+
+def _turn(reader: Reader, candidate: scheduling.Candidate) -> tuple[int, UUID]:
+    """Return what orders downloads by priority, then age: ids are ordered by time."""
+    download = progress.get(reader, candidate.id, ROWS)
+    return -download.priority if download else 0, candidate.id

@@ -40,6 +40,7 @@ class Scheduler:
         self._running: dict[UUID, Attempt] = {}
         self._hosts: dict[UUID, str] = {}
         self._room_seen_s = float("-inf")
+        self._next_due_ns: int | None = None
         self._closing = False
         self._wake = trio.Event()
         self.limits = services.settings.limits
@@ -74,9 +75,8 @@ class Scheduler:
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
         delays = [ROOM_LOOK_S] if self._reading.blocked_count else []
-        due_ns = self._reading.next_due_ns
-        if due_ns is not None:
-            delays.append(max(0.0, (due_ns - self._s.clock.now_ns()) / 1e9))
+        if self._next_due_ns is not None:
+            delays.append(max(0.0, (self._next_due_ns - self._s.clock.now_ns()) / 1e9))
         with trio.move_on_after(min(delays, default=LONGEST_DOZE_S)):
             await self._wake.wait()
 
@@ -129,17 +129,19 @@ class Scheduler:
                 await self._execute(download, c.Unblock(reason="disk"))
 
     async def _start(self, nursery: trio.Nursery) -> None:
+        """Give the free places away; what is due and finds none is looked at again when an attempt has ended."""
+        self._next_due_ns = None
         if self.paused:
             return
-        due = await self._s.threads.run(lambda: self._reading.due(self._s.clock.now_ns(), MOST_A_PASS))
-        for candidate in due:
-            if scheduling.choose([candidate], self._hosts, self.limits):
-                await self._launch(nursery, candidate)
+        now_ns = self._s.clock.now_ns()
+        due, self._next_due_ns = await self._s.threads.run(lambda: self._reading.due(now_ns, MOST_A_PASS))
+        launched: set[UUID] = set()
         while scheduling.room(self._hosts, self.limits):
-            look = functools.partial(self._reading.next_candidate, dict(self._hosts), self.limits)
+            look = functools.partial(self._reading.next_candidate, dict(self._hosts), self.limits, due)
             following = await self._s.threads.run(look)
-            if following is None:
+            if following is None or following.id in launched:  # it has ended since the views were caught up
                 return
+            launched.add(following.id)
             await self._launch(nursery, following)
 
     async def _launch(self, nursery: trio.Nursery, candidate: scheduling.Candidate) -> None:

@@ -23,6 +23,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.collector import resting
 from lading.domain.download import Download, evolve
 from lading.domain.errors import IntegrityError, LogDamaged, StoreNewer, StoreUnavailable, ViewsDamaged
 from lading.domain.facts import Fact
@@ -112,16 +113,16 @@ class Views:
             seen = held.at if self._seen is None else self._seen
             changed: set[UUID] = set()
             while limit > 0 and min(held.at, seen) < self._log.head():
-                facts = self._facts(min(held.at, seen), min(limit, BATCH))
-                try:
-                    _fold(held, facts)
-                except (IntegrityError, StoreUnavailable) as error:
-                    if renewed:
-                        raise
-                    held, renewed = self._renew(error), True
-                    continue
-                news = [fact for fact in facts if fact.position > seen]
-                changed.update(fact.stream for fact in news if type(fact.event) in OF_DOWNLOADS)
+                with resting():
+                    facts = self._facts(min(held.at, seen), min(limit, BATCH))
+                    try:
+                        _fold(held, facts)
+                    except (IntegrityError, StoreUnavailable) as error:
+                        if renewed:
+                            raise
+                        held, renewed = self._renew(error), True
+                        continue
+                changed.update(f.stream for f in facts if f.position > seen and type(f.event) in OF_DOWNLOADS)
                 seen = self._seen = max(seen, facts[-1].position)
                 limit -= len(facts)
             at = min(held.at, seen)
@@ -179,9 +180,13 @@ class Views:
         built = self._make()
         at = 0
         try:
-            while (upto is None or at < upto) and (facts := self._facts(at, BATCH)):
-                at = facts[-1].position
-                _fold(built, facts if upto is None else [fact for fact in facts if fact.position <= upto])
+            while upto is None or at < upto:
+                with resting():
+                    facts = self._facts(at, BATCH)
+                    if not facts:
+                        break
+                    _fold(built, facts if upto is None else [fact for fact in facts if fact.position <= upto])
+                    at = facts[-1].position
         except BaseException as error:
             self._discard(built)
             if isinstance(error, ViewsDamaged) and error.stream is not None:

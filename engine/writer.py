@@ -19,6 +19,7 @@ MOST_ENTRIES = 4096
 MOST_WAITING = 1024
 
 Request = Sequence[Entry]
+Answer = tuple[int, ...] | Conflict | BaseException
 
 
 class _Slot:
@@ -29,7 +30,7 @@ class _Slot:
     def __init__(self, entries: Request) -> None:
         self.entries = entries
         self.done = trio.Event()
-        self.answer: tuple[int, ...] | Conflict | BaseException | None = None
+        self.answer: Answer | None = None
 
 
 class LogWriter:
@@ -61,18 +62,27 @@ class LogWriter:
         return slot.answer
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Write until `close` is called, and whatever was handed over before that."""
+        """Write until `close` is called, and whatever was handed over before that.
+
+        Should something end this task before, such as a Ctrl-C that reaches it, nobody is left waiting for an answer.
+        """
         task_status.started()
-        with trio.CancelScope(shield=True):
-            async for slot in self._receive:
-                await self._commit(self._gather(slot))
+        try:
+            with trio.CancelScope(shield=True):
+                async for slot in self._receive:
+                    await self._commit(self._gather(slot))
+        finally:
+            self.close()
+            closed = StoreUnavailable("the engine is closed", hint="open it again")
+            while waiting := self._gather():
+                _answer(waiting, [closed] * len(waiting))
 
     def close(self) -> None:
         """Take no more requests; `run` ends when those handed over are answered."""
         self._send.close()
 
-    def _gather(self, first: _Slot) -> list[_Slot]:
-        slots, entries = [first], len(first.entries)
+    def _gather(self, *first: _Slot) -> list[_Slot]:
+        slots, entries = [*first], sum(len(slot.entries) for slot in first)
         while entries < MOST_ENTRIES:
             try:
                 slot = self._receive.receive_nowait()
@@ -85,17 +95,22 @@ class LogWriter:
     async def _commit(self, slots: list[_Slot]) -> None:
         requests = [slot.entries for slot in slots]
         try:
-            answers: Sequence[tuple[int, ...] | Conflict | BaseException] = await self._threads.run(
-                lambda: self._log.append(requests)
-            )
+            answers: Sequence[Answer] = await self._threads.run(lambda: self._log.append(requests))
             self.commits += 1
         except LadingError as error:
             answers = [error] * len(slots)
-        except Exception as error:  # noqa: BLE001 # whoever waits must get an answer, whatever it is
+        except BaseException as error:  # whoever waits must get an answer, whatever it is
             failure = StoreUnavailable(f"the log could not be written: {error}", hint="`lading verify` looks at it")
             failure.__cause__ = error
             answers = [failure] * len(slots)
-        for slot, answer in zip(slots, answers, strict=True):
-            slot.answer = answer
-            slot.done.set()
+            if not isinstance(error, Exception):
+                _answer(slots, answers)
+                raise
+        _answer(slots, answers)
         self._on_commit()
+
+
+def _answer(slots: Sequence[_Slot], answers: Sequence[Answer]) -> None:
+    for slot, answer in zip(slots, answers, strict=True):
+        slot.answer = answer
+        slot.done.set()

@@ -35,12 +35,8 @@ class RowCodec(Protocol):
         ...
 
 
-class Step(NamedTuple):
-    """One fact, and the state of its download before and after it."""
-
-    fact: Fact
-    before: Download | None
-    after: Download
+Step = tuple[Fact, Download | None, Download]
+"""One fact, and the state of its download before and after it."""
 
 
 class Change(NamedTuple):
@@ -108,8 +104,9 @@ class Batch:
                 held = self.get(key)
                 total = amount + (read_number(held) if held is not None else 0)
                 rows[key] = number(total) if total else None
+        put, delete = txn.put, txn.delete
         for key, value in rows.items():
             if value is None:
-                txn.delete(key)
+                delete(key)
             else:
-                txn.put(key, value)
+                put(key, value)

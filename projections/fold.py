@@ -16,13 +16,16 @@ from lading.domain.download import Download, evolve
 from lading.domain.errors import LogDamaged, ViewsDamaged
 from lading.domain.facts import Fact
 from lading.domain.ports import Transaction
-from lading.domain.states import TRANSITIONS
+from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
 from lading.projections import VIEWS, progress
 from lading.projections.batch import Batch, Change, RowCodec, Step
 
 REMEMBERED = 4096
 OF_DOWNLOADS = frozenset(kind for row in TRANSITIONS.values() for kind in row)
 """The events of download streams; those of keys and workers are told apart by their types and fold into no download."""
+
+
+_UNDER_WAY = RUNNING | STOPPING | {State.WAITING}
 
 
 class Fold:
@@ -47,12 +50,12 @@ class Fold:
             found = touched.get(fact.stream)
             if found is None:
                 age, before = self._before(txn, fact)
-                touched[fact.stream] = age, [Step(fact, before, _follow(before, fact))]
+                touched[fact.stream] = age, [(fact, before, _follow(before, fact))]
             else:
                 steps = found[1]
-                before = steps[-1].after
-                steps.append(Step(fact, before, _follow(before, fact)))
-        changes = [Change(id, age, steps[0].before, steps[-1].after, steps) for id, (age, steps) in touched.items()]
+                before = steps[-1][2]
+                steps.append((fact, before, _follow(before, fact)))
+        changes = [Change(id, age, steps[0][1], steps[-1][2], steps) for id, (age, steps) in touched.items()]
         batch = Batch(txn, self._codec)
         for view in VIEWS:
             view.apply(batch, changes)
@@ -72,9 +75,11 @@ class Fold:
         return found
 
     def _remember(self, changes: Iterable[Change]) -> None:
+        """Keep the states of what is under way; what is only queued, or has ended, has no next event to wait for."""
         states = self._states
         for change in changes:
-            states[change.id] = (change.age, change.after)
+            if change.after.state in _UNDER_WAY:
+                states[change.id] = (change.age, change.after)
         while len(states) > self._capacity:
             states.popitem(last=False)
 

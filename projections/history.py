@@ -21,10 +21,11 @@ import orjson
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import ViewsDamaged
+from lading.domain.facts import Fact
 from lading.domain.ports import Reader
 from lading.domain.states import ENDED, RUNNING, STOPPING, State
 from lading.projections import progress
-from lading.projections.batch import Batch, Change, RowCodec, Step
+from lading.projections.batch import Batch, Change, RowCodec
 from lading.projections.instants import iso
 from lading.projections.keys import number, text
 
@@ -52,8 +53,8 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
             batch.replace(_endings(before), _endings(after))
         elif after.state in ENDED:
             batch.replace({}, _endings(after))
-        for step in steps:
-            if type(step.fact.event) in _OF_ATTEMPTS:
+        for fact, _, _ in steps:
+            if type(fact.event) in _OF_ATTEMPTS:
                 _write_attempts(batch, change)
                 break
 
@@ -70,14 +71,14 @@ def _endings(download: Download) -> dict[bytes, bytes]:
 
 def _write_attempts(batch: Batch, change: Change) -> None:
     attempts: dict[bytes, Row] = {}
-    for step in change.steps:
-        kind = type(step.fact.event)
+    for fact, before, after in change.steps:
+        kind = type(fact.event)
+        key = _key(change.id, after.attempt)
         if kind is e.Started:
-            attempts[_key(change.id, step.after.attempt)] = _begun(step)
-        elif kind in _OF_ATTEMPTS and step.before is not None and step.before.state in _UNDER_WAY:
-            key = _key(change.id, step.before.attempt)
+            attempts[key] = _begun(fact, after)
+        elif kind in _OF_ATTEMPTS and before is not None and before.state in _UNDER_WAY:
             attempt = attempts.get(key) or _held(batch, key, change.id)
-            attempts[key] = _given_up(attempt, step.before) if kind in _GIVEN_UP else _over(attempt, step)
+            attempts[key] = _given_up(attempt, before) if kind in _GIVEN_UP else _over(attempt, fact, after)
     for key, attempt in attempts.items():
         batch.put(key, orjson.dumps(attempt))
 
@@ -94,11 +95,10 @@ def _held(batch: Batch, key: bytes, id: UUID) -> Row:
     return attempt
 
 
-def _begun(step: Step) -> Row:
-    after = step.after
+def _begun(fact: Fact, after: Download) -> Row:
     return {
         "attempt": after.attempt,
-        "started_at_ns": step.fact.at_ns,
+        "started_at_ns": fact.at_ns,
         "url": after.order.sources[after.source].url,
         "transport": after.transport,
         "path": after.path,
@@ -110,13 +110,13 @@ def _given_up(attempt: Row, before: Download) -> Row:
     return {"bytes": _brought(before), **attempt}
 
 
-def _over(attempt: Row, step: Step) -> Row:
-    event, after = step.fact.event, step.after
+def _over(attempt: Row, fact: Fact, after: Download) -> Row:
+    event = fact.event
     over = {
         "bytes": _brought(after),
         **attempt,
         "path": after.path,
-        "ended_at_ns": step.fact.at_ns,
+        "ended_at_ns": fact.at_ns,
         "outcome": _OUTCOMES[type(event)],
     }
     match event:

@@ -140,9 +140,9 @@ def due(reader: Reader, now_ns: int, limit: int | None = None) -> Iterator[Candi
         yield Candidate(UUID(bytes=value[:_ID_BYTES]), value[_ID_BYTES:].decode())
 
 
-def next_due(reader: Reader) -> int | None:
-    """Return the time (UTC, ns) at which the first of those that wait for one may run, or None when none waits."""
-    return next((_not_before_ns(key) for key, _ in reader.scan(TIMED)), None)
+def next_due(reader: Reader, after_ns: int = -1) -> int | None:
+    """Return the first time (UTC, ns) after `after_ns` for which anything waits, or None when nothing does."""
+    return next((_not_before_ns(key) for key, _ in reader.scan(TIMED, start=TIMED + number(after_ns + 1))), None)
 
 
 def blocked(reader: Reader, reason: str, limit: int | None = None) -> Iterator[UUID]:

@@ -1,42 +1,91 @@
-"""The README tells the truth, because it is compared with what it speaks of."""
+"""The README: every command in it runs, every block of Python runs, and its picture is the table's."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from lading.tools import diagram
+from lading.tools.origin import Behaviour, Origin, Resource
 
-from lading.domain.errors import UsageError
-from lading.domain.states import diagram
-from lading.tools.diagram import MARKER, between, block, main, redrawn
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+NAMES = ("disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "e.bin", "f.bin")
+SETUP = {"python -m pip install . && lading demo", "python -m pip install -e '.[dev]' && pytest"}
 
-README = Path(__file__).parent.parent / "README.md"
+
+def commands() -> list[str]:
+    """The lines of the README's console blocks that begin with a prompt."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
 
-@pytest.mark.row("S1.3")
+def python_blocks() -> list[str]:
+    """The README's blocks of Python."""
+    return re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def origin():
+    """An origin that stands in for example.org."""
+    with Origin([Resource(name, 200_000 + 1000 * number) for number, name in enumerate(NAMES)]) as origin:
+        origin.set("later.bin", Behaviour())
+        yield origin
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """The environment of a newcomer: a home of its own, and this installation's commands first."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {"LADING_HOME": str(tmp_path / "home"), "PATH": path, "NO_COLOR": "1"}
+
+
 def test_the_state_diagram_is_drawn_from_the_table():
-    """Between its markers stands the table of today; `python -m lading.tools.diagram README.md` redraws it."""
-    assert between(README.read_text(encoding="utf-8")) == block()
-    assert diagram() in block()
+    """A picture that could differ from the table would be worse than none."""
+    assert diagram.between(README) == diagram.block()
 
 
-def test_redrawing_changes_only_what_stands_between_the_markers(tmp_path):
-    """The prose around it stays, byte for byte, and a second time changes nothing."""
-    page = tmp_path / "page.md"
-    page.write_text(f"Before ä.\n\n{MARKER}\nold\n{MARKER}\n\nAfter.", encoding="utf-8")
-    assert main([str(page)]) == 0
-    drawn = page.read_text(encoding="utf-8")
-    assert drawn == f"Before ä.\n\n{MARKER}{block()}{MARKER}\n\nAfter."
-    assert redrawn(drawn) == drawn
+def test_the_set_up_is_the_two_commands_that_ci_runs():
+    """The README promises two commands; CI and the demo's test run what they say."""
+    assert {command for command in commands() if "pip install" in command} == SETUP
 
 
-@pytest.mark.parametrize("page", ["", MARKER, MARKER * 3])
-def test_a_page_without_two_markers_is_refused_and_left_alone(tmp_path, capsys, page):
-    """Nobody can tell where the diagram goes."""
-    with pytest.raises(UsageError):
-        between(page)
-    path = tmp_path / "page.md"
-    path.write_text(page, encoding="utf-8")
-    assert main([str(path)]) == 2
-    assert path.read_text(encoding="utf-8") == page
-    assert MARKER in capsys.readouterr().err
+@pytest.mark.timeout(180)
+def test_every_command_of_the_tour_runs(origin, environment, tmp_path):
+    """Each command does what the README says, one after the other, and none fails."""
+    for command in commands():
+        if command in SETUP:
+            continue
+        local = command.replace("https://example.org/", origin.root)
+        done = subprocess.run(
+            ["bash", "-c", local],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+    for name in ("disc.iso", "files/a.bin", "files/b.bin", "files/c.bin", "files/d.bin"):
+        resource = Resource(Path(name).name, 200_000 + 1000 * NAMES.index(Path(name).name))
+        assert (tmp_path / name).read_bytes() == resource.read()
+
+
+def test_every_block_of_python_runs(origin, environment, tmp_path):
+    """The library does what the README says."""
+    assert len(python_blocks()) == 2
+    for block in python_blocks():
+        local = block.replace("https://example.org/", origin.root)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", local],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "f.bin").exists()
+    assert (tmp_path / "files" / "e.bin").exists()

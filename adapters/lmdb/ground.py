@@ -30,13 +30,13 @@ LOCAL = frozenset({
 LAYERED = frozenset({"aufs", "ecryptfs", "fuseblk", "overlay"})
 """Local file systems that stand on another one: allowed with a warning."""
 
-MDB_MAGIC = 0xBEEFC0DE
+MDB_MAGIC = (0xBEEFC0DE).to_bytes(4, sys.byteorder)
 MDB_DATA_VERSION = 1
+_MAGIC_WITHIN = 64  # bytes; LMDB's formats have it at different places
 _PAGE_HEADER_BYTES = 16
-_META = struct.Struct("=II")  # magic, version
-_META_PAGE_SIZE_OFFSET = 40
-_META_LAST_OFFSET = 136
-_META_LAST = struct.Struct("=QQ")  # last page number, transaction number
+_PAGE_SIZE = slice(40, 44)
+_LAST = struct.Struct("=QQ")  # last page number, transaction number
+_LAST_OFFSET = 136
 
 
 class GroundWarning(UserWarning):
@@ -116,38 +116,37 @@ def read_meta(data: Path) -> Meta | None:
 
     Raises:
         LogDamaged: it does not begin as an LMDB data file must.
-        StoreUnavailable: it is one of another format of LMDB, or cannot be read.
+        StoreUnavailable: it is in another format of LMDB's, or cannot be read.
     """
     try:
         with data.open("rb") as file:
-            first = file.read(4096)
+            first = file.read(512)
             if not first:
                 return None
-            size = int.from_bytes(first[_META_PAGE_SIZE_OFFSET : _META_PAGE_SIZE_OFFSET + 4], sys.byteorder)
-            if size < 512 or size > 65536 or size & (size - 1):
-                raise LogDamaged(f"{data} does not begin as an LMDB file")
-            file.seek(size)
-            second = file.read(4096)
+            _check_version(data, first)
+            page_size = int.from_bytes(first[_PAGE_SIZE], sys.byteorder)
+            file.seek(page_size)
+            second = file.read(512)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreUnavailable(f"{data} cannot be read: {error.strerror}", hint="check its owner and mode") from error
-    metas = [_parse_meta(data, page, size) for page in (first, second)]
+    _check_version(data, second)
+    metas = [Meta(page_size, *_LAST.unpack_from(page, _LAST_OFFSET)) for page in (first, second)]
     return max(metas, key=lambda meta: meta.last_transaction)
 
 
-def _parse_meta(data: Path, page: bytes, page_size: int) -> Meta:
-    if len(page) < _META_LAST_OFFSET + _META_LAST.size:
-        raise LogDamaged(f"{data} is cut short: it ends within its first two pages")
-    magic, version = _META.unpack_from(page, _PAGE_HEADER_BYTES)
-    if magic != MDB_MAGIC:
-        raise LogDamaged(f"{data} does not begin as an LMDB file")
-    if version != MDB_DATA_VERSION:
+def _check_version(data: Path, page: bytes) -> None:
+    """Make sure that a page describes the file, in the one format that this program reads."""
+    at = page.find(MDB_MAGIC, 0, _MAGIC_WITHIN)
+    if at < 0 or len(page) < _LAST_OFFSET + _LAST.size:
+        raise LogDamaged(f"{data} does not begin as an LMDB file, or is cut short within its first two pages")
+    version = int.from_bytes(page[at + 4 : at + 8], sys.byteorder)
+    if (at, version) != (_PAGE_HEADER_BYTES, MDB_DATA_VERSION):
         raise StoreUnavailable(
-            f"{data} has version {version} of LMDB's data format, this program reads {MDB_DATA_VERSION}",
-            hint="it was made by another program; choose another folder",
+            f"{data} has version {version} of LMDB's data format, or comes from another kind of machine",
+            hint="choose another folder; to move a log between machines, use `lading backup` and `restore`",
         )
-    return Meta(page_size, *_META_LAST.unpack_from(page, _META_LAST_OFFSET))
 
 
 def check_length(folder: Path) -> None:

@@ -73,7 +73,7 @@ class LMDBStore:
 
     def read(self) -> AbstractContextManager[StoreReader]:
         """Open a consistent look; keep it short, an open reader keeps old pages alive."""
-        return StoreReader(self.environment, self._name)
+        return StoreReader(self, self.environment, self._name)
 
     def write(self) -> AbstractContextManager[StoreTransaction]:
         """Open the one write transaction: committed when the context ends well, undone when it raises.
@@ -82,7 +82,7 @@ class LMDBStore:
             DiskFull: no room; nothing was stored.
             StoreUnavailable: nothing was stored, or the message says that this is open.
         """
-        return StoreTransaction(self.environment, self._name)
+        return StoreTransaction(self, self.environment, self._name)
 
     def close(self) -> None:
         """Let go of the store; a second call does nothing."""
@@ -90,13 +90,14 @@ class LMDBStore:
 
 
 class StoreReader:
-    """A consistent look at a store, valid within its `with` block."""
+    """A consistent look at a store, valid within its `with` block; it keeps `owner`, which holds the environment."""
 
-    __slots__ = ("_environment", "_name", "_table", "_txn")
+    __slots__ = ("_environment", "_name", "_owner", "_table", "_txn")
     _txn: LMDBTransaction[bytes]
     _table: Table
 
-    def __init__(self, environment: Environment, name: bytes) -> None:
+    def __init__(self, owner: object, environment: Environment, name: bytes) -> None:
+        self._owner = owner
         self._environment = environment
         self._name = name
 
@@ -124,14 +125,15 @@ class StoreReader:
 class StoreTransaction:
     """The one write transaction of a store, valid within its `with` block and in the thread that entered it.
 
-    A scan meets what is written while it runs, where it has not passed yet.
+    A scan meets what is written while it runs, where it has not passed yet. It keeps `owner`, as a reader does.
     """
 
-    __slots__ = ("_environment", "_name", "_overlay", "_table", "_txn")
+    __slots__ = ("_environment", "_name", "_overlay", "_owner", "_table", "_txn")
     _txn: LMDBTransaction[bytes]
     _table: Table
 
-    def __init__(self, environment: Environment, name: bytes) -> None:
+    def __init__(self, owner: object, environment: Environment, name: bytes) -> None:
+        self._owner = owner
         self._environment = environment
         self._name = name
         self._overlay = Overlay()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import Notification, Subscription
 
+from lading.adapters.lmdb.recorder_errors import speaks_both
 from lading.domain.errors import StoreError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class LMDBSubscription(Subscription["LMDBApplicationRecorder"]):
         super().stop()
         self._recorder.datastore.environment.bell.ring()
 
+    @speaks_both
     def __next__(self) -> Notification:
         """Return the next event, waiting until there is one.
 

@@ -22,7 +22,6 @@ from lading.adapters.lmdb.datastore import LMDBDatastore, LMDBRecorder
 from lading.adapters.lmdb.insertion import Insertion, check_ahead, put_tracking, tracked
 from lading.adapters.lmdb.recorder_errors import speaks_both
 from lading.adapters.lmdb.store import StoreReader, StoreTransaction
-from lading.adapters.lmdb.tables import EventTables
 
 INTERRUPT_POLL_S = 0.05
 
@@ -57,7 +56,7 @@ class LMDBTrackingRecorder(LMDBRecorder, TrackingRecorder):
     def look(self) -> AbstractContextManager[StoreReader]:
         """Open a consistent look at the view; keep it short."""
         self.datastore.environment.open_tables([self._view], create=False)
-        return StoreReader(self.datastore.environment, self._view)
+        return StoreReader(self.datastore, self.datastore.environment, self._view)
 
     def update(self, tracking: Tracking) -> AbstractContextManager[StoreTransaction]:
         """Open a write transaction on the view that also stores `tracking`, both when the block ends well.
@@ -67,7 +66,7 @@ class LMDBTrackingRecorder(LMDBRecorder, TrackingRecorder):
         """
         self.tables.open(create=False)
         self.datastore.environment.open_tables([self._view], create=False)
-        return _TrackedTransaction(self.tables, self._view, tracking)
+        return _TrackedTransaction(self, self._view, tracking)
 
     @speaks_both
     def wait(
@@ -102,9 +101,9 @@ class _TrackedTransaction(StoreTransaction):
 
     __slots__ = ("_tables", "_tracking")
 
-    def __init__(self, tables: EventTables, view: bytes, tracking: Tracking) -> None:
-        super().__init__(tables.environment, view)
-        self._tables = tables
+    def __init__(self, recorder: LMDBTrackingRecorder, view: bytes, tracking: Tracking) -> None:
+        super().__init__(recorder.datastore, recorder.datastore.environment, view)
+        self._tables = recorder.tables
         self._tracking = tracking
 
     def __enter__(self) -> Self:

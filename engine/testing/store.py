@@ -94,6 +94,7 @@ class _Look:
         return value
 
     def scan(self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False) -> Iterator[Item]:
+        self._check()
         for key in self._keys(_Range(prefix, start, reverse=reverse)):
             value = self.get(key)
             if value is not None:

@@ -276,6 +276,16 @@ async def test_exchange_left_early_gives_its_place_back(origin):
 
 
 @pytest.mark.law(9)
+async def test_leaving_an_exchange_does_not_wait_for_the_rest_of_its_body(origin, transport):
+    """Whoever has seen enough is not held up by a body that goes on, or stands still."""
+    origin.set("file.bin", Behaviour(stall=Stall(60, at=70_000)))
+    async with transport.exchange(Call(url=origin.url("file.bin"))) as reply:
+        assert await reply.receive_into(memoryview(bytearray(1))) == 1
+        left_s = trio.current_time()
+    assert trio.current_time() - left_s < 2
+
+
+@pytest.mark.law(9)
 @pytest.mark.parametrize(
     "behaviour", [Behaviour(stall_head_s=60), Behaviour(stall=Stall(60, at=70_000)), Behaviour(rate=50_000)]
 )
@@ -559,9 +569,10 @@ async def test_plain_http_where_tls_was_expected_is_a_tls_failure(transport):
     assert "wrong version number" in error.message
 
 
-async def test_connection_closed_amid_the_handshake_is_a_network_failure(transport):
-    """A server that hangs up on our TLS may have another day."""
-    with raw(lambda line: line.recv(10) and None) as port:
+@pytest.mark.parametrize("heard_bytes", [10, 65_536])
+async def test_connection_closed_amid_the_handshake_is_a_network_failure(transport, heard_bytes):
+    """A server that hangs up on our TLS, by a reset or in good order, may have another day."""
+    with raw(lambda line: line.recv(heard_bytes) and None) as port:
         error = await failure(transport, Call(url=f"https://127.0.0.1:{port}/"))
     assert error.cause is Cause.NETWORK
 

@@ -113,6 +113,7 @@ def read_all(log: Log, page: int, after: int = 0) -> list[Recorded]:
     found: list[Recorded] = []
     while part := log.read(found[-1].position if found else after, page):
         assert len(part) <= page
+        assert part[0].position > (found[-1].position if found else after)
         found += part
     return found
 

@@ -5,6 +5,7 @@ Everything is handed out by session fixtures, so that hypothesis may use it, and
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Callable
@@ -202,6 +203,7 @@ _PLAIN: dict[object, st.SearchStrategy[object]] = {
 }
 
 
+@functools.cache
 def instances(kind: typing.Any) -> st.SearchStrategy[typing.Any]:
     """Return a strategy for anything an event may hold: attrs classes, tuples, unions, choices and plain values."""
     if kind in _PLAIN:

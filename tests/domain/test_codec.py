@@ -75,7 +75,7 @@ def test_what_is_sealed_can_be_opened(anything, data, kind, at_ns, event_id):
     assert type(fact.event) is kind
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), kind=KINDS)
 def test_the_bytes_of_an_event_are_its_own(anything, data, kind):
     """Sealing again what was opened gives the same bytes, so a copied log has the same Merkle root (law 8)."""
@@ -85,7 +85,7 @@ def test_the_bytes_of_an_event_are_its_own(anything, data, kind):
     assert codec.seal(again.event, id=again.id, at_ns=again.at_ns, context=again.context) == sealed
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_state_of_a_download_comes_back_equal(anything, data):
     """What a view keeps is what it was given."""
@@ -113,7 +113,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.row("S1.7")
-@settings(max_examples=500, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), kind=KINDS)
 def test_a_garbled_event_is_damage_or_an_event_and_never_another_error(data, kind):
     """Other bytes, other JSON and other types of values: it opens, or it says that it cannot be read."""

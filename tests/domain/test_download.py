@@ -73,11 +73,11 @@ def walked(stream, commands, data, order, steps):
 
 @pytest.mark.law(2)
 @pytest.mark.law(3)
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_received_is_what_the_log_vouches_for_after_any_events(stream, commands, make_order, data):
     """The bytes are those of the pieces, no more and no fewer, and after completion the whole size."""
-    for walk in walked(stream, commands, data, make_order(2), 40):
+    for walk in walked(stream, commands, data, make_order(2), 30):
         download, held = walk.download, held_by(walk.events)
         assert {byte for start, end in download.durable for byte in range(start, end)} == held
         if download.state is State.COMPLETED:
@@ -88,11 +88,11 @@ def test_received_is_what_the_log_vouches_for_after_any_events(stream, commands,
 
 
 @pytest.mark.law(10)
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_what_waits_can_say_for_what(stream, commands, make_order, data):
     """A waiting download waits for a time or for a reason, or nobody would ever wake it."""
-    for walk in walked(stream, commands, data, make_order(2), 40):
+    for walk in walked(stream, commands, data, make_order(2), 30):
         download = walk.download
         if download.state is State.WAITING:
             assert (download.not_before_ns is None) != (download.blocked is None)
@@ -104,7 +104,7 @@ def test_what_waits_can_say_for_what(stream, commands, make_order, data):
             assert download.cause
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_the_fold_of_a_beginning_goes_on_to_the_same_state(stream, commands, make_order, data):
     """Replaying from a snapshot and replaying from nothing agree, wherever the snapshot was taken (law 3)."""
@@ -117,7 +117,7 @@ def test_the_fold_of_a_beginning_goes_on_to_the_same_state(stream, commands, mak
     assert (whole.version, whole.updated_at_ns) == (len(facts), len(facts) - 1)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_worker_is_named_as_long_as_it_may_write(stream, commands, make_order, data):
     """Running and stopping downloads have an owner; a queued, waiting or ended one has none (law 6)."""

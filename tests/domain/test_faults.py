@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,9 +58,7 @@ def test_the_ceiling_doubles_up_to_five_minutes(cause):
     """Each retry may wait twice as long as the one before."""
     ceilings_s = [faults.retry(cause, spent=spent, budget=99, jitter=1.0) for spent in range(15)]
     assert ceilings_s[0] == POLICIES[cause].first_delay_s > 0
-    assert all(
-        after == min(LONGEST_BACKOFF_S, 2 * before) for before, after in zip(ceilings_s, ceilings_s[1:], strict=False)
-    )
+    assert all(after == min(LONGEST_BACKOFF_S, 2 * before) for before, after in pairwise(ceilings_s))
     assert ceilings_s[-1] == LONGEST_BACKOFF_S
 
 

@@ -16,7 +16,7 @@ HELD = e.Progressed(attempt=1, pieces=(Piece(0, 10, "a"), Piece(10, 20, "b")))
 
 
 @pytest.mark.law(2)
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_no_piece_stands_that_the_log_does_not_vouch_for(stream, commands, data):
     """Whatever happened, the standing pieces lie within the durable bytes of the download."""

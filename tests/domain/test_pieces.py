@@ -18,7 +18,7 @@ GIVEN = st.lists(
 @pytest.mark.law(2)
 @given(GIVEN)
 def test_what_grew_replaces_what_it_grew_from_and_nothing_is_lost(given_pieces):
-    """Of the pieces with one start the longest stands, the last of equally long ones; the bytes covered are the same."""
+    """Of the pieces with one start the longest stands, the last of equal ones; the bytes covered are the same."""
     standing = pieces.vouched(given_pieces)
     assert [piece.start for piece in standing] == sorted({piece.start for piece in given_pieces})
     for piece in standing:

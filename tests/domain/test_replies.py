@@ -196,7 +196,7 @@ RANGES = [
 
 @pytest.mark.parametrize(("download", "headers", "expected"), RANGES)
 def test_a_206_is_only_what_it_proves_to_be(download, headers, expected):
-    """Bytes, the start that was asked for, the same total, the same version; else everything anew (RFC 9110 §15.3.7)."""
+    """Bytes, the start asked for, the same total, the same version; else everything anew (RFC 9110 §15.3.7)."""
     assert in_short(judged(download, 206, **headers)) == expected
 
 
@@ -339,7 +339,17 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(header, expected):
 
 HEADERS = st.dictionaries(
     st.sampled_from(
-        ["content-length", "content-range", "content-encoding", "content-type", "transfer-encoding", "etag", "last-modified", "date", "retry-after"]
+        [
+            "content-length",
+            "content-range",
+            "content-encoding",
+            "content-type",
+            "transfer-encoding",
+            "etag",
+            "last-modified",
+            "date",
+            "retry-after",
+        ]
     ),
     st.text()
     | st.sampled_from(("50", "100", '"one"', "chunked", OLD, LATER, "bytes */100", "gzip"))

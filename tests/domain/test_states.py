@@ -91,7 +91,7 @@ def test_users_see_the_ten_words_of_the_design():
 
 def test_the_sets_of_states_do_not_overlap():
     """A download runs, or is being stopped, or has ended."""
-    assert not (RUNNING & STOPPING or RUNNING & ENDED or STOPPING & ENDED)
+    assert len(RUNNING | STOPPING | ENDED) == len(RUNNING) + len(STOPPING) + len(ENDED)
 
 
 def test_the_diagram_draws_every_arrow_and_no_other():

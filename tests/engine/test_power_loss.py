@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.domain import events as e
+from lading.domain.errors import StoreUnavailable
 from lading.domain.requests import Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -73,6 +74,8 @@ def test_at_every_step_the_next_engine_finishes_from_the_last_durable_byte(loss,
         cut_off: list[World] = []
 
         def picture(step: str) -> None:
+            if step.startswith("before"):  # nothing has changed since the step before it
+                return
             fork = world.fork(len(cut_off))
             if loss != "kill":
                 chance = random.Random(len(cut_off))
@@ -87,4 +90,80 @@ def test_at_every_step_the_next_engine_finishes_from_the_last_durable_byte(loss,
             await finish(fork, truth, tale, unlawful)
         return len(cut_off)
 
-    print(run(7, story))
+    assert run(7, story) > 70
+
+
+async def until(world: World, seconds: float, payload) -> World:
+    """Run for so long in virtual time, and return what a kill leaves."""
+    async with trio.open_nursery() as nursery:
+        if tuple(world.log.read(limit=1)):
+            nursery.start_soon(work_on, world)
+        else:
+            nursery.start_soon(tell_it, world, payload)
+        await trio.sleep(seconds)
+        left = world.fork(round(seconds * 1000))
+        nursery.cancel_scope.cancel()
+    return left
+
+
+async def work_on(world: World) -> None:
+    async with world.engine() as engine:
+        await engine.wait_idle()
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    losses=st.lists(st.tuples(st.floats(0.001, 150), st.sampled_from([None, 0.0, 0.5])), min_size=1, max_size=4),
+)
+def test_it_may_be_lost_again_and_again_while_it_recovers(seed, losses, tale, payload, unlawful):
+    """Any number of kills and power losses, at any moments, each in the engine that recovers from the one before."""
+
+    async def story(world: World) -> None:
+        truth = serve(world, payload)
+        chance = random.Random(seed)
+        for seconds, share in losses:
+            world = await until(world, seconds, payload)
+            if share is not None:
+                world.disk.crash(lambda share=share: chance.random() < share)
+            assert unlawful(world, truth) == []
+        await finish(world, truth, tale, unlawful)
+
+    run(seed, story)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("no log"), RuntimeError("a bug"), KeyboardInterrupt()])
+def test_a_log_that_fails_at_any_append_ends_the_engine_and_costs_nothing(error, tale, payload, unlawful):
+    """Whoever waits for an answer gets the error; nothing hangs; the next engine finishes."""
+
+    async def story(world: World, fails_at: int) -> bool:
+        truth = serve(world, payload)
+        log, appends = world.log, iter(range(10**6))
+
+        class Failing:
+            def __getattr__(self, name):
+                return getattr(log, name)
+
+            def append(self, requests):
+                if next(appends) >= fails_at:
+                    raise error
+                return log.append(requests)
+
+        world.log = Failing()
+        expected = StoreUnavailable if isinstance(error, Exception) else type(error)
+        try:
+            await tell_it(world, payload)
+        except expected:
+            failed = True
+        else:
+            failed = False
+        world.log = log
+        assert unlawful(world, truth) == []
+        world.disk.crash()
+        await finish(world, truth, tale, unlawful)
+        return failed
+
+    for fails_at in range(1000):
+        if not run(fails_at, lambda world, at=fails_at: story(world, at)):
+            break
+    assert fails_at > 15

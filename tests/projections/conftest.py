@@ -51,7 +51,9 @@ class World:
     def submit(self, number: int = 0, **wanted: object) -> UUID:
         """Queue a download; `number` chooses host, tags, priority and name, unless they are given."""
         id = UUID(int=10_000 - len(self.downloads))
-        sources = tuple(Source(url=f"https://{HOSTS[(number + n) % 3]}/{number % 4}.bin") for n in range(1 + number % 2))
+        sources = tuple(
+            Source(url=f"https://{HOSTS[(number + n) % 3]}/{number % 4}.bin") for n in range(1 + number % 2)
+        )
         given = {"sources": sources, "priority": number % 3 - 1, "tags": TAGS[number % 4]} | wanted
         self._append(id, None, decide(None, c.Submit(order=Order(**given))))
         return id
@@ -125,9 +127,7 @@ def complete(download: Download, size: int = 100, path: str | None = None) -> c.
 
 
 def falter(download: Download, cause: Cause = Cause.NETWORK, *, now_ns: int = START_NS, budget: int = 3) -> c.Falter:
-    return c.Falter(
-        attempt=download.attempt, cause=cause, message="it broke", now_ns=now_ns, jitter=0.5, budget=budget
-    )
+    return c.Falter(attempt=download.attempt, cause=cause, message="it broke", now_ns=now_ns, jitter=0.5, budget=budget)
 
 
 def stop(download: Download) -> c.Stop:
@@ -201,9 +201,7 @@ def play(acts: Iterable[Act]) -> World:
 
 
 _OFTEN = [SUBMIT] * 3 + ["start"] * 4 + ["vouch", "complete", "falter"] * 2
-ACTS = st.builds(
-    Act, st.sampled_from([*_OFTEN, *MAKERS, "else", "step back"]), st.integers(0, 5), st.integers(0, 5)
-)
+ACTS = st.builds(Act, st.sampled_from([*_OFTEN, *MAKERS, "else", "step back"]), st.integers(0, 5), st.integers(0, 5))
 
 
 def fold(facts: Iterable[Fact], sizes: Iterable[int] = (), *, remembered: int = 4096) -> MemoryStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 import attrs
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.row("C.2"), pytest.mark.law(3)]
 
 
 @settings(deadline=None)
-@given(st.data())
+@given(data=st.data())
 def test_batches_of_any_size_leave_the_same_bytes(data, worlds, make):
     """Folding in one batch, event by event, or in random batches gives equal stores, whatever is remembered between."""
     facts = data.draw(worlds).facts()
@@ -33,7 +34,7 @@ def test_batches_of_any_size_leave_the_same_bytes(data, worlds, make):
 
 
 @settings(deadline=None)
-@given(st.data())
+@given(data=st.data())
 def test_the_states_are_those_that_the_domain_folds(data, worlds, make):
     """Every download's row is its state, with the position of its first event as its age."""
     world = data.draw(worlds)
@@ -51,9 +52,10 @@ def test_a_batch_that_is_undone_leaves_no_trace(make):
     store, fold = MemoryStore(), Fold(ROWS)
     with store.write() as txn:
         fold.apply(txn, facts[:1])
-    with pytest.raises(OSError, match="power"), store.write() as txn:
+    with contextlib.suppress(OSError), store.write() as txn:
         fold.apply(txn, facts[1:])
         raise OSError("power cut")
+    assert make.contents(store) == make.contents(make.fold(facts[:1]))
     with store.write() as txn:
         fold.apply(txn, facts[1:])
     assert make.contents(store) == make.contents(make.fold(facts))
@@ -147,7 +149,7 @@ def test_no_index_of_one_view_lies_within_another(make):
 
 
 @settings(deadline=None)
-@given(st.data())
+@given(data=st.data())
 def test_what_is_removed_leaves_only_its_past_behind(data, worlds, make):
     """Once everything is removed and swept, no index promises anything that is still to come."""
     world = data.draw(worlds)

@@ -13,21 +13,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import trio
-from eventsourcing.domain import DomainEvent
-from eventsourcing.persistence import (
-    ApplicationRecorder,
-    DatetimeAsISO,
-    JSONTranscoder,
-    Mapper,
-    StoredEvent,
-    UUIDAsHex,
-)
+from eventsourcing.persistence import ApplicationRecorder, StoredEvent
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 from eventsourcing.utils import Environment
 
@@ -40,7 +29,7 @@ from lading.domain.errors import StoreUnavailable
 from lading.domain.events import Queued
 from lading.domain.requests import Order, Source
 from lading.journal import Journal
-from lading.tools.bench import history
+from lading.tools.bench import history, library
 from lading.tools.bench.pairs import Comparison, compare
 from lading.views import Views
 from lading.writer import LogWriter
@@ -199,13 +188,21 @@ class _Bench:
         return measure
 
     def decoding(self) -> Callable[[], float]:
-        mapper = _library_mapper()
-        with self.sqlite() as recorder:
-            recorder.insert_events([mapper.to_stored_event(event) for event in _library_events(DOWNLOADS)])
-            held = recorder.select_notifications(1, DOWNLOADS * 5)
+        """Return the measure of the peer: its log read, and every event decoded by its mapper; nothing is folded."""
+        mapper = library.mapper()
 
         def measure() -> float:
-            return rate(len(held), lambda: [mapper.to_domain_event(stored) for stored in held])
+            with self.sqlite() as recorder:
+                recorder.insert_events([mapper.to_stored_event(event) for event in library.events(DOWNLOADS)])
+
+                def decode() -> None:
+                    after = 0
+                    while page := recorder.select_notifications(after, PAGE, inclusive_of_start=False):
+                        after = page[-1].id
+                        for stored in page:
+                            mapper.to_domain_event(stored)
+
+                return rate(DOWNLOADS * 5, decode)
 
         return measure
 
@@ -249,28 +246,3 @@ async def _produce(log: LMDBLog) -> float:
         elapsed_s = time.perf_counter() - began_s
         writer.close()
     return PRODUCERS * (EACH + 1) / elapsed_s
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noted(DomainEvent):
-    """The same facts as an event of the library, with the types that its transcoder knows."""
-
-    words: dict[str, object]
-
-
-def _library_events(downloads: int) -> Iterator[Noted]:
-    worker = uuid4()
-    for number in range(downloads):
-        id = uuid4()
-        for version, event in enumerate(history.events(number, worker), start=1):
-            words = history.codec.CONVERTER.unstructure(event)
-            yield Noted(
-                originator_id=id, originator_version=version, timestamp=datetime.now(tz=UTC), words=words
-            )
-
-
-def _library_mapper() -> Mapper[UUID]:
-    transcoder = JSONTranscoder()
-    transcoder.register(UUIDAsHex())
-    transcoder.register(DatetimeAsISO())
-    return Mapper(transcoder)

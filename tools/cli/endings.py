@@ -14,6 +14,9 @@ from lading.tools.cli.answers import plain, write_json
 from lading.tools.cli.display import Display, name
 from lading.tools.cli.frame import Frame
 
+SKIPPED = "skipped"
+"""How the reason begins when `--if-exists skip` is content with what lies at the destination."""
+
 
 class Endings:
     """Reports each ending, and knows the exit code at the end.
@@ -31,24 +34,25 @@ class Endings:
         self.count = 0
         self.failed = 0
 
-    def report(self, download: Download) -> None:
-        """Say how a download ended."""
+    def report(self, download: Download, reason: str) -> None:
+        """Say how a download ended; `reason` is why it was given up, where there is one."""
         self.count += 1
-        given_up = self._demanding and download.state is not State.COMPLETED and not skipped(download)
-        failed = download.state is State.FAILED or given_up
+        there = download.state is State.COMPLETED or reason.startswith(SKIPPED)
+        failed = download.state is State.FAILED or (self._demanding and not there)
         self.failed += failed
         with self._display.aside():
             if self._frame.json:
-                write_json(outcome(download))
+                write_json(outcome(download, reason))
                 sys.stdout.buffer.flush()
                 return
-            path = progress.path(download)
-            if download.state is State.COMPLETED or skipped(download):
+            if there:
+                path = progress.path(download)
                 print(plain(path) if sys.stdout.isatty() else path, flush=True)
-            if failed:
-                row = outcome(download)
+            elif failed:
+                row = outcome(download, reason)
                 told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
-                trouble.tell(trouble.Trouble(told, row["hint"] or "", "TransferError", trouble.FAILED), as_json=False)
+                hint = (row["hint"] or "`lading why ID` tells more").replace(" ID`", f" {download.id}`")
+                trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=False)
 
     def conclude(self) -> int:
         """Say it in one object to programs when something failed, and return the exit code."""
@@ -61,21 +65,16 @@ class Endings:
         return trouble.FAILED
 
 
-def skipped(download: Download) -> bool:
-    """Tell whether it was given up because its file was there and `--if-exists skip` is content with that."""
-    return download.state is State.CANCELLED and (download.message or "").startswith("skipped")
-
-
-def outcome(download: Download) -> dict[str, Any]:
+def outcome(download: Download, reason: str = "") -> dict[str, Any]:
     """Return how a download ended as `get --json` and `wait --json` show it."""
     done = download.state is State.COMPLETED
-    error = None if done else progress.error(download)
+    skipped = reason.startswith(SKIPPED)
     return {
         "id": str(download.id),
         "key": download.order.key,
         "url": download.order.url,
         "state": download.state.shown,
-        "path": progress.path(download) if done or skipped(download) else None,
+        "path": progress.path(download) if done or skipped else None,
         "digest": download.digest if done else None,
         "size": download.total if done else None,
         "assurance": download.assurance,
@@ -84,12 +83,16 @@ def outcome(download: Download) -> dict[str, Any]:
         "attempts": download.attempt,
         "resumed_from": download.resumed_from,
         "cached": download.cached,
-        "error": error,
-        "hint": _hint(download) if error else None,
+        "skipped": skipped,
+        "error": None if done or skipped else progress.error(download) or reason or None,
+        "hint": hint(download),
     }
 
 
-def _hint(download: Download) -> str | None:
+def hint(download: Download) -> str | None:
+    """Return what to do about the cause that keeps a download from running, or None."""
+    if download.state not in {State.FAILED, State.WAITING}:
+        return None
     try:
         return HINTS.get(Cause(download.cause or ""))
     except ValueError:

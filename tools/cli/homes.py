@@ -33,6 +33,14 @@ def existing(frame: Frame) -> Home:
     return open_home(folder(frame), new_id=None)
 
 
+def lmdb_folder(frame: Frame, home: Home) -> Path | None:
+    """Return the folder of the home's log when that is LMDB, without opening it; else None."""
+    from lading.logs import DEFAULT
+
+    scheme, _, rest = (frame.log or DEFAULT).strip().partition(":")
+    return home.path / Path(rest or "log").expanduser() if scheme.lower() == "lmdb" else None
+
+
 @contextmanager
 def looking(frame: Frame, *, caught_up: bool = True) -> Iterator[Reading]:
     """Open the read side of the home that is meant, its views caught up with its log."""

@@ -6,11 +6,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
 import click
 
+from lading.domain.errors import UsageError
 from lading.tools.cli import trouble
 from lading.tools.cli.frame import Frame, json_option
 
@@ -34,8 +36,9 @@ VERBS = {
     "rebuild": "Drop the views and make them anew from the log.",
     "config": "Show and change the settings of this home.",
     "doctor": "Tell what this machine and this home can do.",
-    "demo": "Take the tour, on a server of its own.",
-    "bench": "Measure.",
+    "demo": "Take the tour: a real kill, and a recovery by replay.",
+    "bench": "Measure this machine, beside the peers.",
+    "torture": "Kill real engines at every step, and hold every law.",
     "completion": "Print the completion script of a shell.",
 }
 """Every verb and its help in short, in the order in which the help lists them; a test holds them to the verbs' own."""
@@ -55,6 +58,18 @@ class _Verbs(click.Group):
         command: click.Command = import_module(f"lading.tools.cli.verbs.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, and say which one looks like it when there is none of that name."""
+        if args and args[0] not in VERBS and not ctx.resilient_parsing:
+            close = get_close_matches(args[0], VERBS, n=1)
+            raise UsageError(
+                f"there is no verb {args[0]!r}",
+                hint=f"did you mean {close[0]}?" if close else "`lading --help` lists the verbs",
+            )
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
@@ -68,7 +83,7 @@ def _say_version(context: click.Context, _: click.Parameter, value: bool) -> Non
         context.exit()
 
 
-@click.group(cls=_Verbs, name="lading", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Verbs, name="lading", subcommand_metavar="VERB ...", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--home",
     type=click.Path(path_type=Path),

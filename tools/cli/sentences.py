@@ -47,7 +47,7 @@ def _(event: e.Started, _: Context) -> str:
 
 @_say.register
 def _(event: e.Probed, _: Context) -> str:
-    return f"the server answered {event.status}, of {'unknown size' if event.total is None else size(event.total)}"
+    return f"the server answered {event.status}, {'size unknown' if event.total is None else size(event.total)}"
 
 
 @_say.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ import trio
 
 from lading.domain import estimate
 from lading.domain.download import Download, evolve, fold
+from lading.domain.events import Cancelled
 from lading.domain.facts import Fact
 from lading.domain.states import State
 from lading.engine import Engine
@@ -30,7 +31,7 @@ WAITING_SHOWN = 20
 DRAIN_POLL_S = 0.02
 _SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
 
-Ended = Callable[[Download], None]
+Ended = Callable[[Download, str], None]
 
 
 class Watch:
@@ -38,7 +39,7 @@ class Watch:
 
     Args:
         display: what shows the work.
-        ended: called once with each download that ends.
+        ended: called once with each download that ends, and the reason why it was given up, where there is one.
         after: the position of the log behind which nothing is known yet.
         own: the downloads that are waited for, as they stand; those that have ended already are reported at once.
         forever: do not stop when there is nothing to do.
@@ -50,7 +51,7 @@ class Watch:
         ended: Ended,
         *,
         after: int,
-        own: Iterable[Download] | None = None,
+        own: Collection[Download] | None = None,
         forever: bool = False,
     ) -> None:
         self._display = display
@@ -60,14 +61,13 @@ class Watch:
         self._all = own is None
         self._states: OrderedDict[UUID, Download] = OrderedDict()
         self._done_bytes = 0
-        for download in own or ():
-            if download.ended:
-                ended(download)
-            else:
-                self._states[download.id] = download
+        self._ended_before = [download for download in own or () if download.ended]
+        self._states.update((download.id, download) for download in own or () if not download.ended)
 
     async def follow(self, engine: Engine) -> None:
         """Follow until there is nothing left to wait for; may be called again on another engine and goes on then."""
+        while self._ended_before:
+            await self._end(engine, self._ended_before.pop(0))
         if not self._all and not self._states:
             return
         async with open_plain_nursery() as nursery:
@@ -99,7 +99,13 @@ class Watch:
         elif before is not None and not before.ended:
             self._states.pop(fact.stream, None)
             self._done_bytes += download.received
-            self._ended(download)
+            await self._end(engine, download)
+
+    async def _end(self, engine: Engine, download: Download) -> None:
+        reason = ""
+        if download.state is State.CANCELLED:
+            reason = await trio.to_thread.run_sync(_given_up_for, engine, download.id)
+        self._ended(download, reason)
 
     def _keep(self, download: Download) -> None:
         self._states[download.id] = download
@@ -157,6 +163,12 @@ class Watch:
             eta=estimate.eta(received, total, rate),
             percent=estimate.percent(received, total),
         )
+
+
+def _given_up_for(engine: Engine, id: UUID) -> str:
+    """Return the reason why a download was cancelled last, empty when a person wanted it; blocks."""
+    reasons = [f.event.reason for f in engine.reading.stream(id) if isinstance(f.event, Cancelled)]
+    return reasons[-1] if reasons else ""
 
 
 def _state_before(engine: Engine, fact: Fact) -> Download | None:

@@ -16,7 +16,3 @@ what) and the recovery from every point between; it does not try power cuts, in 
     life     one home from its first engine to its last
     run      many lives: which steps there are, which have been died at, and the table of it all
 """
-
-from lading.tools.torture.run import Torture, Toll
-
-__all__ = ["Toll", "Torture"]

@@ -165,6 +165,16 @@ def _named(chance: random.Random, name: str) -> Item:
 
 
 @_kind
+def _nested(chance: random.Random, name: str) -> Item:
+    return Item(
+        kind="nested",
+        resource=_resource(chance, name, 10 * KIB, 1 * MIB),
+        behaviour=Behaviour(rate=8 * MIB),
+        options={"path": f"folder of {name}/inner/{name}"},
+    )
+
+
+@_kind
 def _changing(chance: random.Random, name: str) -> Item:
     return Item(
         kind="changing",

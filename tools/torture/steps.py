@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -81,6 +82,7 @@ class Axe:
 
     def install(self) -> None:
         """Lay the axe around `os`; from here on every step counts."""
+        assert "lading.adapters.disk" not in sys.modules, "it has a function of `os` by name already"
         for action in ("fdatasync", "fsync", "ftruncate", "fchmod"):
             self._wrap(os, action, lambda descriptor, *_, **__: _behind(descriptor))
         for action in ("unlink", "remove", "mkdir", "rmdir"):
@@ -126,7 +128,7 @@ class Axe:
         thing = thing_of(path, self._home, self._downloads) if path else None
         if thing is None:
             return 0, (action, "")
-        kind = (action, thing)
+        kind = (action, FOLDER if thing == FINAL and action in {"mkdir", "rmdir"} else thing)
         with self._lock:
             self.counts[kind] += 1
             return self.counts[kind], kind

@@ -4,6 +4,7 @@
 
 It speaks on stdout, one JSON object a line, and only after what it says is so. Between its recovery and its work it
 waits for a line on stdin, so that the parent can look at what recovery made of home and folder while nobody works.
+Progress is checkpointed far more often than in earnest, and pieces are small: there is more to get wrong in a second.
 """
 
 from __future__ import annotations
@@ -14,15 +15,30 @@ import json
 import os
 import random
 import sys
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
+import trio
 
+from lading.tools.torture.cargo import Item, consignment
 from lading.tools.torture.steps import Axe, Step
 
-LONGEST_S = 60.0
+if TYPE_CHECKING:
+    from lading.domain.download import Download
+    from lading.engine import Engine
+
+LONGEST_S = 20.0
 RETRIES = 100
+CONCURRENCY = 10
+CHECKPOINT_BYTES = 128 << 10
+CELL_BYTES = 256 << 10
+BACKOFF_S = 0.2
+RECOVERED, OPEN, ASKED, ACKNOWLEDGED, IDLE, CLOSED, STUCK = (
+    "recovered", "open", "asked", "acknowledged", "idle", "closed", "stuck",
+)  # fmt: skip
+"""What a line can tell, under `is`."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,8 +49,8 @@ class Plan:
         home, downloads: Where, absolute.
         root: The origin's, with a slash at its end.
         seed: Of the life.
-        batch: Number of the consignment to submit; those before it were submitted by earlier victims.
-        share: Of the kinds of cargo, how many are in the consignment; 0 for none.
+        batch: Number of the consignment to submit.
+        share: Of the kinds of cargo, how many that consignment has; 0 for none.
         kill: The step to die at, as text; empty for none.
         last: Whether to see everything to its end, so that nothing but the resting rests.
     """
@@ -55,12 +71,125 @@ def main(text: str) -> None:
     faulthandler.dump_traceback_later(LONGEST_S + 10, exit=True)
     axe = Axe(plan.home, plan.downloads, Step.parse(plan.kill) if plan.kill else None)
     axe.install()
-    import trio
-
-    from lading.tools.torture.work import work
-
+    _hasten()
     axe.install_commits()
-    trio.run(work, plan, axe)
+    trio.run(_live, plan, axe)
+
+
+def _hasten() -> None:
+    """Make checkpoints frequent, pieces small and backoff short, in this process."""
+    from lading.domain import checkpoints, faults, pieces
+
+    faults.LONGEST_BACKOFF_S = BACKOFF_S
+    checkpoints.LARGE_BYTES = CHECKPOINT_BYTES
+    checkpoints.MOST_PER_SECOND = 1000
+    pieces.SMALLEST_CELL = CELL_BYTES
+
+
+def _say(what: str, **more: Any) -> None:
+    os.write(1, json.dumps({"is": what, **more}).encode() + b"\n")
+
+
+async def _live(plan: Plan, axe: Axe) -> None:
+    from lading.bootstrap import open_engine
+    from lading.scheduler import Scheduler
+
+    original = Scheduler.run
+
+    async def run(scheduler: Scheduler, *, task_status: trio.TaskStatus[None]) -> None:
+        _say(RECOVERED, counts=_told(axe))
+        await trio.to_thread.run_sync(sys.stdin.readline)
+        await original(scheduler, task_status=task_status)
+
+    setattr(Scheduler, "run", run)  # noqa: B010 # mypy would not have a method assigned
+    settings = {"concurrency": CONCURRENCY, "retries": RETRIES, "poll_s": 0.02, "stall_timeout_s": 10.0}
+    async with open_engine(plan.home, downloads=plan.downloads, actor="victim", role="owner", **settings) as engine:
+        _say(OPEN)
+        with trio.move_on_after(LONGEST_S) as limit:
+            async with trio.open_nursery() as nursery:
+                for item in consignment(plan.seed, plan.batch, plan.share):
+                    nursery.start_soon(_Errand(engine, plan, item).run)
+                nursery.start_soon(_meddle, engine, plan)
+            await engine.wait_idle()
+        if limit.cancelled_caught:
+            _say(STUCK, listing=[f"{row['url']}: {row['state']}, {row['why']}" for row in await engine.listing()])
+            return
+        _say(IDLE)
+    _say(CLOSED, counts=_told(axe))
+
+
+def _told(axe: Axe) -> list[tuple[str, str, int]]:
+    return [(*kind, count) for kind, count in sorted(axe.counts.items())]
+
+
+async def _ask(verb: str, asking: Callable[[], Awaitable[list[Download]]], *names: str) -> list[Download]:
+    """Ask an engine, and tell what it acknowledged: each download's version, and a digest of its state at that."""
+    from lading.adapters.codec import dump_download
+    from lading.domain.errors import UsageError
+
+    _say(ASKED, verb=verb, names=names)
+    try:
+        downloads = await asking()
+    except UsageError:
+        return []
+    for download in downloads:
+        state = hashlib.sha256(dump_download(download)).hexdigest()
+        _say(ACKNOWLEDGED, verb=verb, id=download.id.hex, version=download.version, state=state)
+    return downloads
+
+
+class _Errand:
+    """What is done about one item: it is submitted, and its verb is asked of it."""
+
+    def __init__(self, engine: Engine, plan: Plan, item: Item) -> None:
+        self._engine = engine
+        self._item = item
+        self._url = plan.root + item.resource.name
+
+    async def run(self) -> None:
+        """Run the errand."""
+        engine, item, name = self._engine, self._item, self._item.resource.name
+        downloads = await _ask("submit", self._submit, name)
+        ids = [download.id for download in downloads]
+        if item.kind == "keyed":
+            assert ids == [again.id for again in await _ask("submit", self._submit, name)], "one key, one download"
+        await trio.sleep(item.after_s)
+        match item.verb:
+            case "pause":
+                await _ask("pause", lambda: engine.pause(*ids), name)
+                await trio.sleep(item.after_s)
+                await _ask("resume", lambda: engine.resume(*ids), name)
+            case "rest":
+                await _ask("pause", lambda: engine.pause(*ids), name)
+            case "cancel":
+                await _ask("cancel", lambda: engine.cancel(*ids), name)
+            case "remove":
+                await _ask("remove", lambda: engine.remove(*ids), name)
+            case "shed":
+                for id in ids:
+                    await engine.wait(id)
+                await _ask("remove", lambda: engine.remove(*ids, files=True), name)
+            case _:
+                pass
+
+    async def _submit(self) -> list[Download]:
+        from lading.domain.requests import Request
+
+        return [await self._engine.submit(Request(self._url, **self._item.options))]
+
+
+async def _meddle(engine: Engine, plan: Plan) -> None:
+    """Ask things of downloads that earlier victims left; in the last life let everything go on that does not rest."""
+    chance = random.Random(f"{plan.seed}/meddle/{plan.batch}")
+    for row in await engine.listing():
+        id, name = UUID(row["id"]), row["url"].rpartition("/")[2]
+        if row["state"] == "paused" and "-resting" not in name and (plan.last or chance.random() < 0.5):
+            await _ask("resume", lambda id=id: engine.resume(id), name)  # type: ignore[misc]
+        elif not plan.last and chance.random() < 0.1:
+            await _ask("pause", lambda id=id: engine.pause(id), name)  # type: ignore[misc]
+        elif not plan.last and chance.random() < 0.2:
+            priority = chance.randint(-9, 9)
+            await _ask("prioritise", lambda id=id, at=priority: engine.prioritise(at, id), name)  # type: ignore[misc]
 
 
 if __name__ == "__main__":

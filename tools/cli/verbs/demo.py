@@ -7,10 +7,13 @@ import click
 from lading.tools.cli.frame import Frame, verb
 
 
-@verb(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(frame: Frame, arguments: tuple[str, ...]) -> int:
-    """Take the tour, on a server of its own: no network is needed, and nothing of yours is touched."""
+@verb()
+@click.option("--keep", is_flag=True, help="Keep home and files to look at.")
+def command(frame: Frame, *, keep: bool) -> int:  # noqa: ARG001
+    """Take the tour: downloads over real sockets, a real kill -9, and a recovery that is nothing but replay.
+
+    It starts a server of its own and needs no network. The exit code is 0 only if everything that it says was true.
+    """
     from lading.tools import demo
 
-    return demo.main([*arguments, *(["--json"] if frame.json else [])]) or 0
+    return demo.main(keep=keep)

@@ -2,54 +2,77 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import click
 
 from lading.tools.cli.frame import Frame, verb
 
+if TYPE_CHECKING:
+    from lading.domain.download import Download
+    from lading.engine import Engine
+
 
 @verb()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-def command(frame: Frame, ids: tuple[str, ...]) -> int:
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up after so many seconds, with exit code 1.")
+def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
     """Wait until downloads have ended, and print the paths of their files.
 
     This waits and does no work: an engine must run somewhere, such as `lading run`.
     """
     import trio
 
-    from lading.domain.states import State
-    from lading.engine import Engine
-    from lading.tools.cli import display, homes, work
+    from lading.tools.cli import display, homes, trouble, work
     from lading.tools.cli.answers import note
     from lading.tools.cli.endings import Endings
     from lading.tools.cli.interruption import interruptible
     from lading.tools.cli.watching import Watch
 
+    homes.existing(frame)
     shown = display.choose(frame)
     endings = Endings(frame, shown, demanding=True)
-    home = homes.existing(frame)
 
     def say(text: str) -> None:
         with shown.aside():
             note(frame, text)
 
-    def begin(engine: Engine) -> Watch:
-        after = engine.reading.log.head()
-        engine.reading.catch_up()
-        own = {(download := engine.reading.find(text)).id: download for text in ids}.values()
-        for download in own:
-            if download.state is State.PAUSED:
-                say(f"{download.id} is paused; `lading resume` lets it go on")
-        if not all(download.ended for download in own) and homes.is_vacant(home.path):
-            say("no engine works on this home; `lading run` does")
-        return Watch(shown, endings.report, after=after, own=own)
-
-    async def main() -> bool:
+    async def main() -> int:
         async with homes.working(frame, role="client") as engine, interruptible(say) as interruption:
             with interruption.begin():
-                watch = await trio.to_thread.run_sync(begin, engine)
-                await watch.follow(engine)
-        return interruption.seen
+                after = await trio.to_thread.run_sync(engine.reading.log.head)
+                own = await trio.to_thread.run_sync(_find, engine, ids)
+                _warn(own, homes.is_vacant(homes.folder(frame)), say)
+                watch = Watch(shown, endings.report, after=after, own=own)
+                with trio.move_on_after(math.inf if timeout is None else timeout) as patience:
+                    await watch.follow(engine)
+        if interruption.seen:
+            return work.say_interrupted(frame)
+        if patience.cancelled_caught:
+            told = f"{len(own) - endings.count} of {len(own)} downloads have not ended after {timeout:g} s"
+            hint = "`lading why ID` tells what they wait for"
+            trouble.tell(trouble.Trouble(told, hint, "Timeout", trouble.FAILED), as_json=frame.json)
+            return trouble.FAILED
+        return endings.conclude()
 
     with shown:
-        interrupted = trio.run(main)
-    return work.say_interrupted(frame) if interrupted else endings.conclude()
+        return trio.run(main)
+
+
+def _find(engine: Engine, ids: tuple[str, ...]) -> list[Download]:
+    """Return the downloads that are meant, each once; blocks."""
+    engine.reading.catch_up()
+    return list({(download := engine.reading.find(text)).id: download for text in ids}.values())
+
+
+def _warn(own: list[Download], vacant: bool, say: Callable[[str], None]) -> None:  # noqa: FBT001
+    """Say why this may take for ever."""
+    from lading.domain.states import State
+
+    for download in own:
+        if download.state is State.PAUSED:
+            say(f"{download.id} is paused; `lading resume` lets it go on")
+    if vacant and not all(download.ended for download in own):
+        say("no engine works on this home; `lading run` is one")

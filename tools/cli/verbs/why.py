@@ -41,7 +41,7 @@ def command(frame: Frame, id: str) -> None:
 def _row(download: Download, facts: list[Fact]) -> dict[str, Any]:
     from lading.projections import progress
     from lading.projections.instants import iso
-    from lading.tools.cli.endings import outcome
+    from lading.tools.cli.endings import hint
     from lading.tools.cli.sentences import kind, sentence
 
     chain = _chain(facts)
@@ -50,7 +50,7 @@ def _row(download: Download, facts: list[Fact]) -> dict[str, Any]:
         "url": download.order.url,
         "state": download.state.shown,
         "why": progress.why(download),
-        "hint": outcome(download)["hint"],
+        "hint": hint(download),
         "left_out": max(0, len(chain) - MOST_CAUSES),
         "causes": [
             {

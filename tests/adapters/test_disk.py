@@ -1,0 +1,975 @@
+"""The disk over real files: locks between real processes, full and foreign file systems, and names moved under way."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lading.adapters.disk import LocalDisk, kernel, part, publishing
+from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
+
+DISK = LocalDisk()
+WORKER = """
+import sys
+from lading.adapters.disk import LocalDisk
+part = LocalDisk().open_part(sys.argv[1], create=sys.argv[2] == "create")
+print("none" if part is None else "held", flush=True)
+for line in sys.stdin:
+    part.write(0, line.strip().encode())
+    part.flush()
+    print("written", flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return str(tmp_path)
+
+
+@pytest.fixture
+def new_part(folder):
+    """Make parts that are closed in the end."""
+    with contextlib.ExitStack() as parts:
+
+        def make(name: str = ".file.1.part", data: bytes = b""):
+            made = DISK.open_part(f"{folder}/{name}", create=True)
+            assert made is not None
+            parts.callback(made.close)
+            if data:
+                made.write(0, data)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What was flushed and named, in order, by name."""
+    seen: list[tuple[str, str]] = []
+
+    def spy(name, real, where):
+        def call(*args, **more):
+            result = real(*args, **more)
+            seen.append((name, where(*args)))
+            return result
+
+        return call
+
+    def of_descriptor(descriptor):
+        return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr(os, "fsync", spy("fsync", os.fsync, of_descriptor))
+    monkeypatch.setattr(part, "_fdatasync", spy("fdatasync", os.fdatasync, of_descriptor))
+    monkeypatch.setattr(os, "link", spy("link", os.link, lambda _, name: name))
+    monkeypatch.setattr(os, "replace", spy("replace", os.replace, lambda _, name: name))
+    return seen
+
+
+@contextlib.contextmanager
+def worker(path: str, how: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that opens the part, says whether it holds it, and writes each line that it is told."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, path, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def put(path: str, data: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def failing(number: int):
+    def fail(*_args, **_more):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@contextlib.contextmanager
+def mounted(place: str, *how: str) -> Iterator[str]:
+    """Mount a file system, or skip where this user may not."""
+    os.makedirs(place, exist_ok=True)
+    try:
+        done = subprocess.run(["mount", *how, place], capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no mount: {error}")
+    if done.returncode:
+        pytest.skip(f"this user may not mount: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A file system of 1 MiB."""
+    with mounted(str(tmp_path / "small"), "-t", "tmpfs", "-o", "size=1m", "tmpfs") as place:
+        yield place
+
+
+@pytest.fixture
+def image(tmp_path):
+    """An ext4 of 8 MiB in a file, to be mounted."""
+    path = str(tmp_path / "image")
+    with open(path, "wb") as file:
+        file.truncate(8 << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", path], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no mkfs.ext4: {error}")
+    return path
+
+
+# -- parts -----------------------------------------------------------------------------------------------------------
+
+
+def test_new_part_is_empty_and_for_its_owner_only(new_part, folder):
+    """A part is made with mode 0600 and without bytes, in folders made for it, and no program we start inherits it."""
+    made = new_part("deep/er/.file.1.part")
+    status = os.stat(made.path)
+    assert made.path == f"{folder}/deep/er/.file.1.part"
+    assert (made.size(), stat.S_IMODE(status.st_mode), made.inode) == (0, 0o600, status.st_ino)
+    assert not os.get_inheritable(made.descriptor)
+
+
+@pytest.mark.law(2)
+def test_name_of_a_part_is_durable_before_it_is_handed_out(new_part, folder, calls):
+    """The part's folder and each folder in which one was made for it are flushed by then."""
+    new_part("deep/er/.file.1.part")
+    assert calls == [("fsync", os.path.basename(folder)), ("fsync", "deep"), ("fsync", "er")]
+    calls.clear()
+    new_part("deep/er/.file.2.part")
+    assert calls == [("fsync", "er")]
+
+
+def test_part_that_is_not_there_is_none(folder):
+    """Opening without making neither makes a part nor its folder."""
+    assert DISK.open_part(f"{folder}/gone/.file.1.part", create=False) is None
+    assert os.listdir(folder) == []
+
+
+def test_open_part_keeps_what_it_holds(new_part):
+    """A part that is opened again has its bytes and its inode."""
+    first = new_part(data=b"kept")
+    first.close()
+    again = DISK.open_part(first.path, create=False)
+    assert again is not None
+    assert (again.read(0, 10), again.inode) == (b"kept", first.inode)
+    again.close()
+    again.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["write", "truncate", "preallocate", "flush"]),
+            st.integers(0, 40_000),
+            st.binary(max_size=300),
+        ),
+        max_size=12,
+    )
+)
+def test_part_is_an_array_of_bytes(new_part, steps):
+    """Whatever is written, cut and set aside: size and every byte are those of the same steps on an array."""
+    made, model = new_part(), bytearray()
+    for what, at, data in steps:
+        if what == "write":
+            made.write(at, memoryview(data))
+            if data:
+                model.extend(bytes(max(0, at + len(data) - len(model))))
+                model[at : at + len(data)] = data
+        elif what == "truncate":
+            made.truncate(min(at, len(model)))
+            del model[at:]
+        elif what == "preallocate":
+            made.preallocate(at)
+        else:
+            made.flush()
+        assert made.size() == len(model)
+    assert made.read(0, 100_000) == bytes(model)
+    assert made.read(17, 5) == bytes(model[17:22])
+    made.close()
+
+
+def test_write_that_the_system_does_in_pieces_is_whole(new_part, monkeypatch):
+    """A write that takes only some bytes at a time goes on until all are written, where they belong."""
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, at: real(descriptor, data[:7], at))
+    made = new_part()
+    made.write(3, bytearray(range(100)))
+    assert made.read(0, 200) == bytes(3) + bytes(range(100))
+
+
+def test_read_that_the_system_does_in_pieces_is_whole(new_part, monkeypatch):
+    """A read that yields only some bytes at a time goes on until it has all, or the file ends."""
+    made = new_part(data=bytes(range(100)))
+    real = os.pread
+    monkeypatch.setattr(os, "pread", lambda descriptor, count, at: real(descriptor, min(count, 7), at))
+    assert made.read(10, 50) == bytes(range(10, 60))
+    assert made.read(90, 50) == bytes(range(90, 100))
+
+
+def test_room_set_aside_is_no_size_and_is_given_back(new_part):
+    """Blocks are there before the bytes are; cutting the file, and publishing it, give back those beyond its end."""
+    made = new_part(data=b"x" * 5000)
+    made.preallocate(8 << 20)
+    assert made.size() == 5000
+    if os.fstat(made.descriptor).st_blocks * 512 < 8 << 20:
+        pytest.skip("this file system sets no blocks aside")
+    made.truncate(5000)
+    assert os.fstat(made.descriptor).st_blocks * 512 < 1 << 20
+    made.preallocate(8 << 20)
+    DISK.publish(made, made.path + ".final", replace=False)
+    assert os.stat(made.path + ".final").st_blocks * 512 < 1 << 20
+    assert content(made.path + ".final") == b"x" * 5000
+
+
+@pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOSYS])
+def test_file_system_that_sets_nothing_aside_is_no_failure(new_part, monkeypatch, number):
+    """Where there is no fallocate the part just grows."""
+    monkeypatch.setattr(kernel, "allocate", failing(number))
+    made = new_part()
+    made.preallocate(1 << 20)
+    assert made.size() == 0
+
+
+def test_device_that_fails_is_an_oserror(new_part, monkeypatch):
+    """An I/O error of a write or of setting room aside is told as it is."""
+    made = new_part()
+    monkeypatch.setattr(os, "pwrite", failing(errno.EIO))
+    monkeypatch.setattr(kernel, "allocate", failing(errno.EIO))
+    for attempt in (lambda: made.write(0, b"x"), lambda: made.preallocate(10)):
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            attempt()
+        assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.law(2)
+def test_flush_that_failed_is_never_retried_and_believed(new_part, folder, monkeypatch):
+    """After one failed flush every further one fails without asking the system, and the part cannot be published."""
+    made = new_part(data=b"maybe lost")
+    with monkeypatch.context() as broken:
+        broken.setattr(part, "_fdatasync", failing(errno.EIO))
+        with pytest.raises(OSError, match="Input/output error"):
+            made.flush()
+    made.write(0, b"more")
+    for attempt in (made.flush, lambda: DISK.publish(made, f"{folder}/final", replace=True)):
+        with pytest.raises(OSError, match="earlier flush") as caught:
+            attempt()
+        assert caught.value.errno == errno.EIO
+    assert not os.path.lexists(f"{folder}/final")
+
+
+# -- locks -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.law(6)
+@pytest.mark.parametrize("create", [True, False])
+def test_part_has_one_holder(new_part, create):
+    """While one holds a part, whoever opens it or makes it anew gets None, and changes nothing."""
+    made = new_part(data=b"mine")
+    assert DISK.open_part(made.path, create=create) is None
+    with worker(made.path, "create" if create else "open") as other:
+        assert other.stdout.readline() == "none\n"
+    assert os.stat(made.path).st_ino == made.inode
+    made.close()
+    again = DISK.open_part(made.path, create=False)
+    assert again is not None
+    assert again.read(0, 10) == b"mine"
+    again.close()
+
+
+@pytest.mark.law(6)
+def test_stopped_worker_keeps_its_part_and_a_killed_one_has_lost_it(folder):
+    """No clock takes a part from a worker that was stopped; once it is dead the part is free at once."""
+    path = f"{folder}/.file.1.part"
+    with worker(path, "create") as holder:
+        assert holder.stdout.readline() == "held\n"
+        holder.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+        assert DISK.open_part(path, create=False) is None
+        assert DISK.open_part(path, create=True) is None
+        holder.send_signal(signal.SIGCONT)
+        holder.stdin.write("still mine\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "written\n"
+        assert DISK.open_part(path, create=False) is None
+        holder.kill()
+        holder.wait()
+        successor = DISK.open_part(path, create=False)
+    assert successor is not None
+    assert successor.read(0, 100) == b"still mine"
+    successor.close()
+
+
+@pytest.mark.law(6)
+def test_no_byte_of_a_stopped_worker_reaches_its_successors_file(folder):
+    """A successor works in a part of its own; what the old worker writes when it wakes goes nowhere near it."""
+    old, new, final = f"{folder}/.file.1.part", f"{folder}/.file.2.part", f"{folder}/file"
+    with worker(old, "create") as holder:
+        assert holder.stdout.readline() == "held\n"
+        holder.stdin.write("vouched for\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "written\n"
+        holder.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+        assert DISK.open_part(old, create=False) is None
+        successor = DISK.open_part(new, create=True)
+        assert successor is not None
+        successor.write(0, DISK.read(old, 0, 100))
+        DISK.publish(successor, final, replace=False)
+        DISK.unlink(old)
+        DISK.unlink(new)
+        holder.send_signal(signal.SIGCONT)
+        holder.stdin.write("POISON\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "written\n"
+    assert content(final) == b"vouched for"
+    assert os.listdir(folder) == ["file"]
+    successor.close()
+
+
+@pytest.mark.law(6)
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("moved", ["unlinked", "replaced"])
+def test_lock_on_what_lost_its_name_meanwhile_is_no_lock(new_part, monkeypatch, create, moved):
+    """Between opening and locking another may take the name: then this one has nothing, and touches nothing."""
+    stale = new_part(data=b"old")
+    stale.close()
+    real = fcntl.flock
+
+    def late(descriptor, how):
+        monkeypatch.setattr(fcntl, "flock", real)
+        os.unlink(stale.path)
+        if moved == "replaced":
+            put(stale.path, b"the winner's")
+        return real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert DISK.open_part(stale.path, create=create) is None
+    if moved == "replaced":
+        assert content(stale.path) == b"the winner's"
+    else:
+        assert not os.path.lexists(stale.path)
+
+
+@pytest.mark.law(6)
+def test_new_part_whose_name_is_taken_before_its_lock_is_given_up(folder, monkeypatch):
+    """A part that another took for a dead worker's, before we could lock it, is theirs."""
+    path = f"{folder}/.file.1.part"
+    real = fcntl.flock
+
+    def late(descriptor, how):
+        monkeypatch.setattr(fcntl, "flock", real)
+        os.unlink(path)
+        put(path, b"the winner's")
+        return real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    assert DISK.open_part(path, create=True) is None
+    assert content(path) == b"the winner's"
+
+
+@pytest.mark.law(6)
+def test_many_who_fight_for_a_part_are_never_two(folder):
+    """Threads that open, make, rename over and remove one part at once: whoever holds it is alone with its name."""
+    path, holders, broken, rounds = f"{folder}/.file.1.part", [], [], []
+    begin = threading.Barrier(6)
+
+    def fight(number: int) -> None:
+        disk = LocalDisk()
+        begin.wait()
+        for turn in range(150):
+            mine = disk.open_part(path, create=(turn + number) % 2 == 0)
+            if mine is None:
+                continue
+            holders.append(number)
+            mine.write(0, b"%d" % number)
+            alone = holders == [number] and disk.inode(path) == mine.inode and mine.read(0, 9)[:1] == b"%d" % number
+            rounds.append(alone)
+            if not alone:
+                broken.append((number, turn))
+            if turn % 3 == 0:
+                disk.unlink(path)
+            holders.remove(number)
+            mine.close()
+
+    threads = [threading.Thread(target=fight, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert broken == []
+    assert len(rounds) > 50
+
+
+@pytest.mark.law(5)
+def test_making_a_part_anew_spares_the_file_that_its_old_inode_became(new_part, folder):
+    """What a dead worker left under a part's name may be published already: it is unlinked and never cut or written."""
+    dead = new_part(data=b"published")
+    DISK.publish(dead, f"{folder}/file", replace=False)
+    dead.close()
+    anew = new_part()
+    assert anew.size() == 0
+    assert anew.inode != dead.inode
+    anew.write(0, b"other")
+    assert content(f"{folder}/file") == b"published"
+
+
+# -- what is in the way ----------------------------------------------------------------------------------------------
+
+
+def a_file(path):
+    put(path, b"")
+    return f"{path}/.file.1.part"
+
+
+def a_folder(path):
+    os.mkdir(path)
+    return path
+
+
+def a_link(path):
+    os.symlink("precious", path)
+    return path
+
+
+def a_dangling_link(path):
+    os.symlink("nowhere", path)
+    return path
+
+
+def a_fifo(path):
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("obstacle", [a_folder, a_link, a_dangling_link, a_fifo])
+def test_what_is_no_part_of_ours_is_not_opened(folder, obstacle, create):
+    """A folder, a link or a pipe under a part's name is refused with a hint, and left as it is."""
+    put(f"{folder}/precious", b"precious")
+    path = obstacle(f"{folder}/.file.1.part")
+    before = os.lstat(path)
+    with pytest.raises(InvalidDestination) as caught:
+        DISK.open_part(path, create=create)
+    assert caught.value.hint
+    assert os.lstat(path).st_ino == before.st_ino
+    assert content(f"{folder}/precious") == b"precious"
+    assert not os.path.exists(f"{folder}/nowhere")
+
+
+def test_path_through_a_file_is_no_folder(folder):
+    """A file where a folder should be is said to be one; without making, there is just no part."""
+    path = a_file(f"{folder}/file")
+    with pytest.raises(InvalidDestination, match="cannot be used") as caught:
+        DISK.open_part(path, create=True)
+    assert "not a folder" in caught.value.hint
+    with pytest.raises(InvalidDestination):
+        DISK.open_part(path, create=False)
+    assert (DISK.inode(path), DISK.unlink(path), DISK.read(path, 0, 1)) == (None, 0, b"")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "null\0byte"])
+def test_name_that_no_file_can_have_is_refused(folder, name):
+    """A name that is too long or holds a NUL says so."""
+    with pytest.raises(InvalidDestination):
+        DISK.open_part(f"{folder}/{name}", create=True)
+
+
+def test_folder_that_this_user_may_not_write_is_refused(tmp_path):
+    """Neither a part nor a folder can be made there, and the hint says what to do."""
+    if os.geteuid() == 0:
+        try:
+            nobody = pwd.getpwnam("nobody").pw_uid
+        except KeyError:
+            pytest.skip("root may write everywhere, and there is no user nobody to become")
+    else:
+        nobody = os.geteuid()
+    tmp_path.chmod(0o500)
+    os.seteuid(nobody)
+    try:
+        for name in (".file.1.part", "deeper/.file.1.part"):
+            with pytest.raises(InvalidDestination) as caught:
+                DISK.open_part(f"{tmp_path}/{name}", create=True)
+            assert "-d" in caught.value.hint
+    finally:
+        os.seteuid(os.getuid())
+        tmp_path.chmod(0o700)
+
+
+def test_read_only_file_system_is_refused(tmp_path):
+    """A file system that is mounted read-only says so."""
+    read_only = mounted(str(tmp_path / "ro"), "-t", "tmpfs", "-o", "ro", "tmpfs")
+    with read_only as place, pytest.raises(InvalidDestination) as caught:
+        DISK.open_part(f"{place}/.file.1.part", create=True)
+    assert "read-only" in caught.value.hint
+
+
+@pytest.mark.law(6)
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_file_system_without_locks_is_refused(folder, monkeypatch, number):
+    """Where no lock can be had there is no part, rather than one with two owners."""
+    monkeypatch.setattr(fcntl, "flock", failing(number))
+    with pytest.raises(InvalidDestination) as caught:
+        DISK.open_part(f"{folder}/.file.1.part", create=True)
+    assert "no locks" in caught.value.hint
+
+
+@pytest.mark.law(2)
+def test_full_disk_is_told_and_keeps_what_was_flushed(small):
+    """On a file system of 1 MiB a write and room beyond it say DiskFull; flushed bytes stay, and room lets it go on."""
+    made = DISK.open_part(f"{small}/.file.1.part", create=True)
+    assert made is not None
+    made.write(0, b"a" * 600_000)
+    made.flush()
+    with pytest.raises(DiskFull) as caught:
+        made.preallocate(2 << 20)
+    assert caught.value.hint
+    with pytest.raises(DiskFull):
+        made.write(600_000, b"b" * 600_000)
+    assert made.read(0, 600_000) == b"a" * 600_000
+    assert DISK.free(small) == 0
+    made.truncate(600_000)
+    made.write(600_000, b"c" * 400_000)
+    made.flush()
+    assert made.read(0, 2 << 20) == b"a" * 600_000 + b"c" * 400_000
+    made.close()
+
+
+def test_disk_without_room_for_another_name_is_full(tmp_path):
+    """A part or a folder for which there is no inode left is told as DiskFull."""
+    with mounted(str(tmp_path / "small"), "-t", "tmpfs", "-o", "nr_inodes=2", "tmpfs") as place:
+        first = DISK.open_part(f"{place}/.file.1.part", create=True)
+        assert first is not None
+        first.close()
+        for name in (".file.2.part", "deeper/.file.1.part"):
+            with pytest.raises(DiskFull):
+                DISK.open_part(f"{place}/{name}", create=True)
+
+
+def test_room_set_aside_in_part_is_given_back(tmp_path, image):
+    """An ext4 that is full half-way through setting room aside says DiskFull, and cutting the part frees it all."""
+    with mounted(str(tmp_path / "mnt"), "-o", "loop", image) as place:
+        made = DISK.open_part(f"{place}/.file.1.part", create=True)
+        assert made is not None
+        made.write(0, b"x" * 5000)
+        made.flush()
+        room = DISK.free(place)
+        with pytest.raises(DiskFull):
+            made.preallocate(16 << 20)
+        made.truncate(made.size())
+        assert DISK.free(place) == room
+        assert made.read(0, 9000) == b"x" * 5000
+        made.close()
+
+
+# -- publishing ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.law(5)
+def test_published_file_is_the_part_with_the_mode_of_any_new_file(new_part, folder):
+    """The final name is the part's own inode, readable as the umask says; the part's name stays for the log's sake."""
+    made = new_part(data=b"whole")
+    mask = os.umask(0o027)
+    try:
+        DISK.publish(made, f"{folder}/file", replace=False)
+    finally:
+        os.umask(mask)
+    assert content(f"{folder}/file") == b"whole"
+    assert DISK.inode(f"{folder}/file") == made.inode == DISK.inode(made.path)
+    assert stat.S_IMODE(os.stat(f"{folder}/file").st_mode) == 0o640
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("replace", [False, True])
+def test_publishing_flushes_first_and_makes_the_name_last(new_part, folder, calls, replace):
+    """Bytes are durable before they have a final name, and the name is durable before this is said to be done."""
+    made = new_part(data=b"whole")
+    calls.clear()
+    DISK.publish(made, f"{folder}/file", replace=replace)
+    named = [("link", ".file.1.part.new"), ("replace", "file")] if replace else [("link", "file")]
+    assert calls == [("fdatasync", ".file.1.part"), *named, ("fsync", os.path.basename(folder))]
+
+
+def test_published_file_that_was_flushed_is_not_flushed_again(new_part, folder, calls):
+    """Publishing costs one flush of the folder when the part was flushed before."""
+    made = new_part(data=b"whole")
+    made.flush()
+    calls.clear()
+    DISK.publish(made, f"{folder}/file", replace=False)
+    assert [name for name, _ in calls] == ["link", "fsync"]
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("replace", [False, True])
+def test_publishing_twice_is_publishing_once(new_part, folder, calls, replace):
+    """A name that is this part's already, as after a kill, is made durable again and counts as done."""
+    made = new_part(data=b"whole")
+    DISK.publish(made, f"{folder}/file", replace=False)
+    calls.clear()
+    DISK.publish(made, f"{folder}/file", replace=replace)
+    assert calls == [("fsync", os.path.basename(folder))]
+    assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
+
+
+def a_regular_file(path):
+    put(path, b"somebody's")
+    return path
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("obstacle", [a_regular_file, a_folder, a_link, a_dangling_link, a_fifo])
+def test_nothing_that_lies_at_the_destination_is_touched(new_part, folder, obstacle):
+    """A file, a folder, a pipe or a link, even one to nowhere, is a destination that is taken."""
+    put(f"{folder}/precious", b"precious")
+    made = new_part(data=b"ours")
+    path = obstacle(f"{folder}/file")
+    before = os.lstat(path)
+    with pytest.raises(DestinationTaken):
+        DISK.publish(made, path, replace=False)
+    assert os.lstat(path).st_ino == before.st_ino
+    assert content(f"{folder}/precious") == b"precious"
+    assert DISK.inode(made.path) == made.inode
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("obstacle", [a_regular_file, a_link, a_dangling_link])
+def test_replacing_takes_the_name_and_not_what_a_link_names(new_part, folder, obstacle):
+    """With replace the name is ours; a file that a link there named is left as it is."""
+    put(f"{folder}/precious", b"precious")
+    made = new_part(data=b"ours")
+    path = obstacle(f"{folder}/file")
+    DISK.publish(made, path, replace=True)
+    assert DISK.inode(path) == made.inode
+    assert content(f"{folder}/precious") == b"precious"
+    assert sorted(os.listdir(folder)) == [".file.1.part", "file", "precious"]
+
+
+@pytest.mark.law(5)
+def test_replacing_never_removes_a_folder(new_part, folder):
+    """A folder at the destination is in the way with replace too, and nothing is left beside it."""
+    made = new_part(data=b"ours")
+    os.mkdir(f"{folder}/file")
+    with pytest.raises(DestinationTaken):
+        DISK.publish(made, f"{folder}/file", replace=True)
+    assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
+
+
+@pytest.mark.law(5)
+def test_replacing_goes_on_after_a_kill_half_way(new_part, folder):
+    """The name beside that a killed publisher left is taken over, not tripped over."""
+    made = new_part(data=b"ours")
+    put(f"{folder}/file", b"old")
+    os.link(made.path, f"{made.path}.new")
+    DISK.publish(made, f"{folder}/file", replace=True)
+    assert content(f"{folder}/file") == b"ours"
+    assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
+
+
+@pytest.mark.law(5)
+def test_reader_sees_the_old_file_or_the_new_one_while_it_is_replaced(new_part, folder):
+    """At no moment is the destination missing, empty or mixed."""
+    final, seen, stop = f"{folder}/file", set(), threading.Event()
+    put(final, b"0" * 5000)
+
+    def look() -> None:
+        while not stop.is_set():
+            try:
+                data = content(final)
+            except FileNotFoundError:
+                data = b"missing"
+            seen.add(data[:1] if len(data) == 5000 and len(set(data)) == 1 else data)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for number in range(1, 40):
+        made = new_part(f".file.{number}.part", b"%d" % (number % 10) * 5000)
+        DISK.publish(made, final, replace=True)
+        made.close()
+    stop.set()
+    reader.join()
+    assert seen <= {b"%d" % digit for digit in range(10)}
+
+
+@pytest.mark.law(5)
+def test_of_two_who_publish_at_once_one_wins(new_part, folder):
+    """One destination, many publishers: exactly one is told that it has the name, and has it."""
+    for turn in range(20):
+        parts, won, lost = [new_part(f".{turn}.{n}.part", b"%d" % n) for n in range(4)], [], []
+        begin = threading.Barrier(4)
+
+        def publish(made, turn=turn, won=won, lost=lost, begin=begin) -> None:
+            begin.wait()
+            try:
+                LocalDisk().publish(made, f"{folder}/file{turn}", replace=False)
+                won.append(made)
+            except DestinationTaken:
+                lost.append(made)
+
+        threads = [threading.Thread(target=publish, args=(made,)) for made in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(won), len(lost)) == (1, 3)
+        assert DISK.inode(f"{folder}/file{turn}") == won[0].inode
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("replace", [False, True])
+def test_published_is_the_file_that_we_hold_whatever_has_its_name(new_part, folder, replace):
+    """Somebody who moves the part away and another file to its name gets the part published, not that file."""
+    made = new_part(data=b"verified")
+    os.rename(made.path, f"{folder}/elsewhere")
+    put(made.path, b"evil")
+    DISK.publish(made, f"{folder}/file", replace=replace)
+    assert content(f"{folder}/file") == b"verified"
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_part_whose_last_name_is_gone_is_said_to_be_lost(new_part, folder, replace):
+    """A part that somebody removed cannot be published, and the message says what happened to it."""
+    made = new_part(data=b"verified")
+    os.unlink(made.path)
+    put(f"{folder}/old", b"old")
+    with pytest.raises(FileNotFoundError, match="moved or removed by another program"):
+        DISK.publish(made, f"{folder}/{'old' if replace else 'file'}", replace=replace)
+    assert os.listdir(folder) == ["old"]
+    assert content(f"{folder}/old") == b"old"
+
+
+def test_destination_on_another_file_system_is_refused(new_part, small):
+    """A final name must lie on the part's file system."""
+    with pytest.raises(InvalidDestination) as caught:
+        DISK.publish(new_part(data=b"x"), f"{small}/file", replace=False)
+    assert "one file system" in caught.value.hint
+    assert os.listdir(small) == []
+
+
+def test_only_its_own_parts_are_published(folder):
+    """A part of another disk is a mistake of the program."""
+    with pytest.raises(TypeError):
+        DISK.publish(object(), f"{folder}/file", replace=False)
+
+
+@pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def no_links(request, monkeypatch):
+    monkeypatch.setattr(os, "link", failing(request.param))
+
+
+@pytest.mark.law(5)
+def test_without_links_the_part_is_renamed(new_part, folder, no_links):
+    """Where there are no links a rename that never replaces gives the name; the part's own name goes."""
+    made = new_part(data=b"whole")
+    DISK.publish(made, f"{folder}/file", replace=False)
+    assert content(f"{folder}/file") == b"whole"
+    assert DISK.inode(f"{folder}/file") == made.inode
+    assert os.listdir(folder) == ["file"]
+    DISK.publish(made, f"{folder}/file", replace=False)
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("obstacle", [a_regular_file, a_folder, a_dangling_link])
+def test_without_links_nothing_is_replaced_either(new_part, folder, no_links, obstacle):
+    """The rename of a file system without links fails rather than replace."""
+    made = new_part(data=b"ours")
+    path = obstacle(f"{folder}/file")
+    before = os.lstat(path)
+    with pytest.raises(DestinationTaken):
+        DISK.publish(made, path, replace=False)
+    assert os.lstat(path).st_ino == before.st_ino
+    assert DISK.inode(made.path) == made.inode
+
+
+def test_without_links_replacing_is_a_rename(new_part, folder, no_links):
+    """With replace the part is renamed over what lies there."""
+    made = new_part(data=b"ours")
+    put(f"{folder}/file", b"old")
+    DISK.publish(made, f"{folder}/file", replace=True)
+    assert content(f"{folder}/file") == b"ours"
+    assert os.listdir(folder) == ["file"]
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("replace", [False, True])
+def test_without_links_a_foreign_file_under_the_parts_name_is_not_published(new_part, folder, no_links, replace):
+    """A rename goes by name, so the name is looked at first."""
+    made = new_part(data=b"verified")
+    os.rename(made.path, f"{folder}/elsewhere")
+    put(made.path, b"evil")
+    with pytest.raises(FileNotFoundError, match="moved or removed"):
+        DISK.publish(made, f"{folder}/file", replace=replace)
+    assert not os.path.lexists(f"{folder}/file")
+
+
+@pytest.mark.law(5)
+def test_without_links_and_safe_renames_publishing_is_refused(new_part, folder, monkeypatch):
+    """A file system that can do neither is refused with a hint, and the part stays what it is."""
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    monkeypatch.setattr(kernel, "rename_no_replace", failing(errno.EINVAL))
+    made = new_part(data=b"whole")
+    with pytest.raises(InvalidDestination) as caught:
+        DISK.publish(made, f"{folder}/file", replace=False)
+    assert "--if-exists overwrite" in caught.value.hint
+    assert os.listdir(folder) == [".file.1.part"]
+
+
+def test_without_proc_the_part_is_linked_by_its_name(new_part, folder, monkeypatch):
+    """Where there is no /proc the part's own name is linked, and looked at afterwards."""
+    real = os.path.lexists
+    monkeypatch.setattr(publishing.os.path, "lexists", lambda path: not path.startswith("/proc") and real(path))
+    made = new_part(data=b"whole")
+    DISK.publish(made, f"{folder}/file", replace=False)
+    assert DISK.inode(f"{folder}/file") == made.inode
+
+
+def test_umask_is_known_with_and_without_proc(monkeypatch):
+    """Both ways of asking tell the same, and leave it as it is."""
+    mask = os.umask(0o026)
+    try:
+        assert kernel.umask() == 0o026
+        monkeypatch.setattr("builtins.open", failing(errno.ENOENT))
+        assert kernel.umask() == 0o026
+        assert kernel.umask() == 0o026
+    finally:
+        os.umask(mask)
+
+
+# -- names and places ------------------------------------------------------------------------------------------------
+
+
+def test_unlinking_tells_the_bytes_and_is_content_with_nothing(folder):
+    """What was removed is told by its size; what is not there had none; a folder is refused."""
+    put(f"{folder}/file", b"12345")
+    assert DISK.unlink(f"{folder}/file") == 5
+    assert DISK.unlink(f"{folder}/file") == 0
+    with pytest.raises(InvalidDestination):
+        DISK.unlink(folder)
+
+
+def test_inode_is_of_the_link_itself(folder):
+    """A symbolic link is itself, also when it leads nowhere."""
+    os.symlink("nowhere", f"{folder}/link")
+    assert DISK.inode(f"{folder}/link") == os.lstat(f"{folder}/link").st_ino
+    assert DISK.inode(f"{folder}/nowhere") is None
+
+
+def test_reading_needs_no_lock_and_follows_no_link(new_part, folder):
+    """The bytes of a part that another holds can be read; links and pipes are refused, and nothing waits."""
+    made = new_part(data=b"0123456789")
+    assert DISK.read(made.path, 3, 4) == b"3456"
+    assert DISK.read(made.path, 8, 100) == b"89"
+    assert DISK.read(f"{folder}/gone/.file.1.part", 0, 9) == b""
+    for obstacle, name in ((a_dangling_link, "l"), (a_fifo, "p"), (a_folder, "d")):
+        with pytest.raises(InvalidDestination):
+            DISK.read(obstacle(f"{folder}/{name}"), 0, 9)
+
+
+def test_storage_is_of_the_file_system(folder, small):
+    """Folders of one file system have one id, also before they are made; another file system has another."""
+    assert DISK.storage(folder) == DISK.storage(f"{folder}/not/yet/there")
+    assert DISK.storage(small) != DISK.storage(folder)
+    told = subprocess.run(
+        [sys.executable, "-c", f"from lading.adapters.disk import LocalDisk; print(LocalDisk().storage({folder!r}))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == DISK.storage(folder)
+
+
+def test_storage_outlives_the_device_number(tmp_path, image):
+    """A file system that comes back as another device is the same storage."""
+    with contextlib.ExitStack() as mounts:
+        with mounted(str(tmp_path / "once"), "-o", "loop", image) as place:
+            once = DISK.storage(place)
+            device = os.stat(place).st_dev
+        other = str(tmp_path / "other")
+        with open(other, "wb") as file:
+            file.truncate(8 << 20)
+        subprocess.run(["mkfs.ext4", "-q", other], check=True, capture_output=True)
+        mounts.enter_context(mounted(str(tmp_path / "between"), "-o", "loop", other))
+        assert DISK.storage(str(tmp_path / "between")) != once
+        again = mounts.enter_context(mounted(str(tmp_path / "again"), "-o", "loop", image))
+        assert DISK.storage(again) == once
+        if os.stat(again).st_dev == device:
+            pytest.skip("the system gave it the same device again")
+
+
+@pytest.mark.parametrize(("uuid", "number", "kind"), [("ab" * 16, 7, "uuid:"), (None, 7, "fsid:"), (None, 0, "dev:")])
+def test_storage_is_told_by_the_most_lasting_name_there_is(folder, monkeypatch, uuid, number, kind):
+    """A UUID before a number of statvfs, and a device number only where there is neither."""
+    real = os.statvfs
+
+    class Answer:
+        f_fsid = number
+
+    monkeypatch.setattr(kernel, "file_system_uuid", lambda _: uuid)
+    monkeypatch.setattr(os, "statvfs", lambda path: Answer() if number is not None else real(path))
+    assert DISK.storage(folder).startswith(kind)
+
+
+@pytest.mark.parametrize(("answer", "uuid"), [(b"\x10" + b"\xab" * 16, "ab" * 16), (b"\x10" + bytes(16), None)])
+def test_blank_uuid_tells_no_file_system_from_another(monkeypatch, answer, uuid):
+    """File systems that were never given a UUID answer with zeros, all the same ones."""
+
+    def ioctl(_descriptor, _request, room):
+        room[:] = answer
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    assert kernel.file_system_uuid(0) == uuid
+
+
+def test_free_room_is_what_statvfs_gives_us(small):
+    """Bytes written are bytes less, and a folder that is not there yet has the room of where it would be."""
+    before = DISK.free(f"{small}/not/yet/there")
+    put(f"{small}/file", b"x" * 500_000)
+    assert before - DISK.free(small) >= 500_000
+    assert before <= 1 << 20
+
+
+@pytest.mark.law(5)
+def test_paths_that_leave_the_folder_are_refused(tmp_path):
+    """Dots, links and neighbours with a longer name do not get out; what stays inside is let through."""
+    root = tmp_path / "downloads"
+    for made in (root / "inner", tmp_path / "downloads2"):
+        made.mkdir(parents=True)
+    (root / "out").symlink_to(tmp_path)
+    (root / "in").symlink_to(root / "inner")
+    (tmp_path / "alias").symlink_to(root)
+    (root / "round").symlink_to(root / "round")
+    for inside in ("a", "a/b/c", "in/a", "inner/../a", "..a", "out/downloads/a"):
+        DISK.check(str(root), f"{root}/{inside}")
+        DISK.check(str(tmp_path / "alias"), f"{root}/{inside}")
+    for outside in ("..", "../a", "out", "out/a", "inner/../../a", "", ".", "../downloads2/a", "a\0b"):
+        with pytest.raises(InvalidDestination):
+            DISK.check(str(root), f"{root}/{outside}")
+    with pytest.raises(InvalidDestination):
+        DISK.check(str(root), "/etc/passwd")

@@ -1,0 +1,176 @@
+"""The torture as a whole: which steps there are, lives in which engines die at them, and the toll of it all.
+
+A first life without a blow records the steps that an engine takes: of which kinds, and how many of each. From then on
+each life has a plan of blows, which follows from seed and number: the first blow falls at a step of a kind and moment at
+which fewest have died so far; the ones after it fall on engines that recover, at steps that recoveries were seen to
+take, or at a random time. The same seed gives the same plan as long as the machine gives the same counts; a violation
+tells the blows themselves, by which it is repeated (`blows`) more surely than by the seed.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import attrs
+
+from lading.tools.origin import OriginProcess
+from lading.tools.torture.life import Blow, Delay, Life, Violation
+from lading.tools.torture.steps import Kind, Step, moments
+
+BLOWS_A_LIFE = 3
+EARLY_S = 0.8
+LATE_S = 2.5
+TIMED = "at a random time"
+
+Point = tuple[str, Kind]
+"""A moment and a kind of step."""
+
+
+@attrs.define
+class Toll:
+    """What came of a torture.
+
+    Attributes:
+        kills: How many engines were killed, by moment and step, or at a random time.
+        recovering: How many of them before they had recovered.
+        lives: How many homes were led to their end.
+        acknowledged: How many acknowledgements were held against the logs.
+        violations: What did not hold, each with what repeats it.
+        seconds: How long it took.
+    """
+
+    kills: Counter[str] = attrs.field(factory=Counter)
+    recovering: int = 0
+    lives: int = 0
+    acknowledged: int = 0
+    violations: list[str] = attrs.field(factory=list)
+    seconds: float = 0.0
+
+    @property
+    def killed(self) -> int:
+        """How many engines were killed in all."""
+        return self.kills.total()
+
+
+class Torture:
+    """Lives, one after another, until so many engines were killed or the time is up.
+
+    Args:
+        seed: What cargo, steps and times follow from.
+        folder: Where homes and files go; those of a life that ended well are removed.
+        keep: Leave them all.
+        share: Of the kinds of cargo, how many the first consignment of a life has.
+        say: What is told of each life.
+    """
+
+    def __init__(
+        self, seed: str, folder: Path, *, keep: bool = False, share: float = 1.0, say: Callable[[str], None] = print
+    ) -> None:
+        self._seed = seed
+        self._folder = folder
+        self._keep = keep
+        self._share = share
+        self._say = say
+        self._seen: Counter[Kind] = Counter()
+        self._seen_recovering: Counter[Kind] = Counter()
+        self._struck: Counter[Point] = Counter()
+        self.toll = Toll()
+
+    def run(self, *, kills: int, seconds: float | None = None, violations: int = 1) -> Toll:
+        """Kill until `kills` engines are dead, `seconds` are over, or so many laws were seen broken."""
+        began_s = time.monotonic()
+        with OriginProcess() as origin:
+            self._live(0, [None], origin)
+            number = 1
+            while self.toll.killed < kills and len(self.toll.violations) < violations:
+                if seconds is not None and time.monotonic() - began_s > seconds:
+                    break
+                self._live(number, list(self._blows(number, kills - self.toll.killed)), origin)
+                number += 1
+        self.toll.seconds = time.monotonic() - began_s
+        return self.toll
+
+    def repeat(self, number: int, blows: Sequence[Blow]) -> Toll:
+        """Lead one life again, by the blows that a violation told."""
+        with OriginProcess() as origin:
+            self._live(number, list(blows), origin)
+        return self.toll
+
+    def _live(self, number: int, blows: list[Blow | None], origin: OriginProcess) -> None:
+        folder = self._folder / f"life-{number}"
+        life = Life(folder, f"{self._seed}/{number}", origin, share=self._share)
+        began_s = time.monotonic()
+        try:
+            life.run(blows)
+            verdict = "all is well"
+        except Violation as violation:
+            verdict = str(violation)
+            told = ", ".join(f"{str(blow)!r}" for blow in blows)
+            self.toll.violations.append(f"seed {self._seed!r}, life {number}, blows [{told}]\n{verdict}")
+        self._count(life)
+        lived = " · ".join(f"{engine.blow}{'' if engine.killed else ' (not met)'}" for engine in life.engines[:-1])
+        self._say(f"life {number}: {lived or 'no blow'}: {verdict} ({time.monotonic() - began_s:.1f} s)")
+        if not self._keep and verdict == "all is well":
+            shutil.rmtree(folder)
+
+    def _count(self, life: Life) -> None:
+        self.toll.lives += 1
+        self._seen |= life.engines[0].closed
+        for engine in life.engines[1:]:
+            self._seen_recovering |= engine.recovered
+        for engine in life.engines:
+            self.toll.acknowledged += engine.acknowledged
+            if engine.killed:
+                self.toll.recovering += not engine.recovered
+                match engine.blow:
+                    case Step(moment, action, thing):
+                        self.toll.kills[f"{moment} {action} {thing}"] += 1
+                    case _:
+                        self.toll.kills[TIMED] += 1
+
+    # -- which blows -----------------------------------------------------------------------------------------------
+
+    def _blows(self, number: int, most: int) -> Iterator[Blow]:
+        chance = random.Random(f"{self._seed}/blows/{number}")
+        yield self._at_step(chance, self._seen, 0.7)
+        for _ in range(min(BLOWS_A_LIFE, most) - 1):
+            match chance.randrange(4):
+                case 0:
+                    yield Delay(chance.uniform(0.0, LATE_S))
+                case 1:
+                    yield Delay(chance.uniform(0.0, EARLY_S), early=True)
+                case 2:
+                    yield self._at_step(chance, self._seen_recovering, 1.0)
+                case _:
+                    yield self._at_step(chance, self._seen, 0.2)
+
+    def _at_step(self, chance: random.Random, seen: Counter[Kind], share: float) -> Step:
+        """Return a step, among the first `share` of those seen, at whose kind and moment too few have died.
+
+        A kind that is met often is due more often, by the logarithm of how often.
+        """
+        points = [(moment, kind) for kind in sorted(seen) for moment in moments(kind)]
+        burden = {point: self._struck[point] / seen[point[1]].bit_length() for point in points}
+        moment, kind = point = chance.choice([p for p in points if burden[p] == min(burden.values())])
+        self._struck[point] += 1
+        last = max(1, int(seen[kind] * share))
+        return Step(moment, *kind, chance.choice((1, last, chance.randint(1, last))))
+
+
+def torture(
+    *, seed: str, kills: int, seconds: float | None = None, keep: bool = False, say: Callable[[str], None] = print
+) -> Toll:
+    """Torture in a folder of its own, which stays when it is to be kept or holds evidence."""
+    folder = Path(tempfile.mkdtemp(prefix="lading-torture-"))
+    toll = Torture(seed, folder, keep=keep, say=say).run(kills=kills, seconds=seconds)
+    if keep or toll.violations:
+        say(f"homes and files are in {folder}")
+    else:
+        shutil.rmtree(folder)
+    return toll
