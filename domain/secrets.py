@@ -14,7 +14,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, unquote_plus, unquote_to_bytes, urlsplit, urlunsplit
 
 from lading.domain import urls
 from lading.domain.errors import TransferError
@@ -204,12 +204,11 @@ def _long_enough(values: Iterable[str], least: int = LEAST) -> Iterator[str]:
 
 
 def _forms(value: str) -> set[str]:
-    """Return the value, decoded once in either of the usual charsets, encoded once more, and as code would quote it."""
-    decoded = {value, unquote(value), unquote(value, encoding="latin-1")}
-    encoded = quote(value, safe="", errors="surrogatepass")
+    """Return the value, decoded in the usual charsets, each also encoded once more, and as code would quote it."""
+    decoded = {value, unquote(value), unquote_plus(value), unquote(value, encoding="latin-1")}
     return {
         *decoded,
-        encoded,
+        *(quote(one, safe="", errors="surrogatepass") for one in decoded),
         *(json.dumps(one, ensure_ascii=False)[1:-1] for one in decoded),
         *(repr(one)[1:-1] for one in decoded),
     }

@@ -48,5 +48,6 @@ async def _download(request: Request, home: Path) -> Path:
         queued = await engine.submit(request)
         outcome = await engine.wait(queued.id)
     if outcome.state is not State.COMPLETED or outcome.path is None:
-        raise TransferError(outcome.error or f"the download was {outcome.state}", cause=outcome.cause or "unknown")
+        message = outcome.error or f"the download was {outcome.state}"
+        raise TransferError(message, cause=outcome.cause or "unknown", hint=outcome.hint)
     return Path(outcome.path)

@@ -25,7 +25,7 @@ from lading.domain.ports import Conflict, Entry
 from lading.domain.ports import Secrets as Sealed
 from lading.domain.requests import IfExists, Order, Request
 from lading.domain.states import ENDED, STOPPING, State
-from lading.journal import key_stream
+from lading.keys import key_stream
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
 from lading.reading import Reading

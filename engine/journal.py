@@ -7,7 +7,7 @@ so a worker whose download was paused under it learns that by `Fenced`, and a se
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from lading.adapters import codec
 from lading.domain import commands as c
@@ -20,12 +20,6 @@ from lading.domain.ports import Chance, Clock, Conflict, Entry, Log, Threads
 from lading.writer import LogWriter
 
 MOST_REBASES = 64
-KEYS = uuid5(NAMESPACE_URL, "lading:keys")
-
-
-def key_stream(key: str) -> UUID:
-    """Return the stream on which a caller's key is claimed: the same for every process and home."""
-    return uuid5(KEYS, key)
 
 
 class Journal:

@@ -7,6 +7,7 @@ from uuid import UUID
 import attrs
 
 from lading.domain.download import Download
+from lading.domain.faults import HINTS, Cause
 from lading.domain.states import State
 
 
@@ -24,7 +25,7 @@ class Outcome:
         attempts: how many tries it took.
         resumed_from: the durable byte from which the last attempt went on.
         cached: whether it came out of the cache.
-        error, hint: why it failed, and what to do about it.
+        error, cause, hint: why it failed, of what kind that is, and what to do about it.
     """
 
     id: UUID
@@ -40,6 +41,7 @@ class Outcome:
     cached: bool
     error: str | None = None
     cause: str | None = None
+    hint: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -64,6 +66,7 @@ def of(download: Download, path: str | None) -> Outcome:
         cached=download.cached,
         error=None if done else download.message,
         cause=None if done else download.cause,
+        hint=HINTS.get(Cause(download.cause)) if download.state is State.FAILED and download.cause else None,
     )
 
 

@@ -17,7 +17,7 @@ from lading.domain.errors import UnknownDownload
 from lading.domain.facts import Fact
 from lading.domain.ports import Log, Reader
 from lading.domain.states import State
-from lading.journal import key_stream
+from lading.keys import key_stream
 from lading.live import Live
 from lading.projections import destinations, history, litter, progress, queue, roster
 from lading.views import ROWS, Views

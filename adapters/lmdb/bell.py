@@ -1,7 +1,7 @@
 """Wait for the next commit, whoever makes it.
 
 Commits of this process ring at once. Those of other processes are polled for, by the number of the last
-transaction, at a growing pause: that takes a microsecond, no transaction and no reader's slot.
+transaction, at a growing pause; asking for it takes about a microsecond.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from lading.domain.errors import DiskFull, LadingError, LogDamaged, StoreUnavail
 ROOM_LOW_BYTES = 16 * 1024 * 1024
 """Below this much free space an input/output error is read as a full disk: LMDB reports a short write as EIO."""
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -36,9 +36,16 @@ class Gone:
         raise StoreUnavailable(self._message, hint=self._hint)
 
 
+def translate_os(error: OSError, path: Path) -> LadingError:
+    """Return the domain's error for one of the operating system's."""
+    if error.errno in _FULL:
+        return DiskFull(f"no room for {path}: nothing was stored")
+    return StoreUnavailable(f"{path} cannot be used: {error.strerror}", hint="check the path, its owner and its mode")
+
+
 def translate(error: lmdb.Error, folder: Path) -> LadingError:
     """Return the domain's error for one of LMDB's."""
-    code = error.code
+    code = getattr(error, "code", 0)
     if code in _FULL or (code == errno.EIO and _room(folder) < ROOM_LOW_BYTES):
         return DiskFull(f"no room for {folder}: nothing was stored")
     if code == errno.EIO:

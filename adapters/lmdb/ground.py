@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import lmdb.verify
 
+from lading.adapters.lmdb.faults import translate_os
 from lading.domain.errors import LogDamaged, StoreUnavailable
 
 DATA_FILE = "data.mdb"
@@ -106,9 +107,7 @@ def prepare_folder(folder: Path, *, create: bool) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(
-            f"the folder {folder} cannot be made: {error.strerror}", hint="check the path and its owner"
-        ) from error
+        raise translate_os(error, folder) from error
 
 
 def read_meta(data: Path) -> Meta | None:
@@ -130,7 +129,7 @@ def read_meta(data: Path) -> Meta | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreUnavailable(f"{data} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+        raise translate_os(error, data) from error
     _check_version(data, second)
     metas = [Meta(page_size, *_LAST.unpack_from(page, _LAST_OFFSET)) for page in (first, second)]
     return max(metas, key=lambda meta: meta.last_transaction)

@@ -15,10 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lading.adapters.lmdb.faults import translate_os
 from lading.domain.errors import StoreUnavailable
 
 OPEN_LOCK = "open.lock"
 USERS_LOCK = "users.lock"
+LMDB_LOCK = "lock.mdb"
+LINE_BYTES = 256
+READER_BYTES = 64  # of LMDB's lock file for each reader, and two of them more for its head
 OPEN_WAIT_S = 30.0
 _RETRY_S = 0.01
 
@@ -27,9 +31,7 @@ def _open(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreUnavailable(
-            f"{path} cannot be opened: {error.strerror}", hint="check the folder's owner and mode"
-        ) from error
+        raise translate_os(error, path) from error
 
 
 @contextmanager
@@ -70,32 +72,68 @@ def whereabouts() -> str:
 
 
 class Presence:
-    """This process's mark on an environment that it has open; call within `opening`.
+    """This process's mark on an environment that it has open; made within `opening`.
+
+    `alone` tells whether nobody else had one.
 
     Raises:
-        StoreUnavailable: it is in use from another container, machine or C library.
+        StoreUnavailable: the environment is in use from another container, machine or C library.
     """
 
     def __init__(self, folder: Path, here: str | None = None) -> None:
-        here = here or whereabouts()
-        self._descriptor = _open(folder / USERS_LOCK)
+        path = folder / USERS_LOCK
+        self._descriptor = _open(path)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.alone = False
-            there = os.pread(self._descriptor, 1024, 0).decode(errors="replace").strip()
-            if there != here:
-                os.close(self._descriptor)
-                raise StoreUnavailable(
-                    f"{folder} is in use from elsewhere ({there}; this process: {here})",
-                    hint="share it only between processes of one container, or stop the others first",
-                ) from None
-        else:
-            self.alone = True
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, here.encode(), 0)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            self.alone = self._is_alone()
+            self._compare(folder, here or whereabouts())
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        except OSError as error:
+            self.leave()
+            raise translate_os(error, path) from error
+        except BaseException:
+            self.leave()
+            raise
 
     def leave(self) -> None:
         """Take the mark away."""
         os.close(self._descriptor)
+
+    def _is_alone(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _compare(self, folder: Path, here: str) -> None:
+        line = here.encode().ljust(LINE_BYTES)
+        there = os.pread(self._descriptor, LINE_BYTES, 0)
+        if there == line:
+            return
+        if self.alone:
+            os.pwrite(self._descriptor, line, 0)  # of one length, so that it needs no room but the first time
+            return
+        raise StoreUnavailable(
+            f"{folder} is in use from elsewhere ({there.decode(errors='replace').strip()}; this process: {here})",
+            hint="share it only between processes of one container, or stop the others first",
+        )
+
+
+def allocate_reader_table(folder: Path, readers: int) -> None:
+    """Give LMDB's lock file its room on the disk, before LMDB maps it; only while nobody in this process has it open.
+
+    LMDB makes it sparse, and touching a page of it that a full disk has no room for ends the process with SIGBUS.
+
+    Raises:
+        DiskFull: there is no room for it.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    path = folder / LMDB_LOCK
+    descriptor = _open(path)
+    try:
+        os.posix_fallocate(descriptor, 0, max(os.fstat(descriptor).st_size, READER_BYTES * (readers + 2)))
+    except OSError as error:
+        raise translate_os(error, path) from error
+    finally:
+        os.close(descriptor)

@@ -12,9 +12,11 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import lmdb
 from lading.adapters.lmdb import ground
-from lading.adapters.lmdb.environment import Environment, Settings
-from lading.adapters.lmdb.locks import Presence, opening
+from lading.adapters.lmdb.environment import FILE_MODE, LMDB_MAJOR, Environment, Settings
+from lading.adapters.lmdb.faults import translate, translate_os
+from lading.adapters.lmdb.locks import Presence, allocate_reader_table, opening
 from lading.domain.errors import StoreUnavailable
 
 Identity = tuple[int, int]
@@ -109,7 +111,7 @@ def _identity(folder: Path) -> Identity | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreUnavailable(f"{folder} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+        raise translate_os(error, folder) from error
     return found.st_dev, found.st_ino
 
 
@@ -129,24 +131,42 @@ def _close_inherited(folder: Path, identity: Identity | None) -> None:
 
 def _open_new(folder: Path, settings: Settings) -> _Held:
     with opening(folder):
-        is_new = _identity(folder) is None
         presence = Presence(folder)
         try:
+            if _identity(folder) is None:
+                _make(folder, settings.map_size)
             ground.check_length(folder)
+            if presence.alone:
+                allocate_reader_table(folder, settings.readers)
             environment = Environment(folder, settings)
         except BaseException:
             presence.leave()
             raise
-        if is_new:
-            _flush_folders(folder)
     return _Held(environment, presence)
 
 
-def _flush_folders(folder: Path) -> None:
-    """Make a new environment's name durable: without it, flushed pages could not be found after a power cut."""
-    for place in (folder, folder.parent):
-        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _make(folder: Path, map_size: int) -> None:
+    """Make an empty data file, whole or not at all, and its name durable; within `opening`."""
+    draft = folder / "data.new"
+    try:
+        draft.unlink(missing_ok=True)
+        lmdb.Environment(
+            os.fspath(draft), map_size, subdir=False, mode=FILE_MODE, lock=False, lib_version=LMDB_MAJOR
+        ).close()
+        _flush(draft)
+        draft.rename(folder / ground.DATA_FILE)
+        _flush(folder)
+        _flush(folder.parent)
+    except lmdb.Error as error:
+        draft.unlink(missing_ok=True)
+        raise translate(error, folder) from error
+    except OSError as error:
+        raise translate_os(error, folder) from error
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -171,7 +171,8 @@ class TestAgreement:
             agree(history, logs, page, after)
 
     @pytest.mark.long
-    @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @pytest.mark.timeout(900)
+    @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(history=histories, page=st.integers(1, 7), after=st.integers(0, 20))
     def test_every_log_gives_the_same_answers_and_the_same_events_at_length(
         self, postgres, history, page, after

@@ -219,8 +219,13 @@ def _stored(count: int) -> list[StoredEvent]:
 
 
 def _entries(count: int) -> list[history.Entry]:
-    requests = history.requests(-(-count // 5))
+    """Return `count` events of downloads that come after all those that were made before."""
+    downloads = -(-count // 5)
+    requests = history.requests(downloads, first=next(_numbers) * downloads)
     return [entry for request in requests for entry in request][:count]
+
+
+_numbers = itertools.count()
 
 
 async def _produce(log: LMDBLog) -> float:

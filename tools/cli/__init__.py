@@ -6,11 +6,13 @@
     trouble                       errors as people and programs read them, and exit codes
     answers, tables, units        what goes to stdout, and how figures are written
     homes, work, interruption     opening a home to look or to work, and leaving it in good order
-    asking, lists                 requests out of options and out of lists
+    asking, lists, adding         requests out of options and out of lists, queued
     watching, display, sentences  downloads under way: followed, shown, told
+    endings, rows                 downloads that have ended, and downloads in a table
     control                       what the control verbs share
+    checking, diagnosis           what `verify` and `doctor` look at
 
-Data goes to stdout, progress and errors go to stderr; with `--json` each line is one JSON object. Exit codes are 0 done,
+Data goes to stdout, progress and errors go to stderr; with `--json` each line is one JSON object. Exit codes: 0 done,
 1 some download failed, 2 usage, 3 store unavailable, locked or newer, 4 integrity violation, 130 interrupted. What is
 heavy (an event loop, a network client, a store) is imported where it is used: `lading --version` should feel instant.
 """

@@ -38,10 +38,13 @@ _OPTIONS = (
         help="What proves that a half file is still the same one. [default: strict]",
     ),
     click.option("--allow-unsized", is_flag=True, help="Accept a body whose end nothing vouches for."),
-    click.option("--key", metavar="TEXT", help="Your name for this download: asking again gives the same; for one URL."),
+    click.option(
+        "--key", metavar="TEXT", help="Your name for this download: asking again gives the same; for one URL."
+    ),
     click.option("--show-query", multiple=True, metavar="NAME", help="A query parameter whose name the log may show."),
     click.option("--secret-path", is_flag=True, help="The path of the URL holds a token: keep it in the vault."),
 )
+_ANY = "http://localhost/"
 _OF_ONE = {"path": "-o", "digest": "--digest", "mirrors": "--mirror", "key": "--key"}
 
 
@@ -56,7 +59,7 @@ class Asked:
     """The options of one call, which every URL of it shares.
 
     Raises:
-        UsageError: an option names one file and there may be several.
+        UsageError: an option cannot be meant, or names one file and there may be several.
     """
 
     def __init__(self, options: dict[str, Any], *, several: bool) -> None:
@@ -67,6 +70,7 @@ class Asked:
                 if options[name]:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
         self._options = {**options, "headers": _headers(options["headers"])}
+        self.request(_ANY)
 
     def request(self, url: str) -> Request:
         """Return the request for a URL.

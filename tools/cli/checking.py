@@ -1,4 +1,4 @@
-"""Whether what is stored is what was stored: the log, the views against a fresh fold, the files against their digests."""
+"""Whether what is stored is what was stored: log, views against a fresh fold, files against their digests."""
 
 from __future__ import annotations
 

@@ -58,13 +58,11 @@ def _programs() -> Iterator[Found]:
 
 
 def _machine() -> Iterator[Found]:
-    import psutil
-
     system = platform.system()
     unsupported = "" if system == "Linux" else "Linux is what is tested"
     yield Found("platform", "warn" if unsupported else "ok", platform.platform(), unsupported)
     yield Found("processors", "ok", str(os.cpu_count() or "unknown"))
-    yield Found("memory", "ok", units.size(psutil.virtual_memory().total))
+    yield Found("memory", "ok", units.size(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = soft != resource.RLIM_INFINITY and soft < LEAST_FILES
     hint = f"`ulimit -n {LEAST_FILES}` before many downloads at once" if few else ""

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from lading.domain import estimate
 from lading.domain import events as e
@@ -51,7 +51,7 @@ class Display(Protocol):
         """Make room for lines that somebody else prints."""
         ...
 
-    def __enter__(self) -> Display: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
@@ -87,7 +87,7 @@ class Silence:
 
     interval_s = math.inf
 
-    def __enter__(self) -> Silence:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,7 +127,11 @@ class Lines(Silence):
         for row in rows:
             if row["state"] == "active" and now_s - self._said_s.setdefault(row["id"], now_s) >= EVERY_S:
                 self._said_s[row["id"]] = now_s
-                share, of, rate = units.percent(row["percent"]), _of(row["received"], row["total"]), units.rate(row["rate"])
+                share, of, rate = (
+                    units.percent(row["percent"]),
+                    _of(row["received"], row["total"]),
+                    units.rate(row["rate"]),
+                )
                 left = f", {_left(row['eta'])}" if row["eta"] is not None else ""
                 self._print(f"{_row_name(row)}: {share}, {of}, {rate}{left}")
 
@@ -150,7 +154,7 @@ class Bars(Silence):
             console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
         )
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> Self:
         self._live.start()
         return self
 

@@ -47,6 +47,8 @@ def verb(**settings: Any) -> Callable[[Callable[..., int | None]], click.Command
     """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
-        return click.command(**settings)(json_option(click.make_pass_decorator(Frame, ensure=True)(function)))
+        framed = click.make_pass_decorator(Frame, ensure=True)(function)
+        command: click.Command = click.command(**settings)(json_option(framed))
+        return command
 
     return decorate

@@ -30,7 +30,7 @@ def open_list(name: str) -> BinaryIO:
     from lading.domain.errors import UsageError
 
     if name == "-":
-        return open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115 # the caller closes it
+        return open(0, "rb", buffering=0, closefd=False)
     try:
         return Path(name).open("rb", buffering=0)
     except OSError as error:

@@ -83,14 +83,18 @@ def _say_version(context: click.Context, _: click.Parameter, value: bool) -> Non
         context.exit()
 
 
-@click.group(cls=_Verbs, name="lading", subcommand_metavar="VERB ...", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs, name="lading", subcommand_metavar="VERB ...", context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.option(
     "--home",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="The folder of log, views, vault and settings. [default: LADING_HOME, else the platform's state folder]",
 )
-@click.option("--log", metavar="URL", envvar="LADING_LOG", help="The log. [env: LADING_LOG; default: lmdb: in the home]")
+@click.option(
+    "--log", metavar="URL", envvar="LADING_LOG", help="The log. [env: LADING_LOG; default: lmdb: in the home]"
+)
 @json_option
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Say which.")
 @click.pass_context
@@ -111,14 +115,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         from click.shell_completion import shell_complete
 
         return shell_complete(program, {}, "lading", COMPLETE, os.environ[COMPLETE])
-    warnings.filterwarnings("ignore", module="lading")
     frame = Frame()
     try:
-        code = _invoke(given, frame)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lading")  # `doctor` says these things
+            code = _invoke(given, frame)
         sys.stdout.flush()
     except BrokenPipeError:
         return _hush()
-    except (Exception, KeyboardInterrupt, click.exceptions.Exit) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 # the outermost place: whatever it is, it is told
         return trouble.report(error, as_json=frame.json or "--json" in given, given=given)
     return code
 

@@ -53,7 +53,9 @@ def explain(error: BaseException) -> Trouble:
             return Trouble("a verb is missing", "`lading --help` lists them", "UsageError", USAGE)
         case click.ClickException():
             path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "lading"
-            return Trouble(_lowered(error.format_message()), f"`{path} --help` shows what it takes", "UsageError", USAGE)
+            return Trouble(
+                _lowered(error.format_message()), f"`{path} --help` shows what it takes", "UsageError", USAGE
+            )
         case KeyboardInterrupt() | click.Abort():
             return Trouble("interrupted", "", "Interrupted", INTERRUPTED)
         case OSError() if error.filename is None and error.strerror:
@@ -86,7 +88,7 @@ def _lowered(message: str) -> str:
 
 
 def _first(error: BaseException) -> BaseException:
-    """Return the error of a group that matters most: one that is not Lading's own, else the one with the highest code."""
+    """Return the error of a group that matters most: one that is not Lading's own, else that of the highest code."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     return max(_leaves(error), key=lambda leaf: getattr(leaf, "exit_code", 1_000))

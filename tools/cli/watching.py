@@ -28,7 +28,6 @@ from lading.tools.cli.display import Display, Rows
 
 REMEMBERED = 4096
 WAITING_SHOWN = 20
-DRAIN_POLL_S = 0.02
 _SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
 
 Ended = Callable[[Download, str], None]
@@ -58,6 +57,7 @@ class Watch:
         self._ended = ended
         self._after = after
         self._forever = forever
+        self._last = math.inf
         self._all = own is None
         self._states: OrderedDict[UUID, Download] = OrderedDict()
         self._done_bytes = 0
@@ -83,7 +83,7 @@ class Watch:
                 if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
                     await self._take(engine, fact)
                 self._after = fact.position
-                if not self._all and not self._states:
+                if self._after >= self._last or not (self._all or self._states):
                     return
 
     async def _take(self, engine: Engine, fact: Fact) -> None:
@@ -116,10 +116,9 @@ class Watch:
     async def _until_idle(self, engine: Engine, scope: trio.CancelScope) -> None:
         """End the following once nothing is left to do and everything that led there has been told."""
         await engine.wait_idle()
-        head = await trio.to_thread.run_sync(engine.reading.log.head)
-        while self._after < head:
-            await trio.sleep(DRAIN_POLL_S)
-        scope.cancel()
+        self._last = await trio.to_thread.run_sync(engine.reading.log.head)
+        if self._after >= self._last:
+            scope.cancel()
 
     # -- figures ---------------------------------------------------------------------------------------------------
 
@@ -149,10 +148,10 @@ class Watch:
         live = {row["id"]: row for row in rows}
         states = [(d, live.get(str(d.id))) for d in self._states.values()]
         received = self._done_bytes + sum(row["received"] if row else d.received for d, row in states)
-        totals = [row["total"] if row else d.total for d, row in states]
-        total = None if None in totals else self._done_bytes + sum(totals)
-        waiting = sum(d.state in {State.WAITING, State.PAUSED} for d, _ in states)
-        active = sum(row is not None and row["state"] == "active" for _, row in states)
+        totals: list[int | None] = [row["total"] if row else d.total for d, row in states]
+        total = None if None in totals else self._done_bytes + sum(known for known in totals if known is not None)
+        waiting = sum(1 for d, _ in states if d.state in {State.WAITING, State.PAUSED})
+        active = sum(1 for _, row in states if row is not None and row["state"] == "active")
         return Overall(
             active=active,
             queued=len(states) - active - waiting,

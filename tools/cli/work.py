@@ -50,21 +50,20 @@ async def _follow(engine: Engine, watch: Watch, home: Path) -> bool:
     if engine.role != "client":
         await watch.follow(engine)
         return False
-    vacant = False
-
-    async def look(scope: trio.CancelScope) -> None:
-        nonlocal vacant
-        while not await trio.to_thread.run_sync(homes.is_vacant, home):
-            await trio.sleep(VACANCY_LOOK_S)
-        vacant = True
-        scope.cancel()
-
+    done = False
     async with open_plain_nursery() as nursery:
-        nursery.start_soon(look, nursery.cancel_scope)
+        nursery.start_soon(_wait_vacant, home, nursery.cancel_scope)
         await watch.follow(engine)
+        done = True
         nursery.cancel_scope.cancel()
-        return False
-    return vacant
+    return not done
+
+
+async def _wait_vacant(home: Path, scope: trio.CancelScope) -> None:
+    """Wait until no engine owns the home, and then cancel."""
+    while not await trio.to_thread.run_sync(homes.is_vacant, home):  # noqa: ASYNC110 # it happens in another process
+        await trio.sleep(VACANCY_LOOK_S)
+    scope.cancel()
 
 
 def say_interrupted(frame: Frame) -> int:

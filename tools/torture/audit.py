@@ -29,7 +29,7 @@ from lading.domain.facts import Fact
 from lading.domain.ports import Recorded
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
 from lading.projections import progress
-from lading.tools.torture.steps import BESIDE, FINAL, PART, thing_of
+from lading.tools.torture.steps import FINAL, PART, thing_of
 from lading.views import ROWS, Views
 
 OF_DOWNLOADS = frozenset(kind for row in TRANSITIONS.values() for kind in row)
@@ -178,8 +178,8 @@ class Audit:
         for piece in pieces:
             data = _read(self.place(download.part), piece.start, piece.size)
             if digests.of(data) != piece.digest:
-                part = self.place(download.part).name
-                yield f"the log vouches for bytes {piece.start} to {piece.end} of {part}; the disk has {len(data)} others"
+                claim = f"the log vouches for bytes {piece.start} to {piece.end} of {self.place(download.part).name}"
+                yield f"{claim}; the disk has {len(data)} others"
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file; remembered for as long as it stays the same file."""
@@ -203,13 +203,11 @@ def recovered(before: Look, after: Look, audit: Audit) -> Iterator[str]:
         yield f"{len(interrupted)} downloads were under way, and no Recovered tells of them"
     for event in told:
         ended = {d.id for d in after.downloads if d.state is State.COMPLETED}
-        if event.interrupted != len(interrupted):
-            yield f"Recovered tells of {event.interrupted} interrupted downloads; it was {len(interrupted)}"
-        if event.published != sum(d.id in ended for d in interrupted):
-            yield f"Recovered tells of {event.published} published files; it was {sum(d.id in ended for d in interrupted)}"
+        published = sum(d.id in ended for d in interrupted)
         vouched = sum(d.received for d in interrupted if d.id not in ended and d.state not in _GIVEN_UP)
-        if event.bytes_vouched != vouched:
-            yield f"Recovered tells of {event.bytes_vouched} vouched bytes; it was {vouched}"
+        found, was = (event.interrupted, event.published, event.bytes_vouched), (len(interrupted), published, vouched)
+        if found != was:
+            yield f"Recovered tells of {found} interrupted, published and bytes vouched for; it was {was}"
     for download in after.downloads:
         if download.state is State.COMPLETED and audit.place(download.part).exists():
             yield f"{download.path} is completed, and its part is still there after the recovery"

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import attrs
 
-from lading.domain.states import ENDED, State
+from lading.domain.states import State
 from lading.tools.origin import OriginProcess
 from lading.tools.torture import victim
 from lading.tools.torture.audit import Acknowledged, Audit, recovered
@@ -32,13 +32,18 @@ STAYS = frozenset({"home.json", "engine.lock", "log", "vault", "views"})
 
 @attrs.frozen
 class Delay:
-    """A moment of no step: so many seconds after the engine has begun to work (or to open its home, when `early`)."""
+    """A moment of no step: so many seconds after the engine began to work, or, when `early`, to open its home."""
 
     seconds: float
     early: bool = False
 
     def __str__(self) -> str:
-        return f"{self.seconds:.3f} s after {'its start' if self.early else 'its recovery'}"
+        return f"{self.seconds:.3f} s into {'recovery' if self.early else 'work'}"
+
+    @classmethod
+    def parse(cls, text: str) -> Delay:
+        """Read back what `str` gives."""
+        return cls(float(text.split(maxsplit=1)[0]), early=text.endswith("recovery"))
 
 
 Blow = Step | Delay
@@ -93,17 +98,21 @@ class Life:
         """
         for batch, blow in enumerate(blows):
             self._load(batch)
-            self._engine(Plan(**self._plan(), batch=batch, share=self._share_of(batch), kill=_step(blow)), blow)
-        self._engine(Plan(**self._plan(), batch=len(blows), share=0.0, last=True), None)
+            self._engine(self._plan(batch, self._share_of(batch), kill=_step(blow)), blow)
+        self._engine(self._plan(len(blows), 0.0, last=True), None)
         self._hold("the end", self._ended())
 
-    def _plan(self) -> dict[str, str]:
-        return {
-            "home": os.fspath(self.home),
-            "downloads": os.fspath(self.downloads),
-            "root": self._origin.root,
-            "seed": self._seed,
-        }
+    def _plan(self, batch: int, share: float, *, kill: str = "", last: bool = False) -> Plan:
+        return Plan(
+            home=os.fspath(self.home),
+            downloads=os.fspath(self.downloads),
+            root=self._origin.root,
+            seed=self._seed,
+            batch=batch,
+            share=share,
+            kill=kill,
+            last=last,
+        )
 
     def _share_of(self, batch: int) -> float:
         return self._share if batch == 0 else self._share * SHARE_LATER
@@ -132,8 +141,6 @@ class Life:
             timers = [threading.Timer(victim.LONGEST_S + GRACE_S, process.send_signal, [signal.SIGABRT])]
             try:
                 timers[0].start()
-                if isinstance(blow, Delay) and blow.early:
-                    timers.append(_after(blow.seconds, process))
                 self._hear(engine, process, timers)
                 code = process.wait()
             finally:
@@ -150,11 +157,12 @@ class Life:
         for line in process.stdout:
             told = json.loads(line)
             match told.pop("is"):
+                case victim.STARTED:
+                    timers += _timed(engine.blow, process, early=True)
                 case victim.RECOVERED:
                     engine.recovered = _counts(told["counts"])
                     self._look_at_recovery()
-                    if isinstance(engine.blow, Delay) and not engine.blow.early:
-                        timers.append(_after(engine.blow.seconds, process))
+                    timers += _timed(engine.blow, process, early=False)
                     _go(process)
                 case victim.ASKED:
                     for name in told["names"]:
@@ -178,34 +186,29 @@ class Life:
 
     def _ended(self) -> Iterator[str]:
         """Yield what has not come out as it should, now that an engine was left to finish."""
-        files = {self._audit.place(d.path) for d in self._audit.last.downloads if d.state is State.COMPLETED}
+        audit = self._audit
         rests: set[Path] = set()
-        for download in self._audit.last.downloads:
+        for download in audit.last.downloads:
             name = download.order.url.rpartition("/")[2]
             item, asked = self._items[name], self._asked.get(name, set())
             allowed = {item.ends} | {_OUTCOMES[verb] for verb in asked if verb in _OUTCOMES}
             if item.verb == "rest" and "pause" in asked:
-                allowed.add("paused")
+                allowed.add(State.PAUSED)
             if download.state not in allowed:
                 yield f"{name} ended {download.state}, not {' or '.join(sorted(allowed))}: {download.message}"
             if download.state is State.COMPLETED and download.digest not in item.digests:
                 yield f"{name} is completed with {download.digest}, which the origin never served"
-            if download.state not in ENDED - {State.FAILED} and download.part is not None:
-                rests.add(self._audit.place(download.part))
             if download.litter:
                 yield f"{name} was given up, and its files were not swept"
-        submitted = {name for name, asked in self._asked.items() if "submit" in asked}
-        lost = submitted - {d.order.url.rpartition("/")[2] for d in self._audit.last.downloads}
-        yield from self._strays(rests, files, lost)
+            if download.state in {State.PAUSED, State.FAILED} and download.part is not None:
+                rests.add(audit.place(download.part))
+        yield from (f"{path.name} is left behind" for path in audit.files(BESIDE, PART) if path not in rests)
+        yield from (f"{name} is left behind in the home" for name in sorted(self._strays()))
 
-    def _strays(self, rests: set[Path], files: set[Path], lost: set[str]) -> Iterator[str]:
-        acknowledged = {ack.id for ack in self._acknowledged}
-        if missing := acknowledged - self._audit.last.versions.keys():
-            yield f"{len(missing)} acknowledged downloads are lost"
-        yield from (f"{path.name} is left behind" for path in self._audit.files(BESIDE, PART) if path not in rests)
-        for path in self.home.iterdir():
-            if path.name not in STAYS and not path.name.startswith("views-"):
-                yield f"{path.name} is left behind in the home"
+    def _strays(self) -> set[str]:
+        return (
+            {path.name for path in self.home.iterdir()} - STAYS - {f"views-{(self.home / 'views').read_text().strip()}"}
+        )
 
     def _hold(self, when: str, violations: Iterator[str] | list[str]) -> None:
         found = list(violations)
@@ -217,7 +220,7 @@ class Life:
         return self._errors.read_text(errors="replace")[-3000:].strip()
 
 
-_OUTCOMES = {"cancel": "cancelled", "remove": "removed"}
+_OUTCOMES = {"cancel": State.CANCELLED, "remove": State.REMOVED}
 
 
 def _step(blow: Blow | None) -> str:
@@ -228,10 +231,13 @@ def _counts(told: list[tuple[str, str, int]]) -> Counter[Kind]:
     return Counter({(action, thing): count for action, thing, count in told})
 
 
-def _after(seconds: float, process: subprocess.Popen[bytes]) -> threading.Timer:
-    timer = threading.Timer(seconds, process.kill)
+def _timed(blow: Blow | None, process: subprocess.Popen[bytes], *, early: bool) -> list[threading.Timer]:
+    """Return the timer, running, of a blow that is to fall so long after this moment; none for another blow."""
+    if not isinstance(blow, Delay) or blow.early is not early:
+        return []
+    timer = threading.Timer(blow.seconds, process.kill)
     timer.start()
-    return timer
+    return [timer]
 
 
 def _go(process: subprocess.Popen[bytes]) -> None:

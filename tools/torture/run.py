@@ -1,17 +1,17 @@
 """The torture as a whole: which steps there are, lives in which engines die at them, and the toll of it all.
 
 A first life without a blow records the steps that an engine takes: of which kinds, and how many of each. From then on
-each life has a plan of blows, which follows from seed and number: the first blow falls at a step of a kind and moment at
-which fewest have died so far; the ones after it fall on engines that recover, at steps that recoveries were seen to
-take, or at a random time. The same seed gives the same plan as long as the machine gives the same counts; a violation
-tells the blows themselves, by which it is repeated (`blows`) more surely than by the seed.
+each life has a plan of blows, which follows from the seed and the number of the life. The first blow falls at a step of
+a kind and a moment at which too few have died so far; those after it fall on engines that recover, at steps that such
+engines were seen to take, or at a random time. The same seed gives the same plan as long as the machine gives the same
+counts; what was found broken tells the blows themselves, by which it is repeated more surely than by the seed.
 """
 
 from __future__ import annotations
 
 import random
+import shlex
 import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,17 +19,34 @@ from pathlib import Path
 
 import attrs
 
+from lading.domain.errors import UsageError
 from lading.tools.origin import OriginProcess
 from lading.tools.torture.life import Blow, Delay, Life, Violation
-from lading.tools.torture.steps import Kind, Step, moments
+from lading.tools.torture.steps import MOMENTS, Kind, Step, moments
 
 BLOWS_A_LIFE = 3
-EARLY_S = 0.8
-LATE_S = 2.5
+EARLY_S = 0.15
+LATE_S = 1.5
 TIMED = "at a random time"
 
 Point = tuple[str, Kind]
 """A moment and a kind of step."""
+
+
+@attrs.frozen(kw_only=True)
+class Broken:
+    """A law that was broken: in which life of which seed, after which blows, and what did not hold."""
+
+    seed: str
+    life: int
+    blows: tuple[Blow | None, ...]
+    what: str
+
+    @property
+    def command(self) -> str:
+        """What leads the same life again."""
+        blows = "".join(f" --blow {shlex.quote(str(blow))}" for blow in self.blows if blow)
+        return f"lading torture --seed {shlex.quote(self.seed)} --life {self.life}{blows}"
 
 
 @attrs.define
@@ -41,7 +58,7 @@ class Toll:
         recovering: How many of them before they had recovered.
         lives: How many homes were led to their end.
         acknowledged: How many acknowledgements were held against the logs.
-        violations: What did not hold, each with what repeats it.
+        broken: What did not hold.
         seconds: How long it took.
     """
 
@@ -49,7 +66,7 @@ class Toll:
     recovering: int = 0
     lives: int = 0
     acknowledged: int = 0
-    violations: list[str] = attrs.field(factory=list)
+    broken: list[Broken] = attrs.field(factory=list)
     seconds: float = 0.0
 
     @property
@@ -78,17 +95,18 @@ class Torture:
         self._share = share
         self._say = say
         self._seen: Counter[Kind] = Counter()
+        self._seen_later: Counter[Kind] = Counter()
         self._seen_recovering: Counter[Kind] = Counter()
         self._struck: Counter[Point] = Counter()
         self.toll = Toll()
 
-    def run(self, *, kills: int, seconds: float | None = None, violations: int = 1) -> Toll:
-        """Kill until `kills` engines are dead, `seconds` are over, or so many laws were seen broken."""
+    def run(self, *, kills: int, seconds: float | None = None) -> Toll:
+        """Kill until `kills` engines are dead, `seconds` are over, or a law is seen broken."""
         began_s = time.monotonic()
         with OriginProcess() as origin:
             self._live(0, [None], origin)
             number = 1
-            while self.toll.killed < kills and len(self.toll.violations) < violations:
+            while self.toll.killed < kills and not self.toll.broken:
                 if seconds is not None and time.monotonic() - began_s > seconds:
                     break
                 self._live(number, list(self._blows(number, kills - self.toll.killed)), origin)
@@ -96,10 +114,12 @@ class Torture:
         self.toll.seconds = time.monotonic() - began_s
         return self.toll
 
-    def repeat(self, number: int, blows: Sequence[Blow]) -> Toll:
-        """Lead one life again, by the blows that a violation told."""
+    def repeat(self, life: int, blows: Sequence[Blow]) -> Toll:
+        """Lead one life by these blows: again, as a violation told it, or for the sake of these very blows."""
+        began_s = time.monotonic()
         with OriginProcess() as origin:
-            self._live(number, list(blows), origin)
+            self._live(life, list(blows), origin)
+        self.toll.seconds = time.monotonic() - began_s
         return self.toll
 
     def _live(self, number: int, blows: list[Blow | None], origin: OriginProcess) -> None:
@@ -111,8 +131,7 @@ class Torture:
             verdict = "all is well"
         except Violation as violation:
             verdict = str(violation)
-            told = ", ".join(f"{str(blow)!r}" for blow in blows)
-            self.toll.violations.append(f"seed {self._seed!r}, life {number}, blows [{told}]\n{verdict}")
+            self.toll.broken.append(Broken(seed=self._seed, life=number, blows=tuple(blows), what=verdict))
         self._count(life)
         lived = " · ".join(f"{engine.blow}{'' if engine.killed else ' (not met)'}" for engine in life.engines[:-1])
         self._say(f"life {number}: {lived or 'no blow'}: {verdict} ({time.monotonic() - began_s:.1f} s)")
@@ -123,6 +142,7 @@ class Torture:
         self.toll.lives += 1
         self._seen |= life.engines[0].closed
         for engine in life.engines[1:]:
+            self._seen_later |= engine.closed
             self._seen_recovering |= engine.recovered
         for engine in life.engines:
             self.toll.acknowledged += engine.acknowledged
@@ -148,7 +168,7 @@ class Torture:
                 case 2:
                     yield self._at_step(chance, self._seen_recovering, 1.0)
                 case _:
-                    yield self._at_step(chance, self._seen, 0.2)
+                    yield self._at_step(chance, self._seen_later, 0.5)
 
     def _at_step(self, chance: random.Random, seen: Counter[Kind], share: float) -> Step:
         """Return a step, among the first `share` of those seen, at whose kind and moment too few have died.
@@ -163,14 +183,14 @@ class Torture:
         return Step(moment, *kind, chance.choice((1, last, chance.randint(1, last))))
 
 
-def torture(
-    *, seed: str, kills: int, seconds: float | None = None, keep: bool = False, say: Callable[[str], None] = print
-) -> Toll:
-    """Torture in a folder of its own, which stays when it is to be kept or holds evidence."""
-    folder = Path(tempfile.mkdtemp(prefix="lading-torture-"))
-    toll = Torture(seed, folder, keep=keep, say=say).run(kills=kills, seconds=seconds)
-    if keep or toll.violations:
-        say(f"homes and files are in {folder}")
-    else:
-        shutil.rmtree(folder)
-    return toll
+def read_blow(text: str) -> Blow:
+    """Read back what `str` gives of a blow.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return Step.parse(text) if text.split(maxsplit=1)[0] in MOMENTS else Delay.parse(text)
+    except (ValueError, IndexError):
+        hint = "such as 'after link final 1', 'midway pwrite part 3', '0.250 s into work' or '0.050 s into recovery'"
+        raise UsageError(f"no blow: {text!r}", hint=hint) from None

@@ -1,9 +1,9 @@
 """The steps that an engine takes on the disk, by name, and the axe that kills it at one of them.
 
 A step is an action on a thing, and the how manieth of its kind: `fdatasync part 3`. `Axe` lays itself around the
-functions of `os` that change files, and around the commits of LMDB; it does so in its own process only, counts, and ends
-the process by SIGKILL just `before`, `midway` in (a write of which half is done) or just `after` the step that it was
-told. Install it before anything imports what it wraps by name.
+functions of `os` that change files, and around the commits of LMDB. It does so in its own process only, counts, and
+ends the process by SIGKILL just `before`, `midway` in (a write of which half is done) or just `after` the step that it
+was told. Install it before anything imports what it wraps by name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-BEFORE, MIDWAY, AFTER = "before", "midway", "after"
+BEFORE, MIDWAY, AFTER = MOMENTS = ("before", "midway", "after")
 PART, BESIDE, FOLDER, FINAL = "part", "beside", "folder", "final"
 
 _IN_HOME = (("views-", "views"), ("views", "pointer"), ("home.json", "marker"), ("engine.lock", "lock"))
@@ -50,7 +50,7 @@ class Step:
 
 def moments(kind: Kind) -> tuple[str, ...]:
     """Return the moments at which a step of this kind can kill."""
-    return (BEFORE, MIDWAY, AFTER) if kind[0] == "pwrite" else (BEFORE, AFTER)
+    return MOMENTS if kind[0] == "pwrite" else (BEFORE, AFTER)
 
 
 def thing_of(path: str, home: str, downloads: str) -> str | None:

@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from lading.domain.download import Download
     from lading.engine import Engine
 
-LONGEST_S = 20.0
+LONGEST_S = 40.0
 RETRIES = 100
 CONCURRENCY = 10
+POLL_S = 0.02
+STALL_S = 10.0
 CHECKPOINT_BYTES = 128 << 10
 CELL_BYTES = 256 << 10
 BACKOFF_S = 0.2
-RECOVERED, OPEN, ASKED, ACKNOWLEDGED, IDLE, CLOSED, STUCK = (
-    "recovered", "open", "asked", "acknowledged", "idle", "closed", "stuck",
+STARTED, RECOVERED, ASKED, ACKNOWLEDGED, CLOSED, STUCK = (
+    "started", "recovered", "asked", "acknowledged", "closed", "stuck",
 )  # fmt: skip
 """What a line can tell, under `is`."""
 
@@ -90,8 +92,8 @@ def _say(what: str, **more: Any) -> None:
     os.write(1, json.dumps({"is": what, **more}).encode() + b"\n")
 
 
-async def _live(plan: Plan, axe: Axe) -> None:
-    from lading.bootstrap import open_engine
+def _hold_after_recovery(axe: Axe) -> None:
+    """Have the engine say when it has recovered, and begin to work only when told."""
     from lading.scheduler import Scheduler
 
     original = Scheduler.run
@@ -102,9 +104,16 @@ async def _live(plan: Plan, axe: Axe) -> None:
         await original(scheduler, task_status=task_status)
 
     setattr(Scheduler, "run", run)  # noqa: B010 # mypy would not have a method assigned
-    settings = {"concurrency": CONCURRENCY, "retries": RETRIES, "poll_s": 0.02, "stall_timeout_s": 10.0}
-    async with open_engine(plan.home, downloads=plan.downloads, actor="victim", role="owner", **settings) as engine:
-        _say(OPEN)
+
+
+async def _live(plan: Plan, axe: Axe) -> None:
+    from lading.bootstrap import open_engine
+    from lading.settings import Settings
+
+    _hold_after_recovery(axe)
+    settings = Settings(concurrency=CONCURRENCY, retries=RETRIES, poll_s=POLL_S, stall_timeout_s=STALL_S)
+    _say(STARTED)
+    async with open_engine(plan.home, downloads=plan.downloads, role="owner", settings=settings) as engine:
         with trio.move_on_after(LONGEST_S) as limit:
             async with trio.open_nursery() as nursery:
                 for item in consignment(plan.seed, plan.batch, plan.share):
@@ -114,7 +123,6 @@ async def _live(plan: Plan, axe: Axe) -> None:
         if limit.cancelled_caught:
             _say(STUCK, listing=[f"{row['url']}: {row['state']}, {row['why']}" for row in await engine.listing()])
             return
-        _say(IDLE)
     _say(CLOSED, counts=_told(axe))
 
 

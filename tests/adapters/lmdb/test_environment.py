@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from lading.adapters.lmdb import LMDBLog, LMDBStore
 from lading.adapters.lmdb import environment as environment_module
+from lading.adapters.lmdb.registry import let_go, open_environment
 from lading.adapters.lmdb.verify import verify
 from lading.domain.errors import StoreUnavailable
 from lading.domain.ports import Conflict, Entry
@@ -320,9 +321,9 @@ def test_the_write_lock_of_a_killed_process_is_free_at_once(store: LMDBStore, tm
         assert look.get(b"k") == b"ours"
 
 
-def test_the_slots_of_killed_readers_are_freed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
+def test_the_slots_of_killed_readers_are_freed(tmp_path: Path, start: Any) -> None:
     """At the next opening, and when there are no slots left, so that they keep no old pages alive for ever."""
-    monkeypatch.setattr(environment_module, "READERS_MAX", 3)
+    keeper = open_environment(tmp_path / "store", environment_module.Settings(map_size=TINY, readers=3))
     store = LMDBStore(tmp_path / "store")
     holders = [start(HOLD.format(how="read"), tmp_path / "store") for _ in range(3)]
     for holder in holders:
@@ -336,6 +337,7 @@ def test_the_slots_of_killed_readers_are_freed(tmp_path: Path, monkeypatch: pyte
         own = [line.split()[0] for line in store.environment._lmdb.readers().splitlines()[1:]]
         assert own == [str(os.getpid())]
     store.close()
+    let_go(keeper)
 
 
 def test_opening_frees_the_slots_of_killed_readers(tmp_path: Path, start: Any) -> None:

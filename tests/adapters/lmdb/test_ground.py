@@ -77,7 +77,7 @@ def test_a_path_that_is_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     """A file lies in the way of its parent."""
     (tmp_path / "file").touch()
-    with pytest.raises(StoreUnavailable, match="cannot be made"):
+    with pytest.raises(StoreUnavailable, match="cannot be used: Not a directory"):
         LMDBLog(tmp_path / "file" / "log")
 
 

@@ -104,6 +104,19 @@ def test_a_topic_that_comes_later_is_delivered(recorder: LMDBApplicationRecorder
         assert found == [2]
 
 
+def test_no_commit_is_slept_through(recorder: LMDBApplicationRecorder) -> None:
+    """Three hundred times: an event that is committed while the follower goes to sleep is delivered, not the next one.
+
+    A number of the last transaction that is ahead of what readers see would lose a few of them.
+    """
+    with recorder.subscribe() as subscription:
+        for expected in range(1, 301):
+            thread, found = in_thread(lambda: next(subscription).id)
+            recorder.insert_events([event()])
+            thread.join(10)
+            assert found == [expected]
+
+
 def test_stopping_from_another_thread_ends_a_waiting_iteration(recorder: LMDBApplicationRecorder) -> None:
     """At once, although nothing was committed."""
     subscription = recorder.subscribe()

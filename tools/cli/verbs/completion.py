@@ -10,7 +10,7 @@ from lading.tools.cli.frame import Frame, verb
 @verb()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(frame: Frame, shell: str) -> None:
-    """Print the completion script of a shell.
+    r"""Print the completion script of a shell.
 
     \b
     bash   eval "$(lading completion bash)"

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.option("--state", type=click.Choice(DOWNLOAD_STATES), metavar="S", help="Only those in this state.")
 @click.option("--tag", metavar="T", help="Only those with this tag.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="So many at most.")
-@click.option("--total", is_flag=True, help="Instead, what has not ended taken together, and how many are in each state.")
+@click.option(
+    "--total", is_flag=True, help="Instead, what has not ended taken together, and how many are in each state."
+)
 def command(frame: Frame, state: str | None, tag: str | None, limit: int | None, *, total: bool) -> None:
     """List the downloads in the order in which they were asked for; removed ones only with --state removed."""
     from lading.tools.cli import rows, tables

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @verb()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up after so many seconds, with exit code 1.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up after so many seconds, with exit code 1."
+)
 def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
     """Wait until downloads have ended, and print the paths of their files.
 
