@@ -14,6 +14,8 @@ import attrs
 from lading.domain import faults, spans, validators
 from lading.domain.download import Download
 from lading.domain.faults import Cause
+from lading.domain.pieces import Piece
+from lading.domain.requests import Resume
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 
@@ -31,10 +33,14 @@ _SUFFIXES = {
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """What to ask for: the bytes from `start`, guarded by `if_range` when a strong validator is known."""
+    """What to ask for: the bytes from `start`, guarded by `if_range` when a strong validator is known.
+
+    With `proof`, the answer begins with a piece that we hold, and counts only if that has the same digest.
+    """
 
     start: int = 0
     if_range: str | None = None
+    proof: Piece | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -100,17 +106,19 @@ class Reject:
 Verdict = Receive | Afresh | Whole | Reject
 
 
-def plan(download: Download) -> Ask | None:
+def plan(download: Download, last: Piece | None = None) -> Ask | None:
     """Return what to ask for to go on from the durable prefix, or None when nothing proves that the rest would fit.
 
-    None means: give up what we hold, then ask for the whole.
+    None means: give up what we hold, then ask for the whole. `last` is the last piece of the prefix; under
+    `--resume lenient`, fetching it again and finding it equal is proof enough.
     """
     start = spans.prefix(download.durable)
     if start == 0:
         return Ask()
     if_range = download.validator.if_range if download.validator else None
     if if_range is None and download.order.digest is None:
-        return None
+        lenient = download.order.resume is Resume.LENIENT and last is not None and last.end == start
+        return Ask(start=last.start, proof=last) if lenient and last is not None else None
     return Ask(start=start, if_range=if_range)
 
 
@@ -194,7 +202,7 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
         return Afresh(reason="the resource has changed", validator=validator)
     if download.total is not None and download.total != total:
         return Afresh(reason="the size of the resource has changed", validator=validator)
-    if not _same(known, validator, download):
+    if ask.proof is None and not _same(known, validator, download):
         return Afresh(reason="the range does not say of which version it is", validator=validator)
     return Receive(
         offset=ask.start,

@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 import attrs
 import trio
 
-from lading.domain import checkpoints, names, replies, urls
+from lading.domain import checkpoints, digests, names, replies, urls
 from lading.domain import commands as c
 from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
+from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
 from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
+from lading.domain.requests import Resume
 from lading.live import Gauge
 from lading.placing import Place, Places
 from lading.services import Services
@@ -71,11 +73,13 @@ class Fetching:
         """
         work = self._work
         for _ in range(MOST_ROUNDS):
-            ask = replies.plan(work.download)
+            if work.held.tally.at and work.held.tally.at == work.download.total:
+                return
+            ask = replies.plan(work.download, await self._last_piece())
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
-            if ask.start == 0 and work.held.tally.at:
+            if ask.start == 0 and ask.proof is None and work.held.tally.at:
                 await work.held.start_over(None)
             call = attrs.evolve(calls[work.download.source], start=ask.start, if_range=ask.if_range)
             async with self._s.transport.exchange(call) as reply:
@@ -91,8 +95,27 @@ class Fetching:
                         await self._give_up_held(verdict)
                         return await self._receive(reply, receive)
                     case Receive():
-                        return await self._receive(reply, verdict)
+                        if ask.proof is None or await self._proves(reply, verdict.skip, ask.proof):
+                            return await self._receive(reply, _after(verdict, ask.proof))
+                        await work.start_over("the server sends other bytes than the last piece that we hold")
         raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
+
+    async def _last_piece(self) -> Piece | None:
+        if self._work.download.order.resume is not Resume.LENIENT:
+            return None
+        pieces = await self._work.pieces()
+        return pieces[-1] if pieces else None
+
+    async def _proves(self, reply: Reply, skip: int, piece: Piece) -> bool:
+        """Take in the piece that the body begins with, and tell whether it is the one that we hold."""
+        data = memoryview(bytearray(skip + piece.size))
+        filled = 0
+        while filled < len(data):
+            count = await reply.receive_into(data[filled:])
+            if not count:
+                return False
+            filled += count
+        return digests.of(data[skip:], piece.digest.partition(":")[0]) == piece.digest
 
     async def _give_up_held(self, verdict: Afresh) -> None:
         known, sent = self._work.download.validator, verdict.validator
@@ -182,3 +205,8 @@ class Fetching:
             ahead_s = arrived / limit - (self._s.clock.monotonic() - began_s)
             if ahead_s > 0:
                 await self._s.clock.sleep(ahead_s)
+
+
+def _after(receive: Receive, proof: Piece | None) -> Receive:
+    """Return what is left to receive after the body's first piece has served as proof."""
+    return receive if proof is None else attrs.evolve(receive, offset=proof.end, skip=0)

@@ -159,8 +159,7 @@ class Views:
             replaced = self._generations.current()
             built = self._build()
             if self._generations.current() == replaced:
-                self._generations.adopt(built.number)
-                self._install(built)
+                self._change_over(built)
             else:  # another process was faster
                 self._discard(built)
 
@@ -229,35 +228,53 @@ class Views:
             store = self._open_store(self._generations.folder(current))
         except (IntegrityError, StoreNewer):
             return None
+        at = None
+        try:
+            at = self._fit(store)
+        finally:
+            if at is None:
+                store.close()
+        return None if at is None else _Generation(current, store, at)
+
+    def _fit(self, store: Store) -> int | None:
+        """Return where a store stands that these views can go on with, else None."""
         try:
             with store.read() as reader:
                 at, event = _stand(reader)
                 ours = reader.get(FORMAT) == number(VIEWS_FORMAT) and reader.get(LOG) == self._log_id
         except IntegrityError:
-            ours = False
-        if ours and (at == 0 or self._event_at(at) == event):
-            return _Generation(current, store, at)
-        store.close()
-        return None
+            return None
+        return at if ours and (at == 0 or self._event_at(at) == event) else None
 
     def _event_at(self, position: int) -> bytes | None:
         found = self._facts(position - 1, 1)
         return found[0].id.bytes if found and found[0].position == position else None
 
     def _begin_anew(self) -> _Generation:
-        """Make an empty generation the current one."""
-        made = self._make()
-        self._generations.adopt(made.number)
-        return self._install(made)
+        return self._change_over(self._make())
 
     def _make(self) -> _Generation:
+        """Make an empty generation."""
         fresh = self._generations.begin()
-        store = self._open_store(self._generations.folder(fresh))
-        with store.write() as txn:
-            txn.put(FORMAT, number(VIEWS_FORMAT))
-            txn.put(LOG, self._log_id)
-            txn.put(POSITION, number(0))
-        return _Generation(fresh, store, 0)
+        made = _Generation(fresh, self._open_store(self._generations.folder(fresh)), 0)
+        try:
+            with made.store.write() as txn:
+                txn.put(FORMAT, number(VIEWS_FORMAT))
+                txn.put(LOG, self._log_id)
+                txn.put(POSITION, number(0))
+        except BaseException:
+            self._discard(made)
+            raise
+        return made
+
+    def _change_over(self, made: _Generation) -> _Generation:
+        """Make a generation the current one, for this program and for all others."""
+        try:
+            self._generations.adopt(made.number)
+        except BaseException:
+            self._discard(made)
+            raise
+        return self._install(made)
 
     def _discard(self, built: _Generation) -> None:
         built.store.close()

@@ -121,10 +121,7 @@ class Environment:
                 except lmdb.NotFoundError:
                     missing.append(name)
 
-        try:
-            self.write(find)
-        except CommitUnknown as unknown:
-            raise unknown.error from unknown
+        self.write(find)
         if missing:
             raise StoreUnavailable(
                 f"{self.folder} lacks the table {missing[0].decode()!r}",
@@ -188,6 +185,18 @@ class Environment:
     # Writing
 
     def write(self, work: Callable[[Transaction[bytes]], T]) -> T:
+        """Run `work` as `attempt` does, for a change that can be made again: an error leaves open whether it was made.
+
+        Raises:
+            DiskFull: no room; nothing was stored.
+            StoreUnavailable: the message says why.
+        """
+        try:
+            return self.attempt(work)
+        except CommitUnknown as unknown:
+            raise unknown.error from unknown
+
+    def attempt(self, work: Callable[[Transaction[bytes]], T]) -> T:
         """Run `work` in a write transaction and commit it, durable on return.
 
         When the map has to grow, `work` runs again from its start, in a new transaction.

@@ -37,7 +37,7 @@ def write_surely(
         StoreUnavailable: nothing was stored, or the message says that this is open.
     """
     try:
-        environment.write(work)
+        environment.attempt(work)
     except CommitUnknown as unknown:
         _settle(environment, landed, unknown)
 
@@ -49,7 +49,7 @@ def _settle(environment: Environment, landed: Callable[[Transaction[bytes]], boo
         txn.put(_SETTLED_KEY, txn.id().to_bytes(8, "big"), db=environment.tables[META])
 
     try:
-        environment.write(confirm)
+        environment.attempt(confirm)
     except CommitUnknown as again:
         raise StoreUnavailable(
             f"two commits failed, and whether the first took place is open: {again.error}",

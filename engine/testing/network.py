@@ -115,7 +115,7 @@ class MemoryNetwork:
         if served.etag is not None:
             headers["etag"] = served.etag
         total, start = len(served.data), call.start
-        guarded = call.if_range is None or call.if_range in {served.etag, MODIFIED}
+        guarded = call.if_range is None or call.if_range in {served.etag, headers["last-modified"]}
         if start == 0 or not served.ranges or not guarded:
             if served.sized:
                 headers["content-length"] = str(total)

@@ -45,7 +45,7 @@ def test_candidates_come_in_the_order_of_a_sort_without_the_hosts_that_are_full(
 @settings(deadline=None)
 @given(data=st.data())
 def test_what_waits_for_a_time_comes_when_it_is_due_the_longest_overdue_first(data, worlds, make):
-    """`due` gives those whose time has come, `next_due` the first time of all."""
+    """`due` gives those whose time has come, `next_due` the first time of all, or the first after a given one."""
     world = data.draw(worlds)
     waiting = [
         (download.not_before_ns, world.ages[download.id], Candidate(download.id, queue.host(download)))
@@ -58,6 +58,7 @@ def test_what_waits_for_a_time_comes_when_it_is_due_the_longest_overdue_first(da
         overdue = [candidate for at, _, candidate in sorted(waiting) if at <= now_ns]
         assert list(queue.due(reader, now_ns, limit)) == overdue[:limit]
         assert queue.next_due(reader) == min((at for at, _, _ in waiting), default=None)
+        assert queue.next_due(reader, now_ns) == min((at for at, _, _ in waiting if at > now_ns), default=None)
 
 
 @settings(deadline=None)

@@ -299,7 +299,9 @@ HOLD = """
 
 def test_the_write_lock_of_a_killed_process_is_free_at_once(store: LMDBStore, tmp_path: Path, start: Any) -> None:
     """SIGKILL in the middle of a write transaction: what it wrote is gone, and the next writer does not wait."""
-    holder = start(HOLD.format(how="write").replace('print("in"', 'held.put(b"k", b"theirs"); print("in"'), tmp_path / "store")
+    holder = start(
+        HOLD.format(how="write").replace('print("in"', 'held.put(b"k", b"theirs"); print("in"'), tmp_path / "store"
+    )
     assert holder.stdout.readline() == "in\n"
     done: list[float] = []
 

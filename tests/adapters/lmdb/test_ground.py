@@ -26,7 +26,9 @@ def _on(kind: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ground.check_file_system, "__defaults__", (lambda _: kind,))
 
 
-@pytest.mark.parametrize("kind", ["nfs4", "9p", "cifs", "smb3", "fuse.sshfs", "virtiofs", "ceph", "lustre", "never-heard-of"])
+@pytest.mark.parametrize(
+    "kind", ["nfs4", "9p", "cifs", "smb3", "fuse.sshfs", "virtiofs", "ceph", "lustre", "never-heard-of"]
+)
 @every_opener
 def test_a_foreign_file_system_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opener: Callable[..., Any], kind: str
@@ -223,7 +225,11 @@ def test_an_environment_that_nobody_uses_may_come_from_elsewhere(tmp_path: Path)
 
 def test_opening_waits_for_another_opener_only_so_long(tmp_path: Path) -> None:
     """Then it says that another process does not get on."""
-    with locks.opening(tmp_path), pytest.raises(StoreUnavailable, match="another process"), locks.opening(tmp_path, 0.02):
+    with (
+        locks.opening(tmp_path),
+        pytest.raises(StoreUnavailable, match="another process"),
+        locks.opening(tmp_path, 0.02),
+    ):
         pass
 
 

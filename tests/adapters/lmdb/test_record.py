@@ -37,7 +37,9 @@ def test_a_record_comes_back_as_it_went_in(
 
 
 @given(STREAMS, VERSIONS, st.binary(max_size=100), st.data())
-def test_no_bit_of_a_record_changes_unnoticed(stream: UUID | str, version: int, state: bytes, data: st.DataObject) -> None:
+def test_no_bit_of_a_record_changes_unnoticed(
+    stream: UUID | str, version: int, state: bytes, data: st.DataObject
+) -> None:
     """One bit turned over anywhere, and reading it names the position."""
     record = bytearray(encode(stream, version, 0, state))
     bit = data.draw(st.integers(0, len(record) * 8 - 1))

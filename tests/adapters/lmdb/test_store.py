@@ -70,7 +70,9 @@ def test_the_store_answers_as_a_dict_does(
 def _compare(reader: Any, model: dict[bytes, bytes], scans: list[tuple[bytes, bytes | None]]) -> None:
     for prefix, start in scans:
         for reverse in (False, True):
-            assert list(reader.scan(prefix, start=start, reverse=reverse)) == walk(model, prefix, start, reverse=reverse)
+            assert list(reader.scan(prefix, start=start, reverse=reverse)) == walk(
+                model, prefix, start, reverse=reverse
+            )
 
 
 def test_it_is_a_store(store: LMDBStore) -> None:

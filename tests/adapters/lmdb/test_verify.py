@@ -162,7 +162,9 @@ def test_a_damaged_page_ends_only_the_child(folder: Path) -> None:
     assert {finding.kind for finding in found} <= {"pages", "reader", "record", "index", "order", "topic"}
 
 
-def test_a_child_that_dies_of_a_signal_is_a_finding(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_child_that_dies_of_a_signal_is_a_finding(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Its last line is missing, and the finding names the signal."""
     killer = tmp_path / "python"
     killer.write_text(f"#!/bin/sh\nkill -{signal.SIGBUS.value} $$\n")
