@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import attrs
+
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.requests import Order

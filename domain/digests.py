@@ -9,6 +9,7 @@ import hashlib
 from typing import Protocol
 
 import attrs
+
 from lading.domain.errors import InvalidDigest
 
 DEFAULT = "sha256"

@@ -14,6 +14,7 @@ from typing import ClassVar
 from uuid import UUID
 
 import attrs
+
 from lading.domain.pieces import Piece
 from lading.domain.requests import Order
 from lading.domain.validators import Validator

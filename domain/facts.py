@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import attrs
+
 from lading.domain.events import Event
 
 

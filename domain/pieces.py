@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import attrs
+
 from lading.domain import spans
 
 SMALLEST_CELL = 4 * 1024 * 1024

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import attrs
+
 from lading.domain.replies import Head
 
 T = TypeVar("T")
@@ -243,7 +244,7 @@ class Disk(Protocol):
         ...
 
     def read(self, path: str, offset: int, count: int) -> bytes:
-        """Return up to `count` bytes from `offset` of the file at `path`, without a lock; empty when it is not there."""
+        """Return up to `count` bytes from `offset` of the file at `path`, without a lock; none when it is missing."""
         ...
 
     def unlink(self, path: str) -> int:

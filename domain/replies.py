@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import attrs
+
 from lading.domain import faults, spans, validators
 from lading.domain.download import Download
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
-from lading.domain.requests import Resume
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import attrs
+
 from lading.domain import urls
 from lading.domain.digests import Digest
 from lading.domain.errors import InvalidDestination, InvalidSetting, InvalidURL

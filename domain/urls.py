@@ -10,6 +10,7 @@ import re
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import attrs
+
 from lading.domain.errors import InvalidURL
 
 SCHEMES = ("http", "https")

@@ -136,7 +136,7 @@ class Attempt:
             transport=self._s.transport.name,
             tier=before.order.sources[source].tier,
             path=place.path,
-            part=before.part if reuse and before.part else place.part(before.attempt + 1),
+            part=before.part if reuse and before.part else place.part(work.id, before.attempt + 1),
             reuse=reuse,
         )
         await work.report(start)

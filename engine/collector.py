@@ -1,8 +1,8 @@
 """Rest for the garbage collector while a batch of the log is folded.
 
-A batch makes tens of thousands of small objects that hold no cycles and die with it. Python's cyclic collector would walk
-them again and again and find nothing: measured, a third of the time of a replay. It rests for one batch at a time, some
-tens of milliseconds, whichever threads are folding.
+A batch makes tens of thousands of small objects that hold no cycles and die with it. Python's cyclic collector would
+walk them again and again and find nothing: measured, a third of the time of a replay. It rests for one batch at a time,
+some tens of milliseconds, whichever threads are folding.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ reads views and never touches a file. Both have the same methods. All of them ma
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,13 +18,14 @@ import trio
 from lading.domain import commands as c
 from lading.domain import estimate, secrets
 from lading.domain import events as e
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
-from lading.domain.facts import Context, Fact
+from lading.domain.facts import Context
 from lading.domain.ports import Conflict, Entry
 from lading.domain.ports import Secrets as Sealed
 from lading.domain.requests import IfExists, Order, Request
 from lading.domain.states import ENDED, STOPPING, State
+from lading.following import Follower
 from lading.keys import key_stream
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
@@ -33,7 +34,6 @@ from lading.scheduler import Scheduler
 from lading.services import Services
 
 BATCH = 2048
-PAGE = 1000
 
 
 class Engine:
@@ -249,33 +249,13 @@ class Engine:
                 return
             await news.wait()
 
-    async def follow(self, id: UUID | None = None, *, after: int | None = None) -> AsyncIterator[Fact]:
-        """Yield facts as they are recorded: of one download from its first, or of all after position `after`.
+    def follow(self, id: UUID | None = None, *, after: int | None = None) -> Follower:
+        """Iterate over facts as they are recorded: of one download from its first, or of all after position `after`.
 
         Following one download ends when it has ended; following all goes on until the caller stops. Without `after`,
         following all begins with what is recorded from now on.
         """
-        if id is not None:
-            state: Download | None = None
-            while True:
-                news = self._news
-                for fact in await self._s.journal.facts(id, state.version if state else 0):
-                    state = evolve(state, fact.event, stream=id, at_ns=fact.at_ns)
-                    yield fact
-                if state is None:
-                    raise UnknownDownload(f"there is no download {id}")
-                if state.ended:
-                    return
-                await news.wait()
-        position = await self._s.threads.run(self._s.log.head) if after is None else after
-        while True:
-            news = self._news
-            page = await self._s.threads.run(functools.partial(self._reading.facts, after=position, limit=PAGE))
-            for fact in page:
-                position = fact.position
-                yield fact
-            if not page:
-                await news.wait()
+        return Follower(self._reading, self._s.threads, lambda: self._news, id=id, after=after)
 
     async def listing(self, **query: Any) -> list[dict[str, Any]]:
         """Return the queue as `lading list --json` shows it, with live rates of what runs here."""

@@ -74,7 +74,7 @@ class Fetching:
         work = self._work
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
-                return
+                return None
             ask = replies.plan(work.download, await self._last_piece())
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")

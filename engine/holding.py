@@ -28,7 +28,7 @@ class Finding:
 
 
 class Holding:
-    """A part file in hand: bytes are written in order, digested as they go by, and flushed before anyone claims them."""
+    """A part file in hand: bytes are written in order, digested as they go by, and flushed before they are claimed."""
 
     def __init__(self, part: Part, disk: Disk, threads: Threads, *, algorithm: str, reserve_bytes: int) -> None:
         self.part = part

@@ -33,10 +33,13 @@ class Place:
     storage: str
     skip: bool = False
 
-    def part(self, attempt: int) -> str:
-        """Return the part file of an attempt, hidden beside the final path, below the same root."""
+    def part(self, id: UUID, attempt: int) -> str:
+        """Return the part file of an attempt, hidden beside the final path, below the same root.
+
+        It bears the end of the download's id: what one download leaves there is never taken for another's.
+        """
         path = PurePosixPath(self.path)
-        return str(path.with_name(f".{path.name}.{attempt}.part"))
+        return str(path.with_name(f".{path.name}.{id.hex[-8:]}.{attempt}.part"))
 
 
 class Places:
@@ -73,9 +76,15 @@ class Places:
             DestinationTaken: something lies there, or another download is to go there.
             InvalidDestination: it leaves its folder, or cannot be.
         """
-        place = await self._threads.run(lambda: self._settle(download, server_name))
+        while True:
+            place = await self._threads.run(lambda: self._settle(download, server_name))
+            path = self.absolute(download.order.root, place.path)
+            contested = self._reserved.get(path, download.id) != download.id
+            if not contested or place.skip or download.order.if_exists is IfExists.OVERWRITE:
+                break
         self.release(download.id)
-        self._reserved[self.absolute(download.order.root, place.path)] = download.id
+        if not place.skip:
+            self._reserved[path] = download.id
         return place
 
     def release(self, id: UUID) -> None:

@@ -58,6 +58,9 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
+KINDS: dict[str, type[bool | int | float]] = {
+    name: bool if field.type == "bool" else int if field.type == "int" else float for name, field in FIELDS.items()
+}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 

@@ -1,7 +1,7 @@
 """What an attempt has in hand: its download as the log has it, the part file, and what it has not said yet.
 
-Everything that an attempt says goes through `report`, under its own number, so that the journal can refuse it the moment
-that it no longer owns the download.
+Everything that an attempt says goes through `report`, under its own number, so that the journal can refuse it the
+moment that it no longer owns the download.
 """
 
 from __future__ import annotations

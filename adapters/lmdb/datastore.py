@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lading.adapters.lmdb.environment import Settings
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.log import LOG_MAP_BYTES
 from lading.adapters.lmdb.recorder_errors import speaks_both
 from lading.adapters.lmdb.registry import hold, open_environment

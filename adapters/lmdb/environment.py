@@ -1,16 +1,15 @@
-"""One LMDB environment as this process has it open: its map, its tables, its transactions.
+"""One LMDB environment as this process has it open: its tables and its transactions.
 
 Rules that LMDB leaves to its users, and that this module keeps for all of ours:
 
-- The map is large and sparse, and grows when it is full, in one process at a time. Another process may have grown it:
-  then ours is adopted to it, and the work goes on. `lading.adapters.lmdb.gate` keeps readers out meanwhile.
 - A write transaction belongs to the thread that began it. Within the process writers take turns at a lock of ours,
   with a bounded wait; between processes at LMDB's, which is freed at once when its holder dies.
+- A map that is full grows and the work is done again; a map that another process has grown is adopted to; a panic is
+  ended by opening anew. See `lading.adapters.lmdb.handle`.
 - An environment whose file was deleted or replaced goes on accepting commits that nobody will ever see. So each write
   begins by asking whether the file under the path is still the one that is open.
 - After a fork LMDB must not be touched through what was inherited: the child's copy says so, and can be opened
   afresh.
-- `writemap` and `sync=False` are never used: with them a full disk kills the process, or a power cut the store.
 """
 
 from __future__ import annotations
@@ -19,17 +18,15 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import attrs
 import lmdb
 
 from lading.adapters.lmdb.bell import CommitBell
-from lading.adapters.lmdb.faults import CommitUnknown, Gone, translate
-from lading.adapters.lmdb.gate import Gate
+from lading.adapters.lmdb.faults import CommitUnknown, translate
 from lading.adapters.lmdb.ground import DATA_FILE
+from lading.adapters.lmdb.handle import Handle, Settings
 from lading.adapters.lmdb.headroom import lay
-from lading.adapters.lmdb.locks import opening
 from lading.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -38,64 +35,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FILE_MODE = 0o600
-LMDB_MAJOR = 0  # of the engine, whose data format LMDB 1.0 has changed
-TABLES_MAX = 256
 WRITE_WAIT_S = 60.0
 TRIES_MAX = 32
 """How often a transaction is begun again because the map changed; doubled that often, it exceeds any address space."""
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
-    """How an environment is opened.
-
-    Args:
-        map_size: the map's first size in bytes.
-        metasync: whether each commit flushes the page that makes it count too.
-        readers: how many read transactions of all processes can be open at once.
-    """
-
-    map_size: int
-    metasync: bool = True
-    readers: int = 1024
-
-
 class Environment:
-    """One open LMDB environment; opened and shared by `lading.adapters.lmdb.registry`."""
+    """One open LMDB environment; opened and shared by `lading.adapters.lmdb.registry`.
+
+    `folder` is where it lies, `identity` device and inode of its data file, `tables` what is open by name, `bell`
+    rings at each commit.
+    """
 
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
         self.tables: dict[bytes, Table] = {}
+        self.bell = CommitBell(self.last_transaction)
+        self._handle = Handle(folder, settings)
         self._data = os.fspath(folder / DATA_FILE)
-        self._gate = Gate()
+        found = os.stat(self._data)
+        self.identity = (found.st_dev, found.st_ino)
         self._opening_tables = threading.Lock()
         self._turn = threading.Lock()
         self._writer = 0
-        self.bell = CommitBell(self.last_transaction)
-        self._lmdb: Any = self._open()
-        self._page_bytes: int = self._lmdb.stat()["psize"]
-        found = os.stat(self._data)
-        self.identity = (found.st_dev, found.st_ino)
-
-    def _open(self) -> lmdb.Environment:
-        """Open LMDB's own handle; the caller sees to it that no other process opens at the same moment."""
-        try:
-            handle = lmdb.Environment(
-                os.fspath(self.folder),
-                map_size=self.settings.map_size,
-                metasync=self.settings.metasync,
-                mode=FILE_MODE,
-                create=False,
-                max_readers=self.settings.readers,
-                max_dbs=TABLES_MAX,
-                lib_version=LMDB_MAJOR,
-            )
-            handle.reader_check()
-        except lmdb.Error as error:
-            raise translate(error, self.folder) from error
-        return handle
 
     # Tables
 
@@ -117,7 +80,7 @@ class Environment:
         def find(txn: Transaction[bytes]) -> None:  # a handle outlives only a transaction that could write
             for name in wanted:
                 try:
-                    found[name] = self._lmdb.open_db(name, txn=txn, create=create)
+                    found[name] = self._handle.lmdb.open_db(name, txn=txn, create=create)
                 except lmdb.NotFoundError:
                     missing.append(name)
 
@@ -131,7 +94,7 @@ class Environment:
 
     def table_names(self) -> list[bytes]:
         """Return the names of all tables in the environment, whoever made them."""
-        return self.read(lambda txn: list(self._lmdb.dbs(txn=txn)))
+        return self.read(lambda txn: list(self._handle.lmdb.dbs(txn=txn)))
 
     # Reading
 
@@ -158,13 +121,13 @@ class Environment:
         """
         for _ in range(TRIES_MAX):
             try:
-                return self._gate.enter(self._lmdb.begin)
+                return self._handle.begin()
             except lmdb.MapResizedError:
-                self._as_writer(lambda: self._remap(0))
+                self._as_writer(self._handle.adopt)
             except lmdb.PanicError:
-                self._as_writer(self.reopen)
+                self._as_writer(self._reopen)
             except lmdb.ReadersFullError as error:
-                if not self._lmdb.reader_check():
+                if not self._handle.lmdb.reader_check():
                     raise translate(error, self.folder) from error
             except lmdb.Error as error:
                 raise translate(error, self.folder) from error
@@ -172,7 +135,7 @@ class Environment:
 
     def end_read(self, txn: Transaction[bytes]) -> None:
         """End a read transaction; one that is over already does no harm."""
-        self._gate.leave(txn)
+        self._handle.gate.leave(txn)
 
     def last_transaction(self) -> int:
         """Return the number of the last commit of any process that a reader can see; takes about a microsecond.
@@ -233,18 +196,22 @@ class Environment:
         try:
             size = self._check_in_place()
             txn = self._begin_write()
-            lay(self._data, size, self._used_bytes())
-            return txn
         except BaseException:
             self._pass_turn()
             raise
+        try:
+            lay(self._data, size, self._handle.used_bytes())
+        except BaseException:
+            self.end_write(txn)
+            raise
+        return txn
 
     def commit(self, txn: Transaction[bytes]) -> None:
         """Commit, durable on return.
 
         Raises:
             lmdb.MapFullError: the map must grow; nothing was stored.
-            CommitUnknown: as `write`.
+            CommitUnknown: as `attempt`.
         """
         if not self._writer:
             raise StoreUnavailable(
@@ -261,11 +228,7 @@ class Environment:
     def regrow(self, txn: Transaction[bytes]) -> Transaction[bytes]:
         """Drop a write transaction that found the map full, grow the map, and begin another in its place."""
         txn.abort()
-        with opening(self.folder):
-            before = self._map_size()
-            self._remap(0)  # another process may have grown it
-            if self._map_size() <= before:
-                self._remap(2 * before)
+        self._handle.grow()
         return self._begin_write()
 
     def end_write(self, txn: Transaction[bytes]) -> None:
@@ -279,11 +242,11 @@ class Environment:
     def _begin_write(self) -> Transaction[bytes]:
         for _ in range(TRIES_MAX):
             try:
-                txn: Transaction[bytes] = self._lmdb.begin(write=True)
+                txn: Transaction[bytes] = self._handle.lmdb.begin(write=True)
             except lmdb.MapResizedError:
-                self._remap(0)
+                self._handle.adopt()
             except lmdb.PanicError:
-                self.reopen()
+                self._reopen()
             except lmdb.Error as error:
                 raise translate(error, self.folder) from error
             else:
@@ -325,48 +288,21 @@ class Environment:
             )
         return found.st_size
 
-    def _used_bytes(self) -> int:
-        pages: int = self._lmdb.info()["last_pgno"] + 1
-        return pages * self._page_bytes
+    def _reopen(self) -> None:
+        self.tables.update(self._handle.reopen(list(self.tables)))
 
     def _restless(self) -> StoreUnavailable:
         return StoreUnavailable(
             f"the map of {self.folder} does not come to rest", hint="try again; use a larger first map size"
         )
 
-    # The handle itself
-
-    def _map_size(self) -> int:
-        size: int = self._lmdb.info()["map_size"]
-        return size
-
-    def _remap(self, size: int) -> None:
-        """Set the map's size in bytes, 0 for what other processes have grown it to; only in the write turn."""
-        with self._gate.alone():
-            try:
-                self._lmdb.set_mapsize(size)
-            except lmdb.Error as error:
-                raise translate(error, self.folder) from error
-
-    def reopen(self) -> None:
-        """Open LMDB's handle anew, which alone ends a panic; only in the write turn, between transactions."""
-        with self._gate.alone(), opening(self.folder):
-            self._lmdb.close()
-            self._lmdb = self._open()
-            names = list(self.tables)
-            with self._lmdb.begin(write=True) as txn:
-                self.tables.update({name: self._lmdb.open_db(name, txn=txn, create=False) for name in names})
+    # Letting go
 
     def close(self) -> None:
-        """Close the handle, after the writer and the readers of this process have left or a bounded time has passed."""
-        handle = self._lmdb
-        if isinstance(handle, Gone):
-            return
+        """Close it, after the writer and the readers of this process have left or a bounded time has passed."""
         took = self._turn.acquire(timeout=WRITE_WAIT_S)
         try:
-            with self._gate.alone():
-                self._lmdb = Gone(f"{self.folder} is closed", "open it again")
-                handle.close()
+            self._handle.close()
         finally:
             if took:
                 self._turn.release()
@@ -374,15 +310,8 @@ class Environment:
 
     def forsake(self) -> Callable[[], None] | None:
         """Disown what a fork left in the child; return what closes it there, None when a transaction was under way."""
-        handle, idle = self._lmdb, self._gate.idle and not self._writer
-        self._lmdb = Gone(
-            f"{self.folder} was opened before a fork, and LMDB does not survive one", "open it again in the child"
-        )
-        self._gate, self._turn, self._writer = Gate(), threading.Lock(), 0
+        was_writing = self._writer != 0
+        close = self._handle.forsake()
         self.bell = CommitBell(self.last_transaction)
-        _inherited.append(handle)
-        return handle.close if idle and not isinstance(handle, Gone) else None
-
-
-_inherited: list[Any] = []
-"""Handles from before a fork, never collected: closing them mid-transaction would end the parent's readers."""
+        self._opening_tables, self._turn, self._writer = threading.Lock(), threading.Lock(), 0
+        return None if was_writing else close

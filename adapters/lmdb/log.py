@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from lading.adapters.lmdb.environment import Settings
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.record import Row, pack_number, stream_prefix
 from lading.adapters.lmdb.registry import hold, open_environment
 from lading.adapters.lmdb.tables import EventTables, Span, last_version

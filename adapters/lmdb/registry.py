@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lmdb
+
 from lading.adapters.lmdb import ground
-from lading.adapters.lmdb.environment import FILE_MODE, LMDB_MAJOR, Environment, Settings
+from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.faults import translate, translate_os
+from lading.adapters.lmdb.handle import FILE_MODE, LMDB_MAJOR, Settings
 from lading.adapters.lmdb.locks import Presence, allocate_reader_table, opening
 from lading.domain.errors import StoreUnavailable
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Self
 
 import lmdb
 
-from lading.adapters.lmdb.environment import TRIES_MAX, Environment, Settings
+from lading.adapters.lmdb.environment import TRIES_MAX, Environment
 from lading.adapters.lmdb.faults import CommitUnknown, translate
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.overlay import Item, Overlay
 from lading.adapters.lmdb.registry import hold, open_environment
 from lading.domain.errors import LogDamaged, StoreUnavailable
@@ -90,7 +91,10 @@ class LMDBStore:
 
 
 class StoreReader:
-    """A consistent look at a store, valid within its `with` block; it keeps `owner`, which holds the environment."""
+    """A consistent look at a store, valid within its `with` block; it keeps `owner`, which holds the environment.
+
+    What LMDB says of damaged pages within the block leaves it as the domain's error.
+    """
 
     __slots__ = ("_environment", "_name", "_owner", "_table", "_txn")
     _txn: LMDBTransaction[bytes]
@@ -110,6 +114,8 @@ class StoreReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._environment.end_read(self._txn)
+        if isinstance(error, lmdb.Error):
+            raise translate(error, self._environment.folder) from error
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under `key`, or None."""
@@ -151,6 +157,8 @@ class StoreTransaction:
                 self._commit()
         finally:
             self._environment.end_write(self._txn)
+        if isinstance(error, lmdb.Error):
+            raise translate(error, self._environment.folder) from error
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under `key`, or None."""

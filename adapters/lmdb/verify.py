@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from lading.adapters.lmdb.environment import Environment, Settings
+from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.log import LOG_MAP_BYTES
 from lading.adapters.lmdb.record import CRC_MISFIT, index_key, is_whole, number
 from lading.adapters.lmdb.registry import let_go, open_environment

@@ -192,6 +192,12 @@ def test_a_priority_that_no_request_could_have_is_refused(reached, priority):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("priority", [LEAST_PRIORITY, MOST_PRIORITY])
+def test_the_outermost_priorities_are_taken(reached, priority):
+    """The bounds are the last values that a request can have, too."""
+    assert decide(reached[State.QUEUED], c.Prioritise(priority=priority)) == (e.Reprioritised(priority=priority),)
+
+
 def test_a_file_is_taken_off_the_disk_only_when_it_is_there_and_that_was_asked(reached):
     """`remove --files` of what never completed has no published file to remove."""
     for state, download in reached.items():

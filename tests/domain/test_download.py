@@ -232,9 +232,41 @@ def test_another_source_is_not_measured_by_the_validator_of_the_last(stream, mak
 def test_the_outcome_is_what_completed_says(reached):
     """Path, size, digest, assurance, transport, tier and start are the event's."""
     done = reached[State.COMPLETED]
+    assert done.received == 100
     assert (done.path, done.total, done.digest, done.assurance) == ("file.bin", 100, "sha256:00", "length")
     assert (done.transport, done.tier, done.resumed_from, done.cached) == ("http", 2, 0, False)
     assert (done.cause, done.message, done.durable) == (None, None, ())
+
+
+@pytest.mark.row("S2.4")
+def test_a_server_may_name_the_file_and_need_not(stream, reports_of):
+    """The path that was settled stays until an answer settles another."""
+    walk = stream()
+    walk.start()
+    probe = reports_of(1, walk.download)["probe"]
+    walk.do(probe)
+    assert walk.download.path == "file.bin"
+    walk.do(attrs.evolve(probe, path="named.bin"))
+    assert walk.download.path == "named.bin"
+
+
+def test_the_first_start_is_the_start(stream):
+    """Later attempts do not make a download younger."""
+    walk = stream()
+    walk.start()
+    first = walk.download.started_at_ns
+    assert first == walk.now_ns
+    walk.falter()
+    walk.start()
+    assert walk.download.started_at_ns == first
+
+
+@pytest.mark.law(10)
+def test_what_was_cancelled_by_nobody_says_why(reached):
+    """A skip has its reason; a person's cancel needs none."""
+    for reason, message in (("skipped", "skipped"), ("", None)):
+        event = e.Cancelled(reason=reason)
+        assert evolve(reached[State.ACTIVE], event, stream=ID, at_ns=0).message == message
 
 
 def test_ended_is_what_nothing_happens_to_by_itself(reached):

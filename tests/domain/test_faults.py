@@ -25,6 +25,24 @@ def test_every_cause_has_its_policy_and_each_that_a_person_can_cure_its_hint():
 
 
 @pytest.mark.parametrize(
+    ("most", "causes"),
+    [
+        (None, {Cause.NETWORK, Cause.TIMEOUT, Cause.STALLED, Cause.BROKEN, Cause.BUSY, Cause.SERVER}),
+        (2, {Cause.CHANGED}),
+        (1, {Cause.DIGEST, Cause.PROTOCOL, Cause.UNKNOWN, Cause.DISK}),
+        (0, {Cause.TLS, Cause.REFUSED, Cause.UNAUTHORISED, Cause.UNSIZED, Cause.REDIRECTS}),
+        (0, {Cause.DESTINATION, Cause.SECRET}),
+    ],
+)
+def test_what_may_pass_is_retried_and_what_will_not_is_not(most, causes):
+    """By the budget, so many times at most, or not at all."""
+    assert {POLICIES[cause].most for cause in causes} == {most}
+    assert all(
+        (faults.retry(cause, spent=most or 0, budget=99, jitter=0) is None) == (most is not None) for cause in causes
+    )
+
+
+@pytest.mark.parametrize(
     ("status", "cause"),
     [
         *((status, Cause.BUSY) for status in (408, 425, 429, 503)),

@@ -93,7 +93,7 @@ def test_the_limits_themselves_are_allowed():
         connections=MOST_CONNECTIONS,
         limit_rate=1,
     )
-    Request(URL, priority=-(2**31), retries=1000, connections=1)
+    Request(URL, priority=-(2**31), retries=1000, connections=1, key="k", tags=("t",))
 
 
 def test_a_url_alone_is_a_request():

@@ -31,9 +31,7 @@ def events(number: int, worker: UUID) -> tuple[e.Event, ...]:
         e.Started(attempt=1, worker=worker, storage="bench", path=name, part=f".{name}.1.part"),
         e.Probed(attempt=1, url=url, status=200, total=SIZE, validator=validator),
         e.Progressed(attempt=1, pieces=(Piece(0, SIZE, DIGEST),)),
-        e.Completed(
-            attempt=1, path=name, size=SIZE, digest=DIGEST, assurance="length", url=url, validator=validator
-        ),
+        e.Completed(attempt=1, path=name, size=SIZE, digest=DIGEST, assurance="length", url=url, validator=validator),
     )
 
 

@@ -1,4 +1,4 @@
-"""The bench's history as an application of the event library would keep it: its own event classes, mapper and transcoder.
+"""The bench's history as an application of the event library would keep it: its event classes, mapper and transcoder.
 
 Both sides of the replay comparison decode to the same fidelity: typed events that hold typed values. The library does
 that with a transcoding for each type, as its documentation shows; only decoding is measured, nothing is folded.
@@ -82,11 +82,10 @@ _KINDS = {
 }
 
 
-def _changed(value: object) -> dict[str, Any]:
+def _changed(value: attrs.AttrsInstance) -> dict[str, Any]:
     """Return the fields of a value that differ from their defaults: what our own codec stores, too."""
-    words = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
-    defaults = {field.name: field.default for field in attrs.fields(type(value))}
-    return {name: word for name, word in words.items() if word != defaults[name]}
+    fields = attrs.fields(type(value))
+    return {field.name: word for field in fields if (word := getattr(value, field.name)) != field.default}
 
 
 class _AsWords(Transcoding):
@@ -120,7 +119,14 @@ class _PieceAsWords(_AsWords):
 def mapper() -> Mapper[UUID]:
     """Return the library's mapper with its JSON transcoder and a transcoding for each type of value."""
     transcoder = JSONTranscoder()
-    for transcoding in (UUIDAsHex(), DatetimeAsISO(), _SourceAsWords(), _OrderAsWords(), _ValidatorAsWords(), _PieceAsWords()):
+    for transcoding in (
+        UUIDAsHex(),
+        DatetimeAsISO(),
+        _SourceAsWords(),
+        _OrderAsWords(),
+        _ValidatorAsWords(),
+        _PieceAsWords(),
+    ):
         transcoder.register(transcoding)
     return Mapper(transcoder)
 
@@ -132,7 +138,6 @@ def events(downloads: int) -> Iterator[DomainEvent]:
         id = uuid4()
         for version, event in enumerate(history.events(number, worker), start=1):
             kind = _KINDS[type(event)]
-            names = set(kind.__dataclass_fields__) - {"originator_id", "originator_version", "timestamp"}
-            words = {name: getattr(event, name) for name in names}
+            words = {name: getattr(event, name) for name in kind.__annotations__}
             words = {name: list(word) if isinstance(word, tuple) else word for name, word in words.items()}
             yield kind(originator_id=id, originator_version=version, timestamp=datetime.now(tz=UTC), **words)

@@ -27,6 +27,7 @@ from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
 from lading.domain.commands import Prioritise
 from lading.domain.errors import StoreUnavailable
 from lading.domain.events import Queued
+from lading.domain.ports import Entry
 from lading.domain.requests import Order, Source
 from lading.journal import Journal
 from lading.tools.bench import history, library
@@ -218,7 +219,7 @@ def _stored(count: int) -> list[StoredEvent]:
     return [StoredEvent(entry.stream, entry.version, entry.topic, entry.state) for entry in _entries(count)]
 
 
-def _entries(count: int) -> list[history.Entry]:
+def _entries(count: int) -> list[Entry]:
     """Return `count` events of downloads that come after all those that were made before."""
     downloads = -(-count // 5)
     requests = history.requests(downloads, first=next(_numbers) * downloads)

@@ -1,11 +1,12 @@
-"""`lading bench scale`: a million downloads in the queue, and what that costs: adding, choosing, claiming, listing, opening.
+"""`lading bench scale`: a million downloads in the queue, and what it costs to add, choose, claim, list and open.
 
-Everything runs on real homes below a folder on a disk. Adding, listing and running are timed as whole processes, the way
-people run them; choosing and claiming inside one, beside a bare durable commit of the same log.
+Everything runs on real homes below a folder on a disk. Adding, listing and running are timed as whole processes, the
+way people run them; choosing and claiming inside one, beside a bare durable commit of the same log.
 """
 
 from __future__ import annotations
 
+import functools
 import statistics
 import subprocess
 import sys
@@ -82,7 +83,8 @@ def _add(home: Path, urls: Path) -> float:
     """Add a list in a process of its own, and return the seconds that it took, start of the program included."""
     home.mkdir(parents=True, exist_ok=True)
     began_s = time.perf_counter()
-    subprocess.run(_lading(home, "add", "-d", str(home / "files"), "-i", str(urls)), check=True, stdout=subprocess.DEVNULL)
+    command = _lading(home, "add", "-d", str(home / "files"), "-i", str(urls))
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began_s
 
 
@@ -103,7 +105,7 @@ def _choosing(small: Path, large: Path) -> list[Figure]:
         reading = open_reading(_home(place))
         reading.catch_up()
         try:
-            chosen_s = median_s(lambda: reading.next_candidate({}, Limits()), 1_000)
+            chosen_s = median_s(functools.partial(reading.next_candidate, {}, Limits()), 1_000)
             claim_s, commit_s = trio.run(_claiming, reading)
         finally:
             reading.close()
@@ -115,7 +117,7 @@ def _choosing(small: Path, large: Path) -> list[Figure]:
 
 
 async def _claiming(reading: Reading) -> tuple[float, float]:
-    """Return the median seconds of a claim (choose, decide, seal, append, fold) and of a bare durable commit, in turn."""
+    """Return the median seconds of a claim (choose, decide, seal, append) and of a bare durable commit, in turn."""
     chance, clock, threads = SystemChance(), SystemClock(), WorkerThreads()
     writer = LogWriter(reading.log, threads)
     journal = Journal(reading.log, writer, threads, clock, chance)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from email.utils import formatdate, parsedate_to_datetime
 
 import attrs
+
 from lading.tools.origin.behaviour import Framing, Ranges
 from lading.tools.origin.case import Case, Reply
 from lading.tools.origin.content import Page

@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 
 import attrs
+
 from lading.tools.origin.behaviour import Behaviour, Framing, Modified
 from lading.tools.origin.content import Content
 from lading.tools.origin.wire import Header, HttpRequest

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import attrs
+
 from lading.domain.errors import InvalidDigest
 
 PAGE = 4096

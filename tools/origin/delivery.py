@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
+
 from lading.tools.origin.behaviour import HONEST, Behaviour, Drip, Drop, Framing, Stall
 from lading.tools.origin.content import PIECE
 

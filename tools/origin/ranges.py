@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 import attrs
+
 from lading.tools.origin.behaviour import IfRange, Modified, Ranges
 from lading.tools.origin.case import Case
 

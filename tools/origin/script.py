@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import cattrs
+
 from lading.domain.errors import UsageError
 from lading.tools.origin.behaviour import Behaviour
 from lading.tools.origin.content import Content, Page, Resource

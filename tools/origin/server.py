@@ -19,6 +19,7 @@ from typing import Self
 from urllib.parse import quote
 
 import attrs
+
 from lading.domain.errors import UsageError
 from lading.tools.origin.answer import answer, keeps_alive
 from lading.tools.origin.behaviour import HONEST, Behaviour, Refusal

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from lading.adapters.lmdb import LMDBLog, LMDBStore
 
 Child = subprocess.Popen[str]

@@ -19,6 +19,7 @@ import pytest
 from eventsourcing.persistence import Tracking
 from eventsourcing.tests import application, persistence, projection
 from eventsourcing.utils import Environment, get_topic
+
 from lading.adapters.lmdb import (
     LMDBAggregateRecorder,
     LMDBApplicationRecorder,

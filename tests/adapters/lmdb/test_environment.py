@@ -12,8 +12,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+
 from lading.adapters.lmdb import LMDBLog, LMDBStore
 from lading.adapters.lmdb import environment as environment_module
+from lading.adapters.lmdb.handle import Handle, Settings
 from lading.adapters.lmdb.registry import let_go, open_environment
 from lading.adapters.lmdb.verify import verify
 from lading.domain.errors import StoreUnavailable
@@ -89,7 +91,7 @@ def test_a_fork_within_a_read_leaves_the_parents_look_intact(store: LMDBStore, t
             return LMDBStore(tmp_path / "store")
 
         assert "forked within a transaction" in _in_child(work)
-        readers = store.environment._lmdb.readers()
+        readers = store.environment._handle.lmdb.readers()
         assert str(os.getpid()) in readers
         assert look.get(b"k") == b"v"
 
@@ -112,7 +114,7 @@ def test_a_log_outgrows_a_tiny_map(tmp_path: Path) -> None:
     requests = [[entry(A, version, bytes(900))] for version in range(1, 2001)]
     assert log.append(requests) == [(n,) for n in range(1, 2001)]
     assert log.append([[entry(A, 2001)]]) == [(2001,)]
-    assert log.environment._map_size() >= 8 * TINY
+    assert log.environment._handle.map_size() >= 8 * TINY
     log.close()
     assert list(verify(tmp_path / "log", strict=True)) == []
 
@@ -156,7 +158,7 @@ def test_growing_waits_for_readers_and_they_never_see_anothers_bytes(tmp_path: P
     for thread in threads:
         thread.join()
     assert failures == []
-    assert log.environment._map_size() > TINY
+    assert log.environment._handle.map_size() > TINY
     log.close()
 
 
@@ -211,7 +213,7 @@ def test_a_map_that_another_process_has_grown_is_adopted(tmp_path: Path, start: 
 def test_a_store_whose_map_grows_notices_a_writer_that_slips_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Any
 ) -> None:
-    """Between giving up the full map and taking the larger one another process committed: nothing of the block is stored."""
+    """Between giving up the full map and taking the larger one another process committed: nothing is stored."""
     store = LMDBStore(tmp_path / "store", map_size=TINY)
     code = """
         import sys
@@ -224,14 +226,14 @@ def test_a_store_whose_map_grows_notices_a_writer_that_slips_in(
     """
     other = start(code, tmp_path / "store")
     assert other.stdout.readline() == "open\n"
-    grow = environment_module.Environment._remap
+    grow = Handle._remap
 
-    def slip(environment: Any, size: int) -> None:
+    def slip(handle: Any, size: int) -> None:
         if size:
             other.communicate("go\n", timeout=30)
-        grow(environment, size)
+        grow(handle, size)
 
-    monkeypatch.setattr(environment_module.Environment, "_remap", slip)
+    monkeypatch.setattr(Handle, "_remap", slip)
     with pytest.raises(StoreUnavailable, match="another process wrote"), store.write() as txn:
         txn.put(b"ours", bytes(2 * TINY))
     monkeypatch.undo()
@@ -325,7 +327,7 @@ def test_the_write_lock_of_a_killed_process_is_free_at_once(store: LMDBStore, tm
 
 def test_the_slots_of_killed_readers_are_freed(tmp_path: Path, start: Any) -> None:
     """At the next opening, and when there are no slots left, so that they keep no old pages alive for ever."""
-    keeper = open_environment(tmp_path / "store", environment_module.Settings(map_size=TINY, readers=3))
+    keeper = open_environment(tmp_path / "store", Settings(map_size=TINY, readers=3))
     store = LMDBStore(tmp_path / "store")
     holders = [start(HOLD.format(how="read"), tmp_path / "store") for _ in range(3)]
     for holder in holders:
@@ -336,7 +338,7 @@ def test_the_slots_of_killed_readers_are_freed(tmp_path: Path, start: Any) -> No
         holder.send_signal(signal.SIGKILL)
         holder.wait(10)
     with store.read():
-        own = [line.split()[0] for line in store.environment._lmdb.readers().splitlines()[1:]]
+        own = [line.split()[0] for line in store.environment._handle.lmdb.readers().splitlines()[1:]]
         assert own == [str(os.getpid())]
     store.close()
     let_go(keeper)
@@ -349,9 +351,9 @@ def test_opening_frees_the_slots_of_killed_readers(tmp_path: Path, start: Any) -
     assert holder.stdout.readline() == "in\n"
     holder.send_signal(signal.SIGKILL)
     holder.wait(10)
-    assert str(holder.pid) in keeper.environment._lmdb.readers()
+    assert str(holder.pid) in keeper.environment._handle.lmdb.readers()
     assert start(HOLD.format(how="read").replace("sys.stdin.read()", "pass"), tmp_path / "store").wait(30) == 0
-    assert str(holder.pid) not in keeper.environment._lmdb.readers()
+    assert str(holder.pid) not in keeper.environment._handle.lmdb.readers()
     keeper.close()
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import lmdb
 import pytest
+
 from lading.adapters.lmdb import GroundWarning, LMDBDatastore, LMDBLog, LMDBStore, ground, locks
 from lading.adapters.lmdb.format import FORMAT_KEY, META
 from lading.adapters.lmdb.record import pack_number
@@ -130,7 +131,7 @@ def test_a_file_without_its_first_pages_is_not_mapped(tmp_path: Path, size: int)
 
 
 def test_a_file_that_ends_before_pages_it_never_wrote_is_whole(tmp_path: Path) -> None:
-    """A value that was put and removed in one transaction leaves the file shorter than it claims, and that is no damage."""
+    """A value that was put and removed in one transaction can leave the file shorter than it claims: no damage."""
     handle = lmdb.Environment(str(tmp_path), max_dbs=4, map_size=1 << 24)
     table = handle.open_db(b"data")
     with handle.begin(write=True) as txn:

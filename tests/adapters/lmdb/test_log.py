@@ -14,6 +14,7 @@ import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lading.adapters.lmdb import LMDBLog
 from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.faults import CommitUnknown
@@ -258,13 +259,13 @@ def test_a_panic_is_ended_by_opening_anew(log: LMDBLog) -> None:
             raise lmdb.PanicError("mdb_txn_begin")
 
     for use in (log.head, lambda: log.append([[entry(A, 2)]])):
-        log.environment._lmdb = Panicking(log.environment._lmdb)
+        log.environment._handle.lmdb = Panicking(log.environment._handle.lmdb)
         use()
     assert log.head() == 2
 
 
 def test_an_append_that_lmdb_refuses_silently_is_noticed(log: LMDBLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A put at the end that is out of order returns no error; nothing of it is committed, and the log is called damaged."""
+    """A put at the end that is out of order returns no error: nothing is committed, and the log is called damaged."""
     log.append([[entry(A, 1)], [entry(A, 2)]])
     with monkeypatch.context() as patch:
         patch.setattr(type(log._tables), "last_position", lambda *_: 0)

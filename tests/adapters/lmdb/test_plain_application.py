@@ -1,4 +1,4 @@
-"""Someone who uses `eventsourcing` for something else can use this module alone: the README's program, and what it left."""
+"""Someone who uses `eventsourcing` for something else can use this module alone, beginning with the README's program."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lading.adapters.lmdb
 import pytest
 from eventsourcing.application import AggregateNotFoundError, Application
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.persistence import InfrastructureFactory, IntegrityError
+
+import lading.adapters.lmdb
 from lading.adapters.lmdb.verify import verify
 
 README = Path(lading.adapters.lmdb.__file__).with_name("README.md")

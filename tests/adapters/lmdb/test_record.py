@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+
 from lading.adapters.lmdb.record import (
     UnknownTopic,
     choose,
@@ -82,7 +83,7 @@ def test_a_record_knows_its_own_index_key(stream: UUID | str, version: int) -> N
 def test_an_unknown_topic_names_its_position() -> None:
     """A number that the table of topics does not have, for both kinds of streams."""
     for stream in (uuid4(), "text"):
-        with pytest.raises(UnknownTopic, match="position 5 .* number 1"):
+        with pytest.raises(UnknownTopic, match=r"position 5 .* number 1"):
             decode([(pack_number(5), encode(stream, 1, 1, b""))], ["only"])
 
 

@@ -10,6 +10,7 @@ import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.faults import CommitUnknown
@@ -38,7 +39,7 @@ def test_the_store_answers_as_a_dict_does(
     fails: bool,
     scans: list[tuple[bytes, bytes | None]],
 ) -> None:
-    """Puts, deletions, blocks that raise, and scans from anywhere in both directions, inside and outside a transaction."""
+    """Puts, deletions, blocks that raise, and scans from anywhere both ways, inside and outside a transaction."""
     store = LMDBStore(tmp_path_factory.mktemp("store"))
     model: dict[bytes, bytes] = {}
     try:
@@ -173,9 +174,9 @@ def test_a_store_without_metasync_says_so_to_lmdb(tmp_path: Path) -> None:
     """Views flush less; everything else keeps the default, and nothing is ever written through the map."""
     views, vault = LMDBStore(tmp_path / "views", metasync=False), LMDBStore(tmp_path / "vault")
     kept = {"sync": True, "writemap": False, "map_async": False, "lock": True}
-    assert kept.items() <= views.environment._lmdb.flags().items()
-    assert views.environment._lmdb.flags()["metasync"] is False
-    assert vault.environment._lmdb.flags()["metasync"] is True
+    assert kept.items() <= views.environment._handle.lmdb.flags().items()
+    assert views.environment._handle.lmdb.flags()["metasync"] is False
+    assert vault.environment._handle.lmdb.flags()["metasync"] is True
     views.close()
     vault.close()
 

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import lmdb
 import pytest
 from eventsourcing.persistence import StoredEvent
+
 from lading.adapters.lmdb import LMDBAggregateRecorder, LMDBApplicationRecorder, LMDBDatastore, LMDBLog
 from lading.adapters.lmdb.record import encode, pack_number, stream_prefix
 from lading.adapters.lmdb.verify import Finding, examine, main, verify
@@ -42,6 +43,10 @@ def tamper(folder: Path, change: Callable[[Any, dict[str, Any]], None]) -> None:
     handle.close()
 
 
+def index_of(stream: UUID, version: int) -> bytes:
+    return stream_prefix(stream) + pack_number(version)
+
+
 def kinds(folder: Path) -> list[tuple[str, int | None]]:
     return [(finding.kind, finding.position) for finding in verify(folder, strict=True)]
 
@@ -64,10 +69,10 @@ def test_a_flipped_bit_is_found(folder: Path) -> None:
     [
         (lambda txn, t: txn.delete(pack_number(2), db=t["log"]), [("order", 3), ("index", 2)]),
         (lambda txn, t: txn.delete(pack_number(1), db=t["log"]), [("order", 2), ("index", 1)]),
-        (lambda txn, t: txn.delete(stream_prefix(A) + pack_number(2), db=t["idx"]), [("index", 2), ("version", 3)]),
-        (lambda txn, t: txn.put(stream_prefix(A) + pack_number(2), pack_number(1), db=t["idx"]), [("index", 2), ("index", 1)]),
-        (lambda txn, t: txn.put(stream_prefix(B) + pack_number(1), pack_number(3), db=t["idx"]), [("index", 3)]),
-        (lambda txn, t: txn.put(stream_prefix(B) + pack_number(1), pack_number(0), db=t["idx"]), [("index", 0)]),
+        (lambda txn, t: txn.delete(index_of(A, 2), db=t["idx"]), [("index", 2), ("version", 3)]),
+        (lambda txn, t: txn.put(index_of(A, 2), pack_number(1), db=t["idx"]), [("index", 2), ("index", 1)]),
+        (lambda txn, t: txn.put(index_of(B, 1), pack_number(3), db=t["idx"]), [("index", 3)]),
+        (lambda txn, t: txn.put(index_of(B, 1), pack_number(0), db=t["idx"]), [("index", 0)]),
         (lambda txn, t: txn.delete(pack_number(1), db=t["topic"]), [("record", 1), ("record", 3)]),
         (lambda txn, t: txn.put(pack_number(2), b"t:0", db=t["topic"]), [("topic", None)]),
         (lambda txn, t: txn.put(pack_number(9), b"t:9", db=t["topic"]), [("topic", None)]),
@@ -147,7 +152,7 @@ def test_a_file_that_was_cut_short_is_a_finding(folder: Path, capsys: pytest.Cap
 
 
 def test_a_damaged_page_ends_only_the_child(folder: Path) -> None:
-    """Pages of the tree overwritten: whatever becomes of the process that reads them, there is a finding, and we live."""
+    """Pages of the tree overwritten: whatever becomes of the process that reads them, we live and have a finding."""
     log = LMDBLog(folder)
     log.append([[Entry(B, n, "t:1", bytes(500))] for n in range(1, 2000)])
     log.close()

@@ -139,17 +139,24 @@ def origin(small: Resource, large: Resource) -> Iterator[Origin]:
         yield origin
 
 
+def eventually(condition: Callable[[], Any]) -> Any:
+    """Wait until what another process does makes `condition` return something true, and return that."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+@pytest.fixture(name="eventually")
+def _eventually() -> Callable[[Callable[[], Any]], Any]:
+    return eventually
+
+
 @pytest.fixture
-def until(lading: Cli) -> Callable[..., dict[str, Any]]:
-    """Return what waits until `list` shows exactly one download for which something is true."""
-
-    def until(is_so: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline_s = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline_s:
-            rows = lading.rows("list") if (lading.home / "home.json").exists() else []
-            if len(rows) == 1 and is_so(rows[0]):
-                return rows[0]
-            time.sleep(0.05)
-        raise AssertionError("it never came to that")
-
-    return until
+def working(lading: Cli, spawn: Callable[..., Process]) -> Process:
+    """Run `lading run --forever` in a process of its own; this returns when it owns the home."""
+    process = spawn("run", "--forever")
+    eventually(lambda: (lading.home / "log").exists() and lading.rows("log"))
+    return process

@@ -1,22 +1,47 @@
-"""`lading bench`: measurements."""
+"""`lading bench`: measurements, each beside its peer in the same run."""
 
 from __future__ import annotations
+
+import sys
+from pathlib import Path
 
 import click
 
 from lading.tools.cli.frame import Frame, verb
 
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="A folder on the disk to measure; memory is refused. [default: the current one]",
+)
 
-@verb(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(frame: Frame, arguments: tuple[str, ...]) -> int:
-    """Measure what this machine does; `lading bench list` names the measurements."""
-    from lading.domain.errors import UsageError
 
-    try:
-        from lading.tools import bench
-    except ImportError as error:
-        if error.name != "lading.tools.bench":
-            raise
-        raise UsageError("the benches are not part of this installation", hint="run from the repository") from None
-    return bench.main([*arguments, *(["--json"] if frame.json else [])]) or 0
+@click.group()
+def command() -> None:
+    """Measure what Lading does on this machine, beside its peers."""
+
+
+@verb(name="log")
+@FOLDER
+@click.option("--pairs", type=click.IntRange(1), default=9, help="Runs of each side, in turn. [default: 9]")
+def measure_log(frame: Frame, folder: Path, pairs: int) -> int:
+    """Compare the LMDB log with the event library's SQLite recorder."""
+    from lading.tools.bench import log, report
+
+    return report.show(log.run(folder, pairs=pairs), json=frame.json)
+
+
+@verb(name="scale")
+@FOLDER
+@click.option("--count", type=click.IntRange(20_000), default=1_000_000, help="Downloads. [default: 1000000]")
+def measure_scale(frame: Frame, folder: Path, count: int) -> int:
+    """Put a million downloads into a queue, and measure what that costs."""
+    from lading.tools.bench import report, scale
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(scale.run(folder, count=count, say=say or (lambda _: None)), json=frame.json)
+
+
+command.add_command(measure_log)
+command.add_command(measure_scale)

@@ -1,0 +1,63 @@
+"""`lading config` shows each setting with its origin, and changes the file of the home and nothing else in it."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def settings(lading, *arguments):
+    return {row["name"]: row for row in lading.rows("config", *arguments)}
+
+
+def test_every_setting_has_a_value_and_an_origin(lading, monkeypatch):
+    """Defaults, then the file, then the environment."""
+    assert settings(lading)["concurrency"] == {"name": "concurrency", "value": 3, "origin": "default", "default": 3}
+    found = settings(lading, "set", "concurrency", "5")["concurrency"]
+    assert (found["value"], found["origin"]) == (5, str(lading.home / "settings.toml"))
+    monkeypatch.setenv("LADING_CONCURRENCY", "7")
+    found = settings(lading)["concurrency"]
+    assert (found["value"], found["origin"]) == (7, "environment")
+
+
+def test_the_rest_of_the_file_stays_as_it_was_written(lading):
+    """Comments, order and tables."""
+    settings(lading, "set", "retries", "1")
+    file = lading.home / "settings.toml"
+    file.write_text("# mine\nretries = 1  # few\n\nper_host = 2")
+    lading("config", "set", "concurrency", "4")
+    lading("config", "set", "retries", "9")
+    assert file.read_text() == "# mine\nretries = 9\n\nper_host = 2\nconcurrency = 4\n"
+    lading("config", "unset", "retries")
+    assert file.read_text() == "# mine\n\nper_host = 2\nconcurrency = 4\n"
+
+
+@pytest.mark.parametrize(
+    "words", [("concurrency", "0"), ("concurrency", "many"), ("nope", "1"), ("trust_env", "perhaps")]
+)
+def test_what_a_setting_cannot_be_is_refused(lading, words):
+    """And the file stays."""
+    said = lading("--json", "config", "set", *words, code=2)
+    assert said.trouble["kind"] == "InvalidSetting"
+    assert not (lading.home / "settings.toml").exists()
+
+
+def test_a_file_that_is_no_toml_is_named(lading):
+    """Nothing is written over it."""
+    settings(lading, "set", "retries", "1")
+    file = lading.home / "settings.toml"
+    file.write_text("nope")
+    assert str(file) in lading("config", "set", "retries", "2", code=2).err
+    assert file.read_text() == "nope"
+
+
+def test_sizes_and_truths_are_taken_as_people_write_them(lading):
+    """2G is two times 1024³."""
+    assert settings(lading, "set", "reserve_bytes", "2G")["reserve_bytes"]["value"] == 2 << 30
+    assert settings(lading, "set", "trust_env", "off")["trust_env"]["value"] is False
+
+
+def test_what_is_set_is_what_a_run_does(lading, origin, small):
+    """The engine reads the same file."""
+    lading("config", "set", "retries", "0")
+    origin.stop() if hasattr(origin, "stop") else None
+    assert lading.row("get", "http://127.0.0.1:9/x", code=1)["attempts"] == 1
