@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import TypeVar
 from uuid import UUID
@@ -49,28 +50,47 @@ class TimeOrdered:
         ms, rest_ns = divmod(now_ns, 1_000_000)
         instant = (ms & (1 << 48) - 1) << 12 | rest_ns * 4096 // 1_000_000
         with self._lock:
-            value = instant << _RANDOM_BITS | self._random_bits(_RANDOM_BITS - 1)
-            if value <= self._last:
-                value = self._last + 1 + self._random_bits(16)
+            last = self._last
+            if instant > last >> _RANDOM_BITS:
+                value = instant << _RANDOM_BITS | self._random_bits(_RANDOM_BITS - 1)
+            else:
+                value = last + 1 + self._random_bits(16)
             self._last = value
         high, low = value >> _RANDOM_BITS, value & (1 << _RANDOM_BITS) - 1
         return UUID(int=(high >> 12) << 80 | 0x7 << 76 | (high & 0xFFF) << 64 | 0b10 << 62 | low)
 
 
 class SystemChance:
-    """Randomness of the operating system for ids, and a plain generator for jitter."""
+    """A plain generator, seeded by the operating system, for ids and jitter; no secret is made of it.
+
+    A forked child draws its own seed, so that parent and child do not make the same ids.
+    """
 
     def __init__(self) -> None:
-        self._jitter = random.Random()
-        self._ids = TimeOrdered(lambda bits: int.from_bytes(os.urandom(8), "big") >> (64 - bits))
+        self._random = random.Random()
+        self._ids = TimeOrdered(self._random.getrandbits)
+        _drawing.add(self)
+
+    def reseed(self) -> None:
+        """Begin a new sequence."""
+        self._random.seed()
 
     def uniform(self, low: float, high: float) -> float:
         """Return a number in [low, high]."""
-        return self._jitter.uniform(low, high)
+        return self._random.uniform(low, high)
 
     def uuid(self, now_ns: int) -> UUID:
         """Return a new time-ordered id."""
         return self._ids.make(now_ns)
+
+
+def _reseed_all() -> None:
+    for chance in _drawing:
+        chance.reseed()
+
+
+_drawing: weakref.WeakSet[SystemChance] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_reseed_all)
 
 
 class WorkerThreads:

@@ -78,7 +78,7 @@ def _at_least(least: int, most: int | None = None) -> Any:
 
 def _storable(text: str) -> bool:
     """Tell whether text can be stored and be part of a path: no NUL, and nothing that UTF-8 has no bytes for."""
-    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
 @attrs.frozen

@@ -37,7 +37,7 @@ def parse(url: str) -> SplitResult:
     text = url.strip()
     if len(text) > LONGEST_URL:
         raise InvalidURL(f"a URL of {len(text):,} characters is too long; {LONGEST_URL:,} is the most")
-    if any(c == " " or not c.isprintable() for c in text):
+    if " " in text or not text.isprintable():
         raise InvalidURL("a URL cannot hold spaces or control characters", hint="percent-encode them: %20 is a space")
     if not _ABSOLUTE.match(text):
         raise InvalidURL("a URL needs a scheme", hint="put https:// before the host")

@@ -12,7 +12,7 @@ from uuid import UUID
 import trio
 
 from lading.domain import commands as c
-from lading.domain import names, secrets
+from lading.domain import secrets
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import (
@@ -32,11 +32,12 @@ from lading.domain.validators import Validator
 from lading.fetching import Fetching
 from lading.holding import Holding
 from lading.live import Gauge
-from lading.placing import Place, Places
+from lading.placing import Place, Places, wanted
 from lading.services import Services
 from lading.work import Work
 
 WIND_UP_S = 60.0
+_DONE = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING: "removed"}
 
 
 class Attempt:
@@ -66,7 +67,11 @@ class Attempt:
         return self._work.number
 
     async def run(self) -> None:
-        """Make the attempt; whatever comes of it is in the log when this returns."""
+        """Make the attempt; whatever comes of it is in the log when this returns.
+
+        Raises:
+            DiskFull: the log has no room, so that nothing could be said.
+        """
         try:
             with self.scope:
                 await self._guarded()
@@ -99,6 +104,8 @@ class Attempt:
         except Fenced:
             await self._wind_up()
         except DiskFull as error:
+            if not self.number:
+                raise
             await self._give_up(c.Block(attempt=self.number, reason="disk", message=self._clean(error)))
         except TransferError as error:
             await self._falter(Cause(error.cause), error, error.retry_after_s)
@@ -119,7 +126,7 @@ class Attempt:
         work, before = self._work, self._work.download
         trouble: Exception | None = None
         held: Holding | None = None
-        place = Place(path=before.path or before.order.name or names.FALLBACK, storage=before.storage or "")
+        place = Place(path=before.path or wanted(before), storage=before.storage or "")
         try:
             if before.order.secret:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
@@ -237,12 +244,16 @@ class Attempt:
         )
 
     async def _give_up(self, report: c.Report) -> None:
-        """Say why the attempt ends, after what it wrote has been made to count; an empty part is taken away."""
+        """Say why the attempt ends, after what it wrote has been made to count; an empty part is taken away.
+
+        What is blocked says its size as well, by which it is known when there is room enough.
+        """
         work = self._work
         with trio.CancelScope(shield=True):
             try:
                 await self._save()
-                await work.report(report)
+                size = [work.probe] if work.probe is not None and isinstance(report, c.Block) else []
+                await work.report(*size, report)
                 if work.holding is not None and not work.download.durable:
                     path = work.holding.part.path
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
@@ -278,9 +289,10 @@ class Attempt:
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
                 size = await self._discard()
-                await work.report(c.Stop(attempt=self.number, reason=state.state.value), c.Discard(size=size))
+                reason = state.message if state.state is State.CANCELLING else None
+                await work.report(c.Stop(attempt=self.number, reason=reason or _DONE[state.state]), c.Discard(size=size))
             elif state.state in RUNNING or state.state is State.PAUSING:
-                reason = "paused" if state.state is State.PAUSING else "the engine was closed"
+                reason = _DONE.get(state.state, "the engine was closed")
                 pieces = await self._flushed()
                 vouch = (c.Vouch(attempt=self.number, pieces=pieces),) if pieces else ()
                 await work.report(*vouch, c.Stop(attempt=self.number, reason=reason))

@@ -5,11 +5,15 @@
 
 Views are never repaired in place. A new generation is made beside the old one and becomes current by one rename;
 whoever holds the old one notices that at its next look at the pointer. Older folders are removed then: on the systems
-that we run on, an open store outlives its folder.
+that we run on, an open store outlives its folder. One that is still being made is left alone: its maker holds a `flock`
+on the folder, which ends with the maker, so that what a killed program left is removed like any other.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import re
 import shutil
 from pathlib import Path
@@ -55,6 +59,7 @@ class HomeGenerations:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._pointer = home / "views"
+        self._making: dict[int, int] = {}
 
     def current(self) -> int | None:
         """Return the number of the current generation, None when there is none whose folder exists."""
@@ -79,6 +84,7 @@ class HomeGenerations:
                     self.folder(number).mkdir(mode=0o700)
                 except FileExistsError:
                     continue
+                self._making[number] = _lock(self.folder(number))
                 return number
         except OSError as error:
             raise self._unavailable(error) from error
@@ -100,12 +106,23 @@ class HomeGenerations:
             if not folder.exists() and self.current() is not None:
                 return
             raise self._unavailable(error) from error
+        finally:
+            self._unlock(number)
         for each in older:
-            shutil.rmtree(each, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                lock = _lock(each)
+                shutil.rmtree(each, ignore_errors=True)
+                os.close(lock)
 
     def drop(self, number: int) -> None:
         """Remove a generation that is not current."""
         shutil.rmtree(self.folder(number), ignore_errors=True)
+        self._unlock(number)
+
+    def _unlock(self, number: int) -> None:
+        lock = self._making.pop(number, None)
+        if lock is not None:
+            os.close(lock)
 
     def _folders(self) -> list[tuple[int, Path]]:
         found = ((_FOLDER.fullmatch(path.name), path) for path in self._home.iterdir())
@@ -115,6 +132,21 @@ class HomeGenerations:
         return StoreUnavailable(
             f"the views in {self._home} cannot be used: {error.strerror}", hint="check the home's owner, mode and room"
         )
+
+
+def _lock(folder: Path) -> int:
+    """Lock a folder for its maker or its remover, and return the descriptor that holds the lock.
+
+    Raises:
+        OSError: another holds it, or the folder is gone.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 class PassingGenerations:

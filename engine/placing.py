@@ -93,17 +93,10 @@ class Places:
 
     def _settle(self, download: Download, server_name: str | None) -> Place:
         order = download.order
-        if order.name is not None:
-            name = order.name
-        elif server_name is not None:
-            name = names.clean(server_name)
-        elif download.path is not None:
-            name = PurePosixPath(download.path).name
-        else:
-            name = names.clean(urls.last_segment(order.url))
         folder = self.absolute(order.root, order.folder)
         storage = self._disk.storage(folder)
-        path = str(PurePosixPath(order.folder) / name)
+        path = wanted(download, server_name)
+        name = PurePosixPath(path).name
         self._disk.check(self.absolute(order.root, ""), self.absolute(order.root, path))
         if self._free(download, path) or order.if_exists is IfExists.OVERWRITE:
             return Place(path=path, storage=storage)
@@ -120,6 +113,20 @@ class Places:
         absolute = self.absolute(download.order.root, path)
         holder = self._reserved.get(absolute) or self._owner(download.order.root, path)
         return holder in {None, download.id} and self._disk.inode(absolute) is None
+
+
+def wanted(download: Download, server_name: str | None = None) -> str:
+    """Return the path, below its root, that a download would have if nothing were in the way."""
+    order = download.order
+    if order.name is not None:
+        name = order.name
+    elif server_name is not None:
+        name = names.clean(server_name)
+    elif download.path is not None:
+        name = PurePosixPath(download.path).name
+    else:
+        name = names.clean(urls.last_segment(order.url))
+    return str(PurePosixPath(order.folder) / name)
 
 
 def locate(request: Request, folder: str | None, cwd: str) -> tuple[str, str, str | None]:

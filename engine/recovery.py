@@ -54,7 +54,7 @@ class Recovery:
         """Recover, and say `Recovered` when there was anything to do."""
         left = await self._s.threads.run(self._reading.interrupted)
         for download in left:
-            await self._settle(download)
+            await self.settle(download, "the engine ended without a word")
         self.counts.cleaned += await self._s.threads.run(self._clear_completed)
         if self.counts != Counts():
             counts = attrs.asdict(self.counts)
@@ -63,9 +63,10 @@ class Recovery:
             )
         return self.counts
 
-    async def _settle(self, download: Download) -> None:
+    async def settle(self, download: Download, reason: str) -> None:
+        """Say how the attempt ended that the log calls running, and that runs no more for the `reason`."""
         self.counts.interrupted += 1
-        stop = c.Stop(attempt=download.attempt, reason="the engine ended without a word")
+        stop = c.Stop(attempt=download.attempt, reason=reason)
         if download.state in {State.CANCELLING, State.REMOVING}:
             size = await self._s.threads.run(lambda: self._discard(download))
             self.counts.cleaned += 1

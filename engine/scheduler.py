@@ -3,6 +3,9 @@
 Each pass looks at the views as they stand: attempts that the log no longer wants are stopped, files of downloads that
 nobody wants are removed, what waits for time or room is looked at, and free places are given to what comes next. A pass
 may be run at any time and twice in a row; a lost wake-up costs one poll.
+
+When the log's disk is full, nothing can be said: attempts end without a word, and nothing is started. From time to time
+it is tried again, and once there is room, what became of those attempts is said as recovery would say it.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from lading.attempt import Attempt
 from lading.domain import commands as c
 from lading.domain import scheduling
 from lading.domain.download import Download
-from lading.domain.errors import Fenced, IllegalCommand
-from lading.domain.states import RUNNING
+from lading.domain.errors import DiskFull, Fenced, IllegalCommand
+from lading.domain.states import RUNNING, STOPPING
 from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
+from lading.recovery import Recovery
 from lading.services import Services
 
 ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
@@ -40,6 +44,9 @@ class Scheduler:
         self._running: dict[UUID, Attempt] = {}
         self._hosts: dict[UUID, str] = {}
         self._room_seen_s = float("-inf")
+        self._speechless_until_s = float("-inf")
+        self._unsaid: set[UUID] = set()
+        self._recovery = Recovery(services, reading, places, worker)
         self._next_due_ns: int | None = None
         self._closing = False
         self._wake = trio.Event()
@@ -77,15 +84,36 @@ class Scheduler:
         delays = [ROOM_LOOK_S] if self._reading.blocked_count else []
         if self._next_due_ns is not None:
             delays.append(max(0.0, (self._next_due_ns - self._s.clock.now_ns()) / 1e9))
+        speechless_s = self._speechless_until_s - self._s.clock.monotonic()
+        if speechless_s > 0:
+            delays = [speechless_s]
         with trio.move_on_after(min(delays, default=LONGEST_DOZE_S)):
             await self._wake.wait()
 
     async def _pass(self, nursery: trio.Nursery) -> None:
-        await self._s.threads.run(self._reading.catch_up)
-        await self._stop_unwanted()
-        await self._sweep()
-        await self._unblock()
-        await self._start(nursery)
+        try:
+            await self._s.threads.run(self._reading.catch_up)
+            await self._stop_unwanted()
+            if self._s.clock.monotonic() < self._speechless_until_s:
+                return
+            await self._say_what_was_not()
+            await self._sweep()
+            await self._unblock()
+            await self._start(nursery)
+        except DiskFull:
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """Leave the log alone for a while: its disk is full."""
+        self._speechless_until_s = self._s.clock.monotonic() + ROOM_LOOK_S
+
+    async def _say_what_was_not(self) -> None:
+        """Say how attempts ended that could not say it themselves."""
+        for id in sorted(self._unsaid):
+            download = await self._s.threads.run(functools.partial(self._reading.get, id))
+            if download is not None and download.state in RUNNING | STOPPING:
+                await self._recovery.settle(download, "the log had no room")
+            self._unsaid.discard(id)
 
     async def _stop_unwanted(self) -> None:
         """Stop attempts that the log does not want any more: asked to stop, or superseded by another worker's."""
@@ -124,8 +152,8 @@ class Scheduler:
         for download in await self._s.threads.run(lambda: self._reading.blocked("disk", MOST_A_PASS)):
             folder = self._places.absolute(download.order.root, download.order.folder)
             free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
-            wanted = (download.total or 0) - download.received
-            if free > self._s.settings.reserve_bytes + min(max(wanted, 0), ROOM_TO_GO_ON_BYTES):
+            wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
+            if free > self._s.settings.reserve_bytes + min(wanted, ROOM_TO_GO_ON_BYTES):
                 await self._execute(download, c.Unblock(reason="disk"))
 
     async def _start(self, nursery: trio.Nursery) -> None:
@@ -157,6 +185,9 @@ class Scheduler:
     async def _attend(self, id: UUID, attempt: Attempt) -> None:
         try:
             await attempt.run()
+        except DiskFull:
+            self._unsaid.add(id)
+            self._fall_silent()
         finally:
             del self._running[id]
             del self._hosts[id]

@@ -59,7 +59,7 @@ class Settings:
 
 FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
 KINDS: dict[str, type[bool | int | float]] = {
-    name: bool if field.type == "bool" else int if field.type == "int" else float for name, field in FIELDS.items()
+    name: {"bool": bool, "int": int, "float": float}[str(field.type)] for name, field in FIELDS.items()
 }
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
@@ -87,7 +87,7 @@ def parse(name: str, value: Any, origin: str) -> Any:
     """Return `value`, text or already typed, as the setting `name` wants it."""
     if name not in FIELDS:
         raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
-    kind: type[bool | int | float] = type(FIELDS[name].default)
+    kind = KINDS[name]
     try:
         if kind is bool:
             word = str(value).lower()

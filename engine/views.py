@@ -118,9 +118,11 @@ class Views:
                     try:
                         _fold(held, facts)
                     except (IntegrityError, StoreUnavailable) as error:
-                        if renewed:
-                            raise
-                        held, renewed = self._renew(error), True
+                        if self._generations.current() == held.number:
+                            if renewed:
+                                raise
+                            renewed = True
+                        held = self._renew(error)
                         continue
                 changed.update(f.stream for f in facts if f.position > seen and type(f.event) in OF_DOWNLOADS)
                 seen = self._seen = max(seen, facts[-1].position)
@@ -205,22 +207,32 @@ class Views:
     # Which generation
 
     def _current(self) -> _Generation:
-        """Return the current generation, opened or begun anew as needed."""
+        """Return the current generation, opened or begun anew as needed, and one that replaced it in the meantime."""
         if self._closed:
             raise StoreUnavailable("the views are closed", hint="open the home again")
-        current = self._generations.current()
-        if self._held is not None and self._held.number == current:
-            return self._held
-        self._let_go()
-        opened = None if current is None else self._open(current)
-        return self._begin_anew() if opened is None else self._install(opened)
+        while True:
+            current = self._generations.current()
+            if self._held is not None and self._held.number == current:
+                return self._held
+            self._let_go()
+            try:
+                opened = None if current is None else self._open(current)
+            except StoreUnavailable:
+                if self._generations.current() == current:
+                    raise
+                continue
+            if opened is not None:
+                return self._install(opened)
+            if self._generations.current() == current:
+                return self._begin_anew()
 
     def _renew(self, error: IntegrityError | StoreUnavailable) -> _Generation:
         """Return the generation to go on with after `error` of the one at hand, if that was its own fault."""
         if isinstance(error, ViewsDamaged) and error.stream is not None:
             self._acquit(error.stream)
+        replaced = self._held is None or self._generations.current() != self._held.number
         self._let_go()
-        return self._begin_anew() if isinstance(error, IntegrityError) else self._current()
+        return self._current() if replaced or isinstance(error, StoreUnavailable) else self._begin_anew()
 
     def _open(self, current: int) -> _Generation | None:
         """Open a generation, and return it if it is sound, of this format, and stands on an event of this log."""

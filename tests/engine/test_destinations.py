@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import trio
+import trio.testing
 
 from lading.domain import events as e
+from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, InvalidDestination
-from lading.domain.requests import IfExists, Request
+from lading.domain.requests import IfExists, Order, Request, Source
 from lading.domain.states import State
+from lading.placing import Places
+from lading.testing import InlineThreads, MemoryDisk, SeededChance
 from lading.testing.simulation import World, run
 
 pytestmark = [pytest.mark.law(5), pytest.mark.row("S1.3")]
@@ -74,17 +80,60 @@ def test_two_downloads_of_one_name_never_meet_in_one_file(if_exists, seed, paylo
                 await trio.sleep(13)
             outcomes = [await engine.wait(id) for id in ids]
             await engine.wait_idle()
-        done = {outcome.path: data for outcome, data in zip(outcomes, truth.values(), strict=True) if outcome.ok}
-        assert world.disk.paths() == sorted(done)
-        for path, data in done.items():
-            assert world.disk.content(path) == data
-        if if_exists is IfExists.RENAME:
-            assert sorted(done) == [SECOND, FINAL]
-        else:
-            assert sorted(done) == [FINAL]
-            assert any(outcome.attempts == 1 for outcome in outcomes if not outcome.ok) or len(done) == 1
+        done = [(outcome.path, outcome.digest) for outcome in outcomes if outcome.ok]
+        assert world.disk.paths() == sorted({path for path, _ in done})
+        assert len(done) == (2 if if_exists in {IfExists.RENAME, IfExists.OVERWRITE} else 1)
+        for path in world.disk.paths():
+            digest = f"sha256:{hashlib.sha256(world.disk.content(path)).hexdigest()}"
+            assert (path, digest) in done
+        assert world.disk.paths() == ([SECOND, FINAL] if if_exists is IfExists.RENAME else [FINAL])
 
     run(seed, story)
+
+
+@pytest.mark.parametrize("verb", ["cancel", "remove"])
+def test_giving_up_a_download_that_lost_its_name_to_another_leaves_the_other_alone(verb, payload, unlawful):
+    """Its files are its own, even those that it never had."""
+
+    async def story(world: World) -> None:
+        truth = {URL: payload(90_000, 1), OTHER: payload(90_000, 2)}
+        for url, data in truth.items():
+            world.network.serve(url, data, rate=1e3)
+        async with world.engine() as engine:
+            first = (await engine.submit(Request(URL))).id
+            await trio.sleep(70)
+            second = (await engine.submit(Request(OTHER))).id
+            assert (await engine.wait(second)).cause == "destination"
+            await getattr(engine, verb)(second)
+            await trio.sleep(5)
+            assert unlawful(world, truth) == []
+            assert (await engine.wait(first)).attempts == 1
+        assert world.disk.content(FINAL) == truth[URL]
+
+    run(1, story)
+
+
+async def test_two_that_settle_at_the_same_moment_do_not_get_one_name():
+    """However long the look at the disk takes, in whichever threads."""
+
+    class Slow(InlineThreads):
+        async def run(self, work):
+            result = work()
+            await trio.testing.wait_all_tasks_blocked()
+            return result
+
+    chance = SeededChance(1)
+    places = Places({"downloads": "/downloads"}, MemoryDisk(), Slow(), lambda root, path: None)
+    found: list[str] = []
+
+    async def settle() -> None:
+        order = Order(sources=(Source(url=URL),), if_exists=IfExists.RENAME)
+        found.append((await places.settle(Download(id=chance.uuid(0), state=State.QUEUED, order=order))).path)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(settle)
+    assert sorted(found) == ["file (2).bin", "file (3).bin", "file (4).bin", "file (5).bin", "file.bin"]
 
 
 @pytest.mark.parametrize("if_exists", IfExists)

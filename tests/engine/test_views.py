@@ -450,6 +450,65 @@ def test_what_a_killed_rebuild_left_behind_goes_with_the_next_one(log, home):
     assert sorted(path.name for path in home.iterdir()) == ["views", "views-3"]
 
 
+def test_a_generation_that_is_still_being_made_is_left_alone(log, home):
+    """A rebuild of another program does not take away what somebody is folding beside it."""
+    with opened(log, home) as one, opened(log, home) as other:
+        finish(one)
+        with other.as_of(4) as reader:
+            one.rebuild()
+            assert sorted(path.name for path in home.iterdir()) == ["views", "views-2", "views-3"]
+            assert reader.get(POSITION) is not None
+        assert sorted(path.name for path in home.iterdir()) == ["views", "views-3"]
+
+
+@pytest.mark.parametrize("moment", ["opening", "folding"])
+def test_a_generation_that_is_replaced_under_our_hands_is_followed(moment, log, home, monkeypatch):
+    """When another program changes over between two of our steps, we go on with its generation and begin none."""
+    with opened(log, home) as other:
+        other.catch_up(3)
+        moved: list[int] = []
+
+        def interfere():
+            if not moved:
+                moved.append(1)
+                other.rebuild()
+
+        def open_store(folder):
+            if moment == "opening" and (home / "views-1").exists():
+                interfere()
+            return lmdb_store(folder)
+
+        fold = driver._fold
+        with contextlib.closing(Views(log, open_store, home)) as views:
+            if moment == "folding":
+                monkeypatch.setattr(driver, "_fold", lambda held, facts: (interfere(), fold(held, facts)))
+            finish(views)
+            assert contents(views) == fresh(log)
+    assert (home / "views").read_bytes() == b"2\n"
+
+
+def test_a_store_that_fails_again_and_again_is_not_begun_anew_for_ever(log):
+    """One new generation is tried; when that fails too, the error is told."""
+    opened_stores = []
+
+    class Broken(MemoryStore):
+        @contextlib.contextmanager
+        def write(self):
+            with super().write() as txn:
+                yield txn
+            if len(self._rows) > 3:
+                raise LogDamaged("the disk forgets")
+
+    def open_store(folder):
+        opened_stores.append(folder)
+        return Broken()
+
+    views = Views(log, open_store)
+    with pytest.raises(LogDamaged, match="forgets"):
+        views.catch_up()
+    assert len(opened_stores) == 2
+
+
 def test_closed_views_say_so(log, home):
     """After `close`, which may be called twice, nothing is opened again."""
     views = Views(log, lmdb_store, home)

@@ -37,7 +37,7 @@ VERBS = {
     "config": "Show and change the settings of this home.",
     "doctor": "Tell what this machine and this home can do.",
     "demo": "Take the tour: a real kill, and a recovery by replay.",
-    "bench": "Measure this machine, beside the peers.",
+    "bench": "Measure what Lading does on this machine, beside its peers.",
     "torture": "Kill real engines at every step, and hold every law.",
     "completion": "Print the completion script of a shell.",
 }

@@ -6,7 +6,6 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from contextlib import aclosing
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -78,13 +77,12 @@ class Watch:
             nursery.cancel_scope.cancel()
 
     async def _take_facts(self, engine: Engine) -> None:
-        async with aclosing(engine.follow(after=self._after)) as facts:  # type: ignore[type-var]
-            async for fact in facts:
-                if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
-                    await self._take(engine, fact)
-                self._after = fact.position
-                if self._after >= self._last or not (self._all or self._states):
-                    return
+        async for fact in engine.follow(after=self._after):
+            if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
+                await self._take(engine, fact)
+            self._after = fact.position
+            if self._after >= self._last or not (self._all or self._states):
+                return
 
     async def _take(self, engine: Engine, fact: Fact) -> None:
         before = self._states.get(fact.stream)

@@ -2,13 +2,14 @@
 
 A first life without a blow records the steps that an engine takes: of which kinds, and how many of each. From then on
 each life has a plan of blows, which follows from the seed and the number of the life. The first blow falls at a step of
-a kind and a moment at which too few have died so far; those after it fall on engines that recover, at steps that such
+a kind and a moment at which few have died so far; those after it fall on engines that recover, at steps that such
 engines were seen to take, or at a random time. The same seed gives the same plan as long as the machine gives the same
 counts; what was found broken tells the blows themselves, by which it is repeated more surely than by the seed.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import shlex
 import shutil
@@ -171,16 +172,17 @@ class Torture:
                     yield self._at_step(chance, self._seen_later, 0.5)
 
     def _at_step(self, chance: random.Random, seen: Counter[Kind], share: float) -> Step:
-        """Return a step, among the first `share` of those seen, at whose kind and moment too few have died.
+        """Return a step among the first `share` of those seen.
 
-        A kind that is met often is due more often, by the logarithm of how often.
+        Each kind and moment comes to its turn; one that is met often comes sooner and again, by the square root of how
+        often.
         """
         points = [(moment, kind) for kind in sorted(seen) for moment in moments(kind)]
-        burden = {point: self._struck[point] / seen[point[1]].bit_length() for point in points}
-        moment, kind = point = chance.choice([p for p in points if burden[p] == min(burden.values())])
+        weights = [math.sqrt(seen[kind]) / (1 + self._struck[moment, kind]) ** 2 for moment, kind in points]
+        moment, kind = point = chance.choices(points, weights)[0]
         self._struck[point] += 1
         last = max(1, int(seen[kind] * share))
-        return Step(moment, *kind, chance.choice((1, last, chance.randint(1, last))))
+        return Step(moment, *kind, chance.randint(1, last))
 
 
 def read_blow(text: str) -> Blow:

@@ -1,4 +1,4 @@
-"""Someone who uses `eventsourcing` for something else can use this module alone, beginning with the README's program."""
+"""Who uses `eventsourcing` for something else can use this module alone, beginning with the README's program."""
 
 from __future__ import annotations
 

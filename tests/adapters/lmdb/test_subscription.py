@@ -46,7 +46,7 @@ def in_thread(work: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
 def test_an_event_between_the_look_and_the_wait_is_not_missed(
     recorder: LMDBApplicationRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gap that the library's own listener leaves: inserted after a look that found nothing, delivered all the same."""
+    """The gap that the library's own listener leaves: inserted after a look that found nothing, yet delivered."""
     scan = type(recorder).scan
     inserted: list[int] = []
 

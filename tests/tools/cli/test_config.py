@@ -56,8 +56,7 @@ def test_sizes_and_truths_are_taken_as_people_write_them(lading):
     assert settings(lading, "set", "trust_env", "off")["trust_env"]["value"] is False
 
 
-def test_what_is_set_is_what_a_run_does(lading, origin, small):
+def test_what_is_set_is_what_a_run_does(lading):
     """The engine reads the same file."""
     lading("config", "set", "retries", "0")
-    origin.stop() if hasattr(origin, "stop") else None
     assert lading.row("get", "http://127.0.0.1:9/x", code=1)["attempts"] == 1
