@@ -57,7 +57,7 @@ def _check(download: Download, events: Events) -> None:
 
 _DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
 _REPORTS = (c.Probe, c.Vouch, c.Reject, c.StartOver, c.Verify, c.Complete, c.Falter, c.Block, c.Stop)
-_LAST_WORDS = (c.Stop, c.Complete, c.Vouch, c.Reject)
+_LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Vouch, c.Reject)
 
 
 def _own(download: Download, report: Any) -> None:

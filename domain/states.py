@@ -96,6 +96,7 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Reprioritised: _S.VERIFYING,
     },
     _S.PAUSING: {
+        e.Probed: _S.PAUSING,
         e.Progressed: _S.PAUSING,
         e.PieceRejected: _S.PAUSING,
         e.Stopped: _S.PAUSED,

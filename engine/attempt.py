@@ -24,7 +24,6 @@ from lading.domain.errors import (
     TransferError,
 )
 from lading.domain.faults import Cause
-from lading.domain.pieces import Piece
 from lading.domain.ports import Secrets
 from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
@@ -59,6 +58,7 @@ class Attempt:
         self._secrets: Secrets | None = None
         self._published = False
         self.gauge = Gauge(services.clock.monotonic())
+        self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
 
     @property
@@ -293,21 +293,21 @@ class Attempt:
                 await work.report(c.Stop(attempt=self.number, reason=reason or _DONE[state.state]), c.Discard(size=size))
             elif state.state in RUNNING or state.state is State.PAUSING:
                 reason = _DONE.get(state.state, "the engine was closed")
-                pieces = await self._flushed()
-                vouch = (c.Vouch(attempt=self.number, pieces=pieces),) if pieces else ()
-                await work.report(*vouch, c.Stop(attempt=self.number, reason=reason))
+                await work.report(*await self._last_words(), c.Stop(attempt=self.number, reason=reason))
         except Fenced:
             return False
         return True
 
-    async def _flushed(self) -> tuple[Piece, ...]:
-        held = self._work.holding
-        if held is None or not held.tally.unlogged or self._work.probe is not None:
+    async def _last_words(self) -> tuple[c.Report, ...]:
+        """Flush what was written and not logged yet, and return what there is to say of it: nothing if that fails."""
+        held, probe = self._work.holding, self._work.probe
+        if held is None or not held.tally.unlogged:
             return ()
         try:
-            return await held.flush()
+            vouch = c.Vouch(attempt=self.number, pieces=await held.flush())
         except OSError:
             return ()
+        return (vouch,) if probe is None else (probe, vouch)
 
     async def _discard(self) -> int:
         """Take the part off the disk, and the final name back if we had given it and nobody may know it yet."""

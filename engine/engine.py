@@ -271,6 +271,7 @@ class Engine:
         totals = await self._s.threads.run(self._reading.totals)
         counts = await self._s.threads.run(self._reading.counts)
         live = self._s.board.look(self._s.clock.monotonic())
+        totals = await self._s.threads.run(lambda: self._reading.ahead(totals, live))
         rates = [look.rate for look in live.values() if look.rate is not None]
         rate = sum(rates) if rates else None
         received, total = totals.received, None if totals.unsized else totals.total

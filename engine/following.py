@@ -15,6 +15,7 @@ import trio
 
 from lading.domain.download import Download, evolve
 from lading.domain.errors import UnknownDownload
+from lading.domain.events import Queued
 from lading.domain.facts import Fact
 from lading.domain.ports import Threads
 from lading.reading import Reading
@@ -67,7 +68,7 @@ class Follower:
         id, state, position = self._id, self._state, self._position
         if id is not None:
             facts = await self._threads.run(lambda: self._reading.stream(id, state.version if state else 0))
-            if not facts and state is None:
+            if state is None and not (facts and isinstance(facts[0].event, Queued)):
                 raise UnknownDownload(f"there is no download {id}")
             return facts
         if position is None:

@@ -10,6 +10,8 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+import attrs
+
 from lading.adapters import codec
 from lading.domain import scheduling
 from lading.domain.download import Download
@@ -136,6 +138,20 @@ class Reading:
         """Return the sums over all downloads that have not ended."""
         with self.views.read() as reader:
             return roster.totals(reader)
+
+    def ahead(self, totals: roster.Totals, live: Mapping[UUID, Live]) -> roster.Totals:
+        """Return sums to which is added what running transfers know and have not logged yet."""
+        for download in self._existing(list(live)):
+            look = live[download.id]
+            if not download.ended:
+                sized = download.total is None and look.total is not None
+                totals = attrs.evolve(
+                    totals,
+                    received=totals.received + max(0, look.received - download.received),
+                    total=totals.total + (look.total or 0) * sized,
+                    unsized=totals.unsized - sized,
+                )
+        return totals
 
     def unfinished(self) -> bool:
         """Tell whether anything is queued, waiting for time or room, or running."""

@@ -196,7 +196,8 @@ def verify(folder: str | Path, *, strict: bool = False) -> Iterator[Finding]:
 
 
 def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
-    environment = open_environment(folder, Settings(map_size=LOG_MAP_BYTES), create=False)
+    settings = Settings(map_size=LOG_MAP_BYTES)
+    environment = open_environment(folder, settings, create=False, trust_file_system=True)
     try:
         check_format(environment, create=False)
         for table in environment.table_names():

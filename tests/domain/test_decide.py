@@ -34,7 +34,7 @@ removed     illegal  illegal  illegal  illegal    -        -        illegal     
 """
 REPORTS = """
             active                     verifying       pausing        cancelling  removing
-probe       Probed                     illegal         fenced         fenced      fenced
+probe       Probed                     illegal         Probed         fenced      fenced
 vouch       Progressed                 illegal         Progressed     fenced      fenced
 reject      PieceRejected              PieceRejected   PieceRejected  fenced      fenced
 start-over  Restarted                  Restarted       fenced         fenced      fenced

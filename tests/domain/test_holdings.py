@@ -40,6 +40,7 @@ def test_no_piece_stands_that_the_log_does_not_vouch_for(stream, commands, data)
         ((e.PieceRejected(attempt=1, start=10, end=20, reason=""),), ["a"]),
         ((e.PieceRejected(attempt=1, start=19, end=30, reason=""),), ["a"]),
         ((e.PieceRejected(attempt=1, start=20, end=30, reason=""),), ["a", "b"]),
+        ((e.PieceRejected(attempt=1, start=0, end=10, reason=""),), ["b"]),
         ((e.Restarted(attempt=1, reason="", discarded=20),), []),
         ((e.Cancelled(),), []),
         ((e.Removed(),), []),
@@ -57,4 +58,5 @@ def test_a_transfer_in_order_goes_on_from_what_lies_end_to_end():
     first, second, third = Piece(0, 10, "a"), Piece(10, 20, "b"), Piece(30, 40, "c")
     assert holdings.contiguous([first, second, third]) == (first, second)
     assert holdings.contiguous([second, third]) == ()
+    assert holdings.contiguous([first, Piece(5, 15, "overlaps"), second]) == (first, second)
     assert holdings.contiguous([]) == ()

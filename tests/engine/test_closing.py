@@ -134,3 +134,26 @@ def test_a_stalled_origin_does_not_hold_up_closing(payload):
         assert trio.current_time() - before < 0.1
 
     run(1, story)
+
+
+@pytest.mark.parametrize("how", ["pause", "close"])
+def test_a_small_slow_file_keeps_what_it_has_as_well(how, tale, payload):
+    """Although nothing of it was logged before: what its server said is logged now, and the next attempt goes on."""
+
+    async def story(world: World) -> None:
+        data = payload(90_000)
+        world.network.serve(URL, data, rate=2e3)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(30)
+            if how == "pause":
+                await engine.pause(id)
+        assert tale(world.log).names(id)[-3:] == ["Probed", "Progressed", "Stopped"]
+        (left,) = tale(world.log).downloads()
+        assert left.received > 40_000
+        async with world.engine() as engine:
+            await engine.resume(id)
+            assert (await engine.wait(id)).resumed_from == left.received
+        assert world.disk.content("/downloads/a.bin") == data
+
+    run(1, story)

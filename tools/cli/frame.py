@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 DOWNLOAD_STATES = (
-    "queued", "active", "stopping", "paused", "waiting", "verifying", "completed", "failed", "cancelled", "removed",
+    "queued", "active", "verifying", "waiting", "stopping", "paused", "completed", "failed", "cancelled", "removed",
 )  # fmt: skip
 """`lading.domain.states.SHOWN`, which a test holds equal; written out so that help needs no domain."""
 

@@ -79,13 +79,13 @@ class Life:
         self.downloads.mkdir(parents=True)
         self._errors = folder / "stderr"
         self._seed = seed
-        self._origin = origin
+        self.origin = origin
         self._share = share
         self._items: dict[str, Item] = {}
         self._asked: dict[str, set[str]] = {}
-        self._acknowledged: list[Acknowledged] = []
+        self.acknowledged: list[Acknowledged] = []
         self._known = {f"sha256:{hashlib.sha256(OLD).hexdigest()}"}
-        self._audit = Audit(self.home, self.downloads, self._known, TOKEN)
+        self.audit = Audit(self.home, self.downloads, self._known, TOKEN)
         self.engines: list[Engine] = []
 
     def run(self, blows: Sequence[Blow | None]) -> None:
@@ -106,7 +106,7 @@ class Life:
         return Plan(
             home=os.fspath(self.home),
             downloads=os.fspath(self.downloads),
-            root=self._origin.root,
+            root=self.origin.root,
             seed=self._seed,
             batch=batch,
             share=share,
@@ -122,8 +122,8 @@ class Life:
         for item in consignment(self._seed, batch, self._share_of(batch)):
             self._items[item.resource.name] = item
             self._known |= item.digests
-            self._origin.put(item.resource)
-            self._origin.set(item.resource.name, item.behaviour)
+            self.origin.put(item.resource)
+            self.origin.set(item.resource.name, item.behaviour)
             if item.old is not None:
                 (self.downloads / item.resource.name).write_bytes(item.old)
 
@@ -150,7 +150,7 @@ class Life:
         engine.killed = code == -signal.SIGKILL
         if code != 0 and not (engine.killed and blow is not None):
             self._hold("its end", [f"the engine ended by itself with {code}: {self._stderr()}"])
-        self._hold("its death" if engine.killed else "its end", self._audit.violations(self._acknowledged))
+        self._hold("its death" if engine.killed else "its end", self.audit.violations(self.acknowledged))
 
     def _hear(self, engine: Engine, process: subprocess.Popen[bytes], timers: list[threading.Timer]) -> None:
         assert process.stdout is not None
@@ -169,7 +169,7 @@ class Life:
                         self._asked.setdefault(name, set()).add(told["verb"])
                 case victim.ACKNOWLEDGED:
                     engine.acknowledged += 1
-                    self._acknowledged.append(Acknowledged(**told | {"id": UUID(told["id"])}))
+                    self.acknowledged.append(Acknowledged(**told | {"id": UUID(told["id"])}))
                 case victim.STUCK:
                     self._hold("a long wait", [f"it does not come to an end: {line}" for line in told["listing"]])
                 case victim.CLOSED:
@@ -178,15 +178,15 @@ class Life:
                     pass
 
     def _look_at_recovery(self) -> None:
-        before = self._audit.last
-        self._hold("recovery", self._audit.violations(self._acknowledged))
-        self._hold("recovery", recovered(before, self._audit.last, self._audit))
+        before = self.audit.last
+        self._hold("recovery", self.audit.violations(self.acknowledged))
+        self._hold("recovery", recovered(before, self.audit.last, self.audit))
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def _ended(self) -> Iterator[str]:
         """Yield what has not come out as it should, now that an engine was left to finish."""
-        audit = self._audit
+        audit = self.audit
         rests: set[Path] = set()
         for download in audit.last.downloads:
             name = download.order.url.rpartition("/")[2]

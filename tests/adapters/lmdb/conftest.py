@@ -5,15 +5,22 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lading.adapters.lmdb import LMDBLog, LMDBStore
+from lading.adapters.lmdb import GroundWarning, LMDBLog, LMDBStore
 
 Child = subprocess.Popen[str]
 Start = Callable[..., Child]
+
+
+@pytest.fixture(autouse=True)
+def _anywhere() -> None:
+    """These tests run in containers too, whose layered file systems are warned of; `test_ground` tests the warning."""
+    warnings.filterwarnings("ignore", category=GroundWarning)
 
 
 @pytest.fixture

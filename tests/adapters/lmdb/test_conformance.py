@@ -29,6 +29,8 @@ from lading.adapters.lmdb import (
     LMDBTrackingRecorder,
 )
 
+pytestmark = pytest.mark.row("C.4")
+
 
 class InFolder(TestCase):
     """A test case with a datastore in a folder of its own."""

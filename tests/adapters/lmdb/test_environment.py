@@ -358,32 +358,33 @@ def test_opening_frees_the_slots_of_killed_readers(tmp_path: Path, start: Any) -
 
 
 def test_many_processes_append_to_one_log(tmp_path: Path, start: Any) -> None:
-    """Six at once, each with streams of its own and one that all fight for: each event once, no gap, conflicts told."""
+    """Four at once, each with streams of its own and one that all fight for: each event once, conflicts told."""
     code = """
         import sys, uuid
         from lading.adapters.lmdb import LMDBLog
         from lading.domain.ports import Conflict, Entry
         log, own, shared = LMDBLog(sys.argv[1]), uuid.uuid4(), uuid.UUID(int=9)
         won = 0
-        for version in range(1, 61):
+        for version in range(1, 31):
             last = len(log.stream(shared))
             answers = log.append([[Entry(own, version, "t:1", b"x")], [Entry(shared, last + 1, "t:1", own.bytes)]])
             assert isinstance(answers[0], tuple)
             won += not isinstance(answers[1], Conflict)
         print(won)
     """
-    children = [start(code, tmp_path / "log") for _ in range(6)]
+    children = [start(code, tmp_path / "log") for _ in range(4)]
     won = [int(child.communicate(timeout=60)[0]) for child in children]
     log = LMDBLog(tmp_path / "log")
     shared = log.stream(UUID(int=9))
     assert len(shared) == sum(won)
-    assert log.head() == 6 * 60 + sum(won)
+    assert log.head() == 4 * 30 + sum(won)
     assert len(log.read(limit=1000)) == log.head()
     assert log.append([[entry(UUID(int=9), 1)]]) == [Conflict(UUID(int=9), 0, len(shared))]
     log.close()
     assert list(verify(tmp_path / "log", strict=True)) == []
 
 
+@pytest.mark.law(1)
 def test_whatever_a_killed_appender_said_is_there(tmp_path: Path, start: Any) -> None:
     """Killed at some moment of its work: each acknowledged event is in the log, and the log is whole."""
     code = """

@@ -68,6 +68,7 @@ def test_a_full_disk_loses_nothing_and_the_retry_succeeds(small_disk: Path) -> N
     assert list(verify(small_disk / "log", strict=True)) == []
 
 
+@pytest.mark.law(1)
 def test_what_was_acknowledged_before_the_disk_filled_up_is_there(small_disk: Path) -> None:
     """Appending until it is refused: everything before is there, also after opening again on the full disk."""
     log = LMDBLog(small_disk / "log")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lading.tools.origin import Behaviour, Drop
+from lading.tools.origin import Behaviour, Refusal
 
 
 def test_a_failure_is_told_from_the_first_event_to_the_last(lading, origin, small):
     """Who wanted it, what was tried, what came of it, what to do."""
-    origin.set(small.name, Behaviour(drop=Drop(after=10)))
+    origin.set(small.name, Behaviour(refusals=[Refusal(503, times=None, retry_after_s=0)]))
     id = lading.row("get", origin.url(small.name), "--retries", 1, code=1)["id"]
     row = lading.row("why", id)
     events = [cause["event"] for cause in row["causes"]]

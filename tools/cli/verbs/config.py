@@ -21,7 +21,7 @@ _TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 @json_option
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Show the settings of this home, each with its value and where that comes from.
+    """Show the settings of this home, and change them: each has a value and somewhere that it comes from.
 
     Defaults come first, then settings.toml in the home, then the environment (LADING_ and the name in capitals).
     """

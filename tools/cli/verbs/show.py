@@ -38,9 +38,10 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
     order, known = download.order, download.validator
     with reading.views.read() as reader:
         tries = list(history.attempts(reader, download.id, ROWS))
+    ended = outcome(download)
     return {
-        **outcome(download),
         **progress.listing(download, time.time_ns()),
+        **{name: ended[name] for name in _OF_THE_END},
         "started_at": iso(download.started_at_ns),
         "ended_at": iso(download.ended_at_ns),
         "not_before": iso(download.not_before_ns),
@@ -67,6 +68,7 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
     }
 
 
+_OF_THE_END = ("digest", "size", "assurance", "transport", "tier", "resumed_from", "cached", "hint")
 _SIZES = {"received", "total", "size", "resumed_from"}
 _TIMES = {"added_at", "updated_at", "started_at", "ended_at", "not_before"}
 
