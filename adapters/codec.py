@@ -18,7 +18,7 @@ from uuid import UUID
 import attrs
 import cattrs
 import orjson
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+from cattrs.gen import make_dict_unstructure_fn
 
 from lading.domain.download import Download
 from lading.domain.errors import LogDamaged, StoreNewer
@@ -69,6 +69,41 @@ def _load_tuple(kind: Any, converter: cattrs.BaseConverter) -> _Hook:
     return lambda value, _: tuple([load(item, inner) for item in value])
 
 
+def _loader(kind: type[attrs.AttrsInstance], converter: cattrs.BaseConverter) -> _Hook:
+    """Return what makes a `kind` of its words, past the class's own `__init__`.
+
+    What is stored was checked when it was made, and its checksum when it was read; a million events come through here.
+    """
+    fields = attrs.fields(kind)
+    needed = {field.name for field in fields if field.default is attrs.NOTHING}
+    defaults = {field.name: _default(field) for field in fields if field.name not in needed}
+    hooks = [
+        (field.name, field.type, converter.get_structure_hook(field.type))
+        for field in fields
+        if not _plain(field.type) or get_origin(field.type) is tuple
+    ]
+
+    def load(words: Any, _: Any) -> Any:
+        if not needed <= words.keys():
+            raise KeyError(kind.__name__)
+        made = object.__new__(kind)
+        values = made.__dict__
+        values.update(defaults)
+        values.update(words)
+        for name, inner, hook in hooks:
+            if name in words:
+                values[name] = hook(words[name], inner)
+        return made
+
+    return load
+
+
+def _default(field: attrs.Attribute[Any]) -> Any:
+    """Return the default of a field; one that a factory makes is frozen, and may be shared."""
+    factory: Any = getattr(field.default, "factory", None)
+    return field.default if factory is None else factory()
+
+
 def _converter() -> cattrs.Converter:
     """Make the converter, with short cuts for what JSON and Python have in common: every event passes through here."""
     converter = cattrs.Converter(detailed_validation=False, omit_if_default=True, forbid_extra_keys=False)
@@ -83,20 +118,13 @@ def _converter() -> cattrs.Converter:
         converter.register_unstructure_hook(
             resolved, make_dict_unstructure_fn(resolved, converter, _cattrs_omit_if_default=True)
         )
-        converter.register_structure_hook(
-            resolved, make_dict_structure_fn(resolved, converter, _cattrs_detailed_validation=False)
-        )
+        converter.register_structure_hook(resolved, _loader(resolved, converter))
     return converter
 
 
 CONVERTER = _converter()
 _DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
 _LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
-_ROW = [
-    (field.name, field.type, CONVERTER.get_structure_hook(field.type), field.default is attrs.NOTHING)
-    for field in attrs.fields(Download)
-    if not _plain(field.type) or get_origin(field.type) is tuple
-]
 
 
 @functools.lru_cache(maxsize=64)
@@ -153,8 +181,5 @@ def load_download(data: bytes) -> Download:
     Raises:
         ValueError, KeyError, TypeError: it is not that.
     """
-    row = orjson.loads(data)
-    for name, kind, load, needed in _ROW:
-        if needed or name in row:
-            row[name] = load(row[name], kind)
-    return Download.of(row)
+    download: Download = _LOAD[Download](orjson.loads(data), Download)
+    return download

@@ -22,7 +22,7 @@ from lading.domain.validators import Validator
 EVENTS: dict[str, type[Event]] = {}
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Event:
     """A fact; subclasses say which."""
 
@@ -34,7 +34,7 @@ class Event:
             EVENTS[topic] = cls
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Queued(Event):
     """Somebody wants this; the first event of a download."""
 
@@ -42,7 +42,7 @@ class Queued(Event):
     order: Order
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Started(Event):
     """A worker took it: attempt `attempt`, from source number `source`, into the part file `part`, to become `path`.
 
@@ -62,7 +62,7 @@ class Started(Event):
     flags: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Probed(Event):
     """The server answered: what it says of the resource, and the file's final path if it changed by that."""
 
@@ -75,7 +75,7 @@ class Probed(Event):
     path: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Progressed(Event):
     """These pieces were flushed to the disk before this was written (law 2)."""
 
@@ -84,7 +84,7 @@ class Progressed(Event):
     pieces: tuple[Piece, ...]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class PieceRejected(Event):
     """The bytes from `start` up to `end` are not what the log vouched for; they count no longer."""
 
@@ -95,7 +95,7 @@ class PieceRejected(Event):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class ResourceChanged(Event):
     """The server now has other bytes under this URL than those that we hold."""
 
@@ -105,7 +105,7 @@ class ResourceChanged(Event):
     after: Validator
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Restarted(Event):
     """All `discarded` bytes that we held are given up, and the attempt goes on from byte 0."""
 
@@ -115,7 +115,7 @@ class Restarted(Event):
     discarded: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class FellBack(Event):
     """The attempt's source would not do; the next one will be source number `source`."""
 
@@ -125,14 +125,14 @@ class FellBack(Event):
     cause: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Paused(Event):
     """Somebody asked that it rest; a running attempt stops and says so."""
 
     TOPIC: ClassVar[str] = "lading.paused.v1"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Resumed(Event):
     """Somebody asked that it go on, with a new budget of retries when `fresh`."""
 
@@ -140,7 +140,7 @@ class Resumed(Event):
     fresh: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Cancelled(Event):
     """Somebody gave it up; what was received is discarded."""
 
@@ -148,7 +148,7 @@ class Cancelled(Event):
     reason: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Removed(Event):
     """Somebody took it out of the queue, with its published file when `files`."""
 
@@ -156,7 +156,7 @@ class Removed(Event):
     files: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Discarded(Event):
     """The files of a cancelled or removed download are gone from the disk, `size` bytes of them."""
 
@@ -164,7 +164,7 @@ class Discarded(Event):
     size: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Reprioritised(Event):
     """Somebody gave it another priority."""
 
@@ -172,7 +172,7 @@ class Reprioritised(Event):
     priority: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Stopped(Event):
     """The attempt ended without a result and will not write again; the reason says who wanted that."""
 
@@ -181,7 +181,7 @@ class Stopped(Event):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class RetryScheduled(Event):
     """The attempt failed with a cause that may pass; the next one may start at `not_before_ns` (UTC)."""
 
@@ -192,7 +192,7 @@ class RetryScheduled(Event):
     not_before_ns: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Blocked(Event):
     """It cannot run, through no fault of its own, until `reason` passes."""
 
@@ -201,7 +201,7 @@ class Blocked(Event):
     message: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Unblocked(Event):
     """What blocked it has passed."""
 
@@ -209,7 +209,7 @@ class Unblocked(Event):
     reason: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Verified(Event):
     """The part file is whole and what it should be; publishing it under its final name begins."""
 
@@ -220,7 +220,7 @@ class Verified(Event):
     inode: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Completed(Event):
     """The final name holds the content. `assurance` says what vouches for it: digest, length or framing (law 5)."""
 
@@ -238,7 +238,7 @@ class Completed(Event):
     cached: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Failed(Event):
     """It came to nothing, for a cause that will not pass or after the last retry."""
 
@@ -249,7 +249,7 @@ class Failed(Event):
     hint: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class KeyClaimed(Event):
     """The caller's key names this download; on the key's own stream, so that one key cannot name two."""
 
@@ -258,7 +258,7 @@ class KeyClaimed(Event):
     download: UUID
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class EngineOpened(Event):
     """A worker took the home's engine lock; on the worker's own stream."""
 
@@ -267,7 +267,7 @@ class EngineOpened(Event):
     version: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Recovered(Event):
     """What a worker found when it opened a home that another had left: how many of each."""
 
@@ -282,7 +282,7 @@ class Recovered(Event):
     bytes_discarded: int
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class EngineClosed(Event):
     """The worker stopped in good order and let go of the home."""
 

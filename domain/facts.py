@@ -13,7 +13,7 @@ import attrs
 from lading.domain.events import Event
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Context:
     """Who causes events and why: kept with each of them.
 

@@ -18,7 +18,7 @@ SMALLEST_CELL = 4 * 1024 * 1024
 MOST_CELLS = 8192
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Piece:
     """The bytes from `start` up to `end`, and the digest that they had when they were flushed."""
 

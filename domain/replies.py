@@ -239,7 +239,7 @@ def _same(known: Validator | None, sent: Validator, download: Download) -> bool:
     range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it (of a Last-Modified it does not ask
     that).
     """
-    if download.order.digest is not None or download.order.resume is Resume.LENIENT:
+    if download.order.digest is not None:
         return True
     return known is None or known.strong_etag is None or sent.etag == known.etag
 
@@ -258,6 +258,6 @@ def _unsatisfiable(ask: Ask, head: Head, download: Download) -> Verdict:
     validator, known = validators.from_headers(head.headers, total), download.validator
     if known is not None and known.differs(validator):
         return Afresh(reason="the resource has changed", validator=validator)
-    if total != ask.start or download.total not in {None, total}:
+    if not total == ask.start == spans.prefix(download.durable) or download.total not in {None, total}:
         return Afresh(reason="the size of the resource has changed", validator=validator)
     return Whole(total=total)

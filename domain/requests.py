@@ -161,7 +161,7 @@ class Request:
         return f"Request({shown!r})"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Source:
     """One place to get it from, as the log may know it.
 
@@ -175,7 +175,7 @@ class Source:
     tier: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Order:
     """A request without its secrets: what `Queued` records.
 

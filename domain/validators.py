@@ -13,7 +13,7 @@ STRONG_AFTER_S = 60
 _STRONG_ETAG = re.compile(r'"[!#-~\x80-\uffff]+"')
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Validator:
     """ETag, Last-Modified and length of one answer, as sent; `date` is the answer's own Date."""
 

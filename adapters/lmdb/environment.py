@@ -131,7 +131,7 @@ class Environment:
                     raise translate(error, self.folder) from error
             except lmdb.Error as error:
                 raise translate(error, self.folder) from error
-        raise self._restless()
+        raise self.restless()
 
     def end_read(self, txn: Transaction[bytes]) -> None:
         """End a read transaction; one that is over already does no harm."""
@@ -181,7 +181,7 @@ class Environment:
                     raise translate(error, self.folder) from error
                 else:
                     return result
-            raise self._restless()
+            raise self.restless()
         finally:
             self.end_write(txn)
 
@@ -251,7 +251,7 @@ class Environment:
                 raise translate(error, self.folder) from error
             else:
                 return txn
-        raise self._restless()
+        raise self.restless()
 
     def _take_turn(self) -> None:
         me = threading.get_ident()
@@ -291,7 +291,8 @@ class Environment:
     def _reopen(self) -> None:
         self.tables.update(self._handle.reopen(list(self.tables)))
 
-    def _restless(self) -> StoreUnavailable:
+    def restless(self) -> StoreUnavailable:
+        """Return the error for a map that changes each time it is tried."""
         return StoreUnavailable(
             f"the map of {self.folder} does not come to rest", hint="try again; use a larger first map size"
         )
@@ -299,8 +300,8 @@ class Environment:
     # Letting go
 
     def close(self) -> None:
-        """Close it, after the writer and the readers of this process have left or a bounded time has passed."""
-        took = self._turn.acquire(timeout=WRITE_WAIT_S)
+        """Close it, after the writer and the readers of other threads have left or a bounded time has passed."""
+        took = self._writer != threading.get_ident() and self._turn.acquire(timeout=WRITE_WAIT_S)
         try:
             self._handle.close()
         finally:

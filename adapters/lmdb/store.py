@@ -193,25 +193,30 @@ class StoreTransaction:
 
     def _commit(self) -> None:
         items = self._overlay.items()
-        number = self._txn.id()
         for _ in range(TRIES_MAX):
             try:
+                number = self._txn.id()
                 self._apply(items)
                 self._environment.commit(self._txn)
             except lmdb.MapFullError:
-                self._txn = self._environment.regrow(self._txn)
-                self._table = self._environment.tables[self._name]
-                if self._txn.id() != number:
-                    raise StoreUnavailable(
-                        f"another process wrote to {self._environment.folder} while its map grew; nothing was stored",
-                        hint="do it again",
-                    ) from None
+                self._regrow(number)
             except lmdb.Error as error:
                 raise translate(error, self._environment.folder) from error
             except CommitUnknown as unknown:
                 raise unknown.error from unknown
             else:
                 return
+        raise self._environment.restless()
+
+    def _regrow(self, number: int) -> None:
+        """Begin again in a larger map, if nobody has written since this transaction, of that number, was begun."""
+        self._txn = self._environment.regrow(self._txn)
+        self._table = self._environment.tables[self._name]
+        if self._txn.id() != number:
+            raise StoreUnavailable(
+                f"another process wrote to {self._environment.folder} while its map grew; nothing was stored",
+                hint="do it again",
+            )
 
     def _apply(self, items: list[tuple[bytes, bytes | None]]) -> None:
         puts = [(key, value) for key, value in items if value is not None]

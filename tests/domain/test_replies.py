@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lading.domain import replies
 from lading.domain.download import Download
+from lading.domain.pieces import Piece
 from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Whole
 from lading.domain.requests import Order, Resume, Source
 from lading.domain.states import State
@@ -41,9 +42,11 @@ HALF_BY_DIGEST = held((0, 50), validator=None, digest=DIGEST)
 HOLE = held((20, 50))
 
 
-def judged(download: Download, status: int, url: str = URL, **headers: str) -> replies.Verdict:
+def judged(
+    download: Download, status: int, url: str = URL, last: Piece | None = None, **headers: str
+) -> replies.Verdict:
     """Judge the answer to what `plan` would ask for this download; headers are given with underscores."""
-    ask = replies.plan(download)
+    ask = replies.plan(download, last)
     assert ask is not None
     head = Head(status=status, headers={name.replace("_", "-"): value for name, value in headers.items()}, url=url)
     return replies.judge(ask, head, download, now_s=1_000_000.0)
@@ -86,6 +89,50 @@ PLANS = [
 def test_a_resume_is_asked_for_only_with_proof(download, expected):
     """From the durable prefix, under a strong validator or towards an expected digest; else everything anew."""
     assert replies.plan(download) == expected
+
+
+LAST = Piece(30, 50, "sha256:00")
+
+
+@pytest.mark.parametrize(
+    ("download", "last", "expected"),
+    [
+        (held((0, 50), validator=WEAK, resume=Resume.LENIENT), LAST, Ask(start=30, proof=LAST)),
+        (held((0, 50), validator=None, resume=Resume.LENIENT), LAST, Ask(start=30, proof=LAST)),
+        (held((0, 50), validator=WEAK, resume=Resume.LENIENT), Piece(30, 40, "sha256:00"), None),
+        (held((0, 50), validator=WEAK, resume=Resume.LENIENT), None, None),
+        (held((0, 50), validator=WEAK), LAST, None),
+        (held((0, 50), resume=Resume.LENIENT), LAST, Ask(start=50, if_range='"one"')),
+        (held((0, 50), validator=None, digest=DIGEST, resume=Resume.LENIENT), LAST, Ask(start=50)),
+        (held(resume=Resume.LENIENT), LAST, Ask()),
+    ],
+)
+def test_a_piece_is_proof_only_where_a_lenient_user_has_no_better(download, last, expected):
+    """It must end where the durable prefix ends, or the rest would not follow on it."""
+    assert replies.plan(download, last) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (206, {"content_range": "bytes 30-99/100"}, "receive 30 skip 0 of 100 framed"),
+        (206, {"content_range": "bytes 20-99/100", "content_length": "80"}, "receive 30 skip 10 of 100"),
+        (206, {"content_range": "bytes 50-99/100"}, "afresh"),
+        (206, {"content_range": "bytes 30-98/99"}, "afresh"),
+        (206, {"content_range": "bytes 30-99/100", "etag": '"two"'}, "afresh"),
+        (200, {"content_length": "100"}, "afresh, receive 0 skip 0 of 100"),
+        (416, {"content_range": "bytes */100"}, "afresh"),
+        (416, {"content_range": "bytes */50"}, "afresh"),
+        (416, {"content_range": "bytes */30"}, "afresh"),
+    ],
+)
+def test_a_range_that_is_to_prove_itself_still_has_to_fit(status, headers, expected):
+    """From where the piece begins, of the same size; and a file that ends where the piece begins is not whole."""
+    download = held((0, 50), validator=WEAK, resume=Resume.LENIENT)
+    assert in_short(judged(download, status, last=LAST, **headers)) == expected
+    if status == 416:
+        of_unknown_size = held((0, 50), validator=None, total=None, resume=Resume.LENIENT)
+        assert in_short(judged(of_unknown_size, status, last=LAST, **headers)) == "afresh"
 
 
 ETAG = {"etag": '"one"'}
@@ -173,7 +220,7 @@ RANGES = [
     (HALF, REST | {"etag": '"two"'}, "afresh"),
     (HALF, REST | {"etag": 'W/"one"'}, "afresh"),
     (HALF, {name: value for name, value in REST.items() if name != "etag"}, "afresh"),
-    (held((0, 50), resume=Resume.LENIENT), {**REST, "etag": ""}, "receive 50 skip 0 of 100"),
+    (held((0, 50), resume=Resume.LENIENT), {**REST, "etag": ""}, "afresh"),
     (held((0, 50), resume=Resume.LENIENT), {**REST, "etag": '"two"'}, "afresh"),
     (held((0, 50), digest=DIGEST), {**REST, "etag": ""}, "receive 50 skip 0 of 100"),
     (held((0, 50), digest=DIGEST), {**REST, "etag": '"two"'}, "afresh"),

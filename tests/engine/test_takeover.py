@@ -25,7 +25,7 @@ from lading.tools.torture import victim
 
 MIB = 1 << 20
 FILE = Resource("file.bin", 3 * MIB, "takeover")
-STALL = Stall(seconds=3.0, at=MIB, times=1)
+STALL = Stall(seconds=1.5, at=MIB, times=1)
 LONGEST_S = 30.0
 LOOK_S = 0.05
 
@@ -79,6 +79,7 @@ async def test_a_stopped_worker_that_resumes_touches_nothing_that_its_successor_
     with worker(home, files, origin) as stopped:
         try:
             await until(lambda: durable(home, id) >= MIB // 2)
+            seen_s = trio.current_time()
             stopped.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
             (home / "engine.lock").unlink()
@@ -94,6 +95,7 @@ async def test_a_stopped_worker_that_resumes_touches_nothing_that_its_successor_
                 first = next(event for event in told_of(home, id) if isinstance(event, e.Started))
                 assert (files / first.part).stat().st_ino != before.st_ino, "its part is not the published file"
 
+                await trio.sleep_until(seen_s + STALL.seconds + LOOK_S)  # by now there are bytes for it to write
                 stopped.send_signal(signal.SIGCONT)
                 code = await trio.to_thread.run_sync(lambda: stopped.wait(LONGEST_S))
         finally:

@@ -69,7 +69,7 @@ class Asked:
             for name, option in _OF_ONE.items():
                 if options[name]:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
-        self._options = {**options, "headers": _headers(options["headers"])}
+        self._options: dict[str, Any] = {**options, "headers": _headers(options["headers"])}
         self.request(_ANY)
 
     def request(self, url: str) -> Request:

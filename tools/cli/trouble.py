@@ -87,14 +87,14 @@ def _lowered(message: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _first(error: BaseException) -> BaseException:
+def _first(error: BaseException | BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the error of a group that matters most: one that is not Lading's own, else that of the highest code."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     return max(_leaves(error), key=lambda leaf: getattr(leaf, "exit_code", 1_000))
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def _leaves(error: BaseException | BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _leaves(inner)

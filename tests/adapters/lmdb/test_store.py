@@ -206,6 +206,23 @@ def test_writers_of_two_threads_take_turns(store: LMDBStore) -> None:
         assert look.get(b"n") == b"120"
 
 
+def test_a_store_that_is_closed_within_its_own_block_stores_nothing(tmp_path: Path) -> None:
+    """It neither waits for itself nor commits, and can be opened again."""
+    store = LMDBStore(tmp_path / "store")
+
+    def close_within() -> None:
+        with store.write() as txn:
+            txn.put(b"k", b"v")
+            store.close()
+
+    with pytest.raises(StoreUnavailable):
+        close_within()
+    store = LMDBStore(tmp_path / "store")
+    with store.read() as look:
+        assert look.get(b"k") is None
+    store.close()
+
+
 def test_a_commit_that_fails_raises_why(store: LMDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the domain's words, and the next block succeeds."""
 

@@ -53,7 +53,7 @@ def _whole(reading: Reading) -> dict[str, Any]:
 
 def _part(reading: Reading, state: str | None, tag: str | None) -> dict[str, Any]:
     """Return the totals of those in a state or with a tag."""
-    states = dict.fromkeys(DOWNLOAD_STATES, 0)
+    states: dict[str, int] = dict.fromkeys(DOWNLOAD_STATES, 0)
     open_rows: list[tuple[int, int | None, float | None]] = []
     for row in reading.listing(now_ns=time.time_ns(), state=state, tag=tag):
         states[row["state"]] += 1

@@ -87,10 +87,12 @@ def _print(row: dict[str, Any]) -> None:
             text = units.moment(value)
         elif name in written:
             text = written[name](value)
-        elif isinstance(value, list):
-            text = ", ".join(f"{item[0]}-{item[1]}" if isinstance(item, list) else str(item) for item in value)
-        elif isinstance(value, dict):
+        elif name == "durable":
+            text = ", ".join(f"{start}-{end}" for start, end in value)
+        elif name == "validator":
             text = ", ".join(f"{key} {item}" for key, item in value.items() if item is not None) or units.UNKNOWN
+        elif isinstance(value, list):
+            text = ", ".join(map(str, value))
         else:
             text = str(value)
         print(f"{name.replace('_', ' ') + ':':<17} {plain(text)}")

@@ -42,13 +42,15 @@ def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
             note(frame, text)
 
     async def main() -> int:
+        own: list[Download] = []
+        patience = trio.CancelScope(deadline=math.inf if timeout is None else trio.current_time() + timeout)
         async with homes.working(frame, role="client") as engine, interruptible(say) as interruption:
             with interruption.begin():
                 after = await trio.to_thread.run_sync(engine.reading.log.head)
                 own = await trio.to_thread.run_sync(_find, engine, ids)
                 _warn(own, homes.is_vacant(homes.folder(frame)), say)
                 watch = Watch(shown, endings.report, after=after, own=own)
-                with trio.move_on_after(math.inf if timeout is None else timeout) as patience:
+                with patience:
                     await watch.follow(engine)
         if interruption.seen:
             return work.say_interrupted(frame)
