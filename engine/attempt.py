@@ -21,6 +21,8 @@ from lading.domain.errors import (
     Fenced,
     IntegrityError,
     InvalidDestination,
+    LadingError,
+    StoreError,
     TransferError,
 )
 from lading.domain.faults import Cause
@@ -115,6 +117,10 @@ class Attempt:
             await self._falter(Cause.SECRET, error)
         except OSError as error:
             await self._falter(Cause.DISK, error)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 # one download must not take the others with it
+            await self._falter(Cause.UNKNOWN, error)
 
     # -- taking it -------------------------------------------------------------------------------------------------
 
@@ -326,4 +332,6 @@ class Attempt:
     def _clean(self, error: Exception) -> str:
         if isinstance(error, OSError):
             return f"the disk failed: {error.strerror or type(error).__name__}"
+        if not isinstance(error, LadingError):
+            return f"an error of Lading itself: {type(error).__name__}"
         return secrets.scrub(str(error), self._secrets)

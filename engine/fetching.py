@@ -108,14 +108,16 @@ class Fetching:
 
     async def _proves(self, reply: Reply, skip: int, piece: Piece) -> bool:
         """Take in the piece that the body begins with, and tell whether it is the one that we hold."""
-        data = memoryview(bytearray(skip + piece.size))
-        filled = 0
-        while filled < len(data):
-            count = await reply.receive_into(data[filled:])
+        algorithm = piece.digest.partition(":")[0]
+        running, buffer = digests.hasher(algorithm), memoryview(bytearray(SMALLEST_BUFFER))
+        at, end = 0, skip + piece.size
+        while at < end:
+            count = await reply.receive_into(buffer[: end - at])
             if not count:
                 return False
-            filled += count
-        return digests.of(data[skip:], piece.digest.partition(":")[0]) == piece.digest
+            running.update(buffer[max(0, skip - at) : count])
+            at += count
+        return f"{algorithm}:{running.hexdigest()}" == piece.digest
 
     async def _give_up_held(self, verdict: Afresh) -> None:
         known, sent = self._work.download.validator, verdict.validator
@@ -182,6 +184,7 @@ class Fetching:
                     skip, count = skip - dropped, count - dropped
                 filled, arrived = filled + count, arrived + count
                 if receive.total is not None and held.tally.at + filled > receive.total:
+                    filled = receive.total - held.tally.at
                     raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
                 self._gauge.add(count, now_s)
                 due = checkpoints.due(held.tally.unlogged + filled, now_s - work.saved_s, self._running())

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -88,7 +89,7 @@ def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace
 
     Without `replace`, a file that is there already wins and `data` is dropped; then drafts may be removed by anybody.
     """
-    draft = draft or path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft or path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:

@@ -158,7 +158,7 @@ def _ended(reader: Reader, codec: RowCodec, tag: str | None, url: str | None) ->
     prefix = tagged if url is None else URL + text(url)
     for key, _ in reader.scan(prefix, reverse=True):
         download = _download(reader, UUID(bytes=key[-_ID_BYTES:]), codec)
-        if (tag is None or tag in download.order.tags) and (url is None or url == download.order.url):
+        if tag is None or tag in download.order.tags:
             yield row(download)
 
 

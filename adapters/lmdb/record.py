@@ -82,7 +82,7 @@ def choose(items: Iterable[tuple[bytes, bytes]], topic_codes: frozenset[bytes]) 
     """
     chosen: list[tuple[bytes, bytes]] = []
     for item in items:
-        if crc32(item[1]) != CRC_RESIDUE:
+        if crc32(item[1]) != CRC_RESIDUE or len(item[1]) < SHORTEST:
             raise damaged(item[0], CRC_MISFIT)
         if item[1][4:8] in topic_codes:
             chosen.append(item)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lading import views as driver
 from lading.adapters import codec
 from lading.adapters.lmdb.store import LMDBStore
+from lading.current import FORMAT, LOG, POSITION, Generation
 from lading.domain import events as e
 from lading.domain.errors import LogDamaged, StoreUnavailable
 from lading.domain.ports import Entry, Recorded
@@ -26,7 +27,7 @@ from lading.domain.requests import Order, Source
 from lading.projections import progress, roster
 from lading.projections.keys import number
 from lading.testing import MemoryLog, MemoryStore
-from lading.views import FORMAT, LOG, POSITION, ROWS, Views
+from lading.views import ROWS, Views
 
 pytestmark = [pytest.mark.row("C.2"), pytest.mark.law(3)]
 
@@ -478,10 +479,10 @@ def test_a_generation_that_is_replaced_under_our_hands_is_followed(moment, log, 
                 interfere()
             return lmdb_store(folder)
 
-        fold = driver._fold
+        take = Generation.take
         with contextlib.closing(Views(log, open_store, home)) as views:
             if moment == "folding":
-                monkeypatch.setattr(driver, "_fold", lambda held, facts: (interfere(), fold(held, facts)))
+                monkeypatch.setattr(Generation, "take", lambda held, facts: (interfere(), take(held, facts)))
             finish(views)
             assert contents(views) == fresh(log)
     assert (home / "views").read_bytes() == b"2\n"
@@ -567,8 +568,8 @@ def test_a_batch_is_bounded(monkeypatch):
     grow(log, 30)
     monkeypatch.setattr(driver, "BATCH", 7)
     sizes = []
-    fold = driver._fold
-    monkeypatch.setattr(driver, "_fold", lambda held, facts: (sizes.append(len(facts)), fold(held, facts)))
+    take = Generation.take
+    monkeypatch.setattr(Generation, "take", lambda held, facts: (sizes.append(len(facts)), take(held, facts)))
     finish(Views(log, lambda _: MemoryStore()))
     assert max(sizes) == 7
     assert sum(sizes) == log.head()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import orjson
 import pytest
 from hypothesis import given, settings
@@ -172,6 +173,17 @@ def test_an_attempt_counts_what_it_brought_and_not_what_was_there(sizes, make):
     world.do(id, make.stop(world.downloads[id]))
     with make.fold(world.facts(), sizes).read() as reader:
         assert [row["bytes"] for row in history.attempts(reader, id, ROWS)] == [60, 40]
+
+
+def test_an_attempt_that_was_served_from_the_cache_brought_nothing(make):
+    """The bytes of a cached file were fetched by another download; its row still has the file's size."""
+    world = make.World()
+    id = world.submit()
+    world.do(id, make.start(world.downloads[id]))
+    world.do(id, attrs.evolve(make.complete(world.downloads[id], size=9), cached=True))
+    with make.fold(world.facts()).read() as reader:
+        assert [row["bytes"] for row in history.attempts(reader, id, ROWS)] == [0]
+        assert [row["bytes"] for row in history.ended(reader, ROWS)] == [9]
 
 
 def test_a_block_before_any_worker_has_it_ends_no_attempt(make):

@@ -1,7 +1,8 @@
 """Errors as people and programs read them: one line with a hint, or one JSON object; and the exit code.
 
-No secret may leave through a message (law 7). What Lading raises on purpose is clean by construction; of everything
-else only the type is told, and its trace only to those who ask for it, scrubbed of what was typed.
+No secret may leave through a message (law 7), also not one that was typed where it does not belong: whatever is said
+is scrubbed of the URLs and headers that were typed. Of an error that nobody foresaw only the type is told, and its
+trace to those who ask for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 import click
 
 DEBUG = "LADING_DEBUG"
+_HEADER = "--header"
 DONE, FAILED, USAGE, STORE, INTEGRITY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -35,9 +37,11 @@ def report(error: BaseException, *, as_json: bool, given: Sequence[str] = ()) ->
         print(error.format_message(), file=sys.stderr)
         return USAGE
     told = explain(error)
-    tell(told, as_json=as_json)
+    tell(told._replace(error=_scrub(told.error, given)), as_json=as_json)
     if told.kind == "InternalError" and os.environ.get(DEBUG):
-        print(_trace(error, given), file=sys.stderr, end="")
+        import traceback
+
+        print(_scrub("".join(traceback.format_exception(error)), given), file=sys.stderr, end="")
     return told.exit_code
 
 
@@ -102,14 +106,13 @@ def _leaves(error: BaseException | BaseExceptionGroup[BaseException]) -> Iterato
         yield error
 
 
-def _trace(error: BaseException, given: Sequence[str]) -> str:
-    import traceback
-
+def _scrub(text: str, given: Sequence[str]) -> str:
+    """Return `text` without what may be secret in the words that were typed."""
     from lading.domain.ports import Secrets
     from lading.domain.secrets import scrub
 
-    typed = Secrets(
-        urls=tuple(text for text in given if "://" in text),
-        headers={str(number): text.partition(":")[2] or text for number, text in enumerate(given) if ":" in text},
-    )
-    return scrub("".join(traceback.format_exception(error)), typed)
+    urls = tuple(word for word in given if "://" in word)
+    headers = {str(at): given[at + 1] for at, word in enumerate(given[:-1]) if word == _HEADER}
+    headers |= {word: word.removeprefix(f"{_HEADER}=") for word in given if word.startswith(f"{_HEADER}=")}
+    values = {name: line.partition(":")[2].strip() or line for name, line in headers.items()}
+    return scrub(text, Secrets(urls=urls, headers=values)) if urls or values else text

@@ -60,6 +60,16 @@ def test_a_record_cut_short_is_noticed(stream: UUID | str, state: bytes, data: s
     assert not is_whole(cut)
     with pytest.raises(LogDamaged):
         decode([(pack_number(1), cut)], ["t"])
+    with pytest.raises(LogDamaged):
+        choose([(pack_number(1), cut)], frozenset())
+
+
+def test_four_zero_bytes_are_no_record() -> None:
+    """Although they are the checksum of nothing."""
+    assert not is_whole(bytes(4))
+    for read in (lambda: decode([(pack_number(1), bytes(4))], ["t"]), lambda: choose([(b"", bytes(4))], frozenset())):
+        with pytest.raises(LogDamaged):
+            read()
 
 
 @given(STREAMS, STREAMS, VERSIONS, VERSIONS)

@@ -102,6 +102,23 @@ def test_what_nobody_foresaw_is_told_without_its_message(lading, monkeypatch):
     assert "canary" not in said.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "x", "https://user:canary@host/"],
+        ["why", "https://host/?token=canary"],
+        ["list", "--header", "Cookie: canary"],
+        ["get", "--header=canary", "http://localhost/"],
+        ["https://host/#canary"],
+    ],
+)
+def test_a_secret_that_is_typed_in_the_wrong_place_is_not_repeated(lading, words):
+    """Errors are copied into mails and tickets."""
+    lading("config", "set", "retries", "1")
+    said = lading("--json", *words, code=2)
+    assert "canary" not in said.out + said.err
+
+
 def test_a_reader_that_has_had_enough_is_no_trouble(lading, tmp_path):
     """`lading list | head -1` says nothing on stderr."""
     (tmp_path / "list").write_text("".join(f"http://a.test/{number}\n" for number in range(3000)))

@@ -13,7 +13,7 @@ from lading.tools.cli.frame import Frame, verb
 @verb()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @request_options
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="So many downloads at once. [default: 3]")
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="So many downloads at once; else as set.")
 def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **options: Any) -> int:
     """Download URLs now and print the paths of the files.
 

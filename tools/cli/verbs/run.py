@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @verb()
 @click.option("--forever", is_flag=True, help="Do not end when the queue is empty.")
-@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="So many downloads at once. [default: 3]")
+@click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="So many downloads at once; else as set.")
 def command(frame: Frame, concurrency: int | None, *, forever: bool) -> int:
     """Work the queue until it is empty, or for ever; print the paths of the files.
 
