@@ -243,8 +243,9 @@ def _discarded(_: Download, __: e.Discarded, ___: int) -> Changes:
 
 
 @_on(e.Stopped)
-def _stopped(_: Download, event: e.Stopped, __: int) -> Changes:
-    return {"worker": None, "message": event.reason, "pace": None}
+def _stopped(download: Download, event: e.Stopped, _: int) -> Changes:
+    message = download.message if download.state is State.CANCELLING else event.reason
+    return {"worker": None, "message": message, "pace": None}
 
 
 @_on(e.RetryScheduled)

@@ -295,8 +295,9 @@ class Attempt:
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
                 size = await self._discard()
-                reason = state.message if state.state is State.CANCELLING else None
-                await work.report(c.Stop(attempt=self.number, reason=reason or _DONE[state.state]), c.Discard(size=size))
+                asked = state.message if state.state is State.CANCELLING else None
+                stop = c.Stop(attempt=self.number, reason=asked or _DONE[state.state])
+                await work.report(stop, c.Discard(size=size))
             elif state.state in RUNNING or state.state is State.PAUSING:
                 reason = _DONE.get(state.state, "the engine was closed")
                 await work.report(*await self._last_words(), c.Stop(attempt=self.number, reason=reason))

@@ -27,6 +27,7 @@ from lading.domain.requests import IfExists, Order, Request
 from lading.domain.states import ENDED, STOPPING, State
 from lading.following import Follower
 from lading.keys import key_stream
+from lading.nurseries import open_plain_nursery
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
 from lading.reading import Reading
@@ -34,6 +35,7 @@ from lading.scheduler import Scheduler
 from lading.services import Services
 
 BATCH = 2048
+TOGETHER = 256
 
 
 class Engine:
@@ -143,7 +145,7 @@ class Engine:
         return self._s.journal.entry(stream, version, event, now_ns, self._s.context)
 
     def _part(self, request: Request) -> tuple[Order, Sealed | None]:
-        root, folder, name = locate(request, self._folder, self._cwd)
+        root, folder, name = locate(request.path, request.folder, self._folder, self._cwd)
         if name is not None and request.if_exists is IfExists.FAIL and request.key is None:
             final = self._places.absolute(root, str(Path(folder) / name))
             if self._s.disk.inode(final) is not None:
@@ -183,23 +185,32 @@ class Engine:
             host=self._s.context.host,
             correlation=self._s.chance.uuid(self._s.clock.now_ns()),
         )
-        answers: list[Download] = []
-        refused: UsageError | None = None
-        for id in ids:
+        wanted = list(ids)
+        answers: dict[UUID, Download] = {}
+        refused: list[UsageError] = []
+        for start in range(0, len(wanted), TOGETHER):
+            async with open_plain_nursery() as nursery:
+                for id in wanted[start : start + TOGETHER]:
+                    nursery.start_soon(self._ask, id, command, context, answers, refused)
+        self.notice()
+        done = [answers[id] for id in wanted if id in answers]
+        if wait:
+            done = [await self._settled(download) for download in done]
+        if refused:
+            raise refused[0]
+        return done
+
+    async def _ask(
+        self, id: UUID, command: c.Control, context: Context, answers: dict[UUID, Download], refused: list[UsageError]
+    ) -> None:
+        """Carry out a command on one of many downloads; those asked together share a commit."""
+        try:
             state = await self._s.journal.load(id)
             if state is None:
-                refused = refused or UnknownDownload(f"there is no download {id}")
-                continue
-            try:
-                answers.append(await self._s.journal.execute(id, command, state=state, context=context))
-            except IllegalCommand as error:
-                refused = refused or error
-        self.notice()
-        if wait:
-            answers = [await self._settled(answer) for answer in answers]
-        if refused is not None:
-            raise refused
-        return answers
+                raise UnknownDownload(f"there is no download {id}")
+            answers[id] = await self._s.journal.execute(id, command, state=state, context=context)
+        except (UnknownDownload, IllegalCommand) as error:
+            refused.append(error)
 
     async def _settled(self, download: Download) -> Download:
         """Wait until a download that is asked to stop has stopped and its files are as its state wants them."""

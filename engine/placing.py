@@ -7,6 +7,7 @@ there is treated as the request says.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -17,7 +18,7 @@ from lading.domain import names, urls
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, InvalidDestination
 from lading.domain.ports import Disk, Threads
-from lading.domain.requests import IfExists, Request
+from lading.domain.requests import IfExists
 
 MOST_NUMBERS = 10_000
 
@@ -129,11 +130,13 @@ def wanted(download: Download, server_name: str | None = None) -> str:
     return str(PurePosixPath(order.folder) / name)
 
 
-def locate(request: Request, folder: str | None, cwd: str) -> tuple[str, str, str | None]:
+@functools.lru_cache(maxsize=256)
+def locate(path: str | None, into: str | None, folder: str | None, cwd: str) -> tuple[str, str, str | None]:
     """Return root, folder below it and name (or None) of what a request asks for.
 
     Args:
-        request: its `path` is a file that the user typed and defines its own place; `folder` likewise.
+        path: the file that the user typed, which defines its own place; None when the server or the URL names it.
+        into: the folder that the user typed; None for the engine's own.
         folder: the engine's download folder, known as the root `downloads`; None when it has none.
         cwd: where relative paths that the user typed begin, absolute.
 
@@ -141,19 +144,19 @@ def locate(request: Request, folder: str | None, cwd: str) -> tuple[str, str, st
         InvalidDestination: the path names a folder or nothing.
     """
     base = PurePosixPath(cwd)
-    if request.path is not None:
-        if request.path.endswith("/") or PurePosixPath(request.path).name in {"", ".."} or "\0" in request.path:
-            raise InvalidDestination(f"{request.path!r} does not name a file", hint="-o takes a file, -d a folder")
-        inside = PurePosixPath(request.path)
-        if request.folder is not None or folder is None:
-            target = _normal(base / (request.folder or "") / inside)
+    if path is not None:
+        inside = PurePosixPath(path)
+        if path.endswith("/") or inside.name in {"", ".."} or "\0" in path:
+            raise InvalidDestination(f"{path!r} does not name a file", hint="-o takes a file, -d a folder")
+        if into is not None or folder is None:
+            target = _normal(base / (into or "") / inside)
         else:
             target = _normal(PurePosixPath(folder) / inside)
             if not inside.is_absolute() and not target.is_relative_to(folder):
-                raise InvalidDestination(f"{request.path!r} leaves the download folder")
+                raise InvalidDestination(f"{path!r} leaves the download folder")
         return _below(target.parent, folder, target.name)
-    if request.folder is not None:
-        return _below(_normal(base / request.folder), folder, None)
+    if into is not None:
+        return _below(_normal(base / into), folder, None)
     return ("downloads", "", None) if folder is not None else _below(base, None, None)
 
 

@@ -17,7 +17,7 @@ from lading.domain import events as e
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand
-from lading.domain.states import State
+from lading.domain.states import RUNNING, STOPPING, State
 from lading.domain.validators import Validator
 from lading.placing import Places
 from lading.reading import Reading
@@ -64,33 +64,47 @@ class Recovery:
         return self.counts
 
     async def settle(self, download: Download, reason: str) -> None:
-        """Say how the attempt ended that the log calls running, and that runs no more for the `reason`."""
+        """Say how the attempt ended that the log calls running, and that runs no more for the `reason`.
+
+        What somebody asks of it meanwhile is heeded: then the log is asked again.
+        """
         self.counts.interrupted += 1
-        stop = c.Stop(attempt=download.attempt, reason=reason)
+        state: Download | None = download
+        while state is not None and state.state in RUNNING | STOPPING and not await self._is_settled(state, reason):
+            state = await self._s.journal.load(state.id, state)
+
+    async def _is_settled(self, download: Download, reason: str) -> bool:
+        """Bring disk and log together, and tell whether the log took what there was to say."""
+        counts, stop = self.counts, c.Stop(attempt=download.attempt, reason=reason)
         if download.state in {State.CANCELLING, State.REMOVING}:
             size = await self._s.threads.run(lambda: self._discard(download))
-            self.counts.cleaned += 1
-            self.counts.bytes_discarded += size
-            await self._execute(download, stop, c.Discard(size=size))
-            return
+            if not await self._is_said(download, stop, c.Discard(size=size)):
+                return False
+            counts.cleaned += 1
+            counts.bytes_discarded += size
+            return True
         complete = await self._s.threads.run(lambda: self._published(download))
         if complete is not None:
-            self.counts.published += 1
-            await self._execute(download, complete)
+            if not await self._is_said(download, complete):
+                return False
+            counts.published += 1
             await self._s.threads.run(lambda: self._unlink_part(download))
-            return
+            return True
         part_there = await self._s.threads.run(lambda: self._part_inode(download) is not None)
+        if not await self._is_said(download, stop):
+            return False
         if download.durable:
-            self.counts.resumable += part_there
-            self.counts.vanished += not part_there
-            self.counts.bytes_vouched += download.received
-        await self._execute(download, stop)
+            counts.resumable += part_there
+            counts.vanished += not part_there
+            counts.bytes_vouched += download.received
+        return True
 
-    async def _execute(self, download: Download, *commands: c.Command) -> None:
+    async def _is_said(self, download: Download, *commands: c.Command) -> bool:
         try:
             await self._s.journal.execute(download.id, *commands, state=download, context=self._s.context)
         except (Fenced, IllegalCommand):
-            return
+            return False
+        return True
 
     def _published(self, download: Download) -> c.Complete | None:
         """Return what completes a download whose file had got its final name when the engine ended, or None.

@@ -1,0 +1,126 @@
+"""Who asks, asks again: what is asked while a worker is busy doing what was asked before is done as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+import trio
+
+from lading.adapters import codec
+from lading.domain import events as e
+from lading.domain.ports import Entry
+from lading.domain.requests import Request
+from lading.domain.states import State
+from lading.testing.simulation import World, run
+
+pytestmark = [pytest.mark.row("S1.3"), pytest.mark.law(6)]
+
+URL, FINAL = "http://a.example/file.bin", "/downloads/file.bin"
+
+
+class Overtaken:
+    """A log in which somebody else appends to a stream just before it takes the first request with such an event."""
+
+    def __init__(self, inner: Any, kind: type[e.Event], other: e.Event) -> None:
+        self._inner = inner
+        self._kind = kind
+        self._other: e.Event | None = other
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def append(self, requests: Sequence[Sequence[Entry]]) -> Any:
+        for entry in (entry for request in requests for entry in request):
+            if self._other is not None and entry.topic == self._kind.TOPIC:
+                self._overtake(entry.stream, self._other)
+        return self._inner.append(requests)
+
+    def _overtake(self, stream: UUID, event: e.Event) -> None:
+        last = self._inner.stream(stream)[-1]
+        fact = codec.open_envelope(last)
+        sealed = codec.seal(event, id=UUID(int=fact.id.int + 1), at_ns=fact.at_ns)
+        self._inner.append([[Entry(stream, last.version + 1, type(event).TOPIC, sealed)]])
+        self._other = None
+
+
+def story_of(asked: Callable[[Any, UUID], Any], kind: type[e.Event], other: e.Event, end: State, payload):
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(400_000), rate=2e3)
+        world.log = Overtaken(world.log, kind, other)
+        async with world.engine() as engine:
+            download = await engine.submit(Request(URL))
+            await trio.sleep(130)
+            with trio.fail_after(60):
+                await asked(engine, download.id)
+                while (await engine.get(download.id)).state is not end:
+                    await trio.sleep(1)
+                await engine.wait_idle()
+        assert world.disk.paths() == []
+
+    return story
+
+
+@pytest.mark.row("S1.5")
+@pytest.mark.parametrize(
+    ("other", "end"), [(e.Cancelled(), State.CANCELLED), (e.Removed(), State.REMOVED)], ids=["cancel", "remove"]
+)
+def test_a_cancel_that_overtakes_the_end_of_a_pause_is_heeded(other, end, payload):
+    """The worker was about to say that it has paused; it discards instead, and the engine goes on."""
+    run(1, story_of(lambda engine, id: engine.pause(id, wait=False), e.Stopped, other, end, payload))
+
+
+@pytest.mark.row("S1.5")
+def test_a_cancel_between_the_start_and_the_part_is_heeded(payload):
+    """The attempt has said `Started` and has no part yet: it stops all the same, and says so."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(400_000), rate=2e3)
+        for verb, end in (("pause", State.PAUSED), ("cancel", State.CANCELLED)):
+            fork = world.fork(1)
+            asked = trio.Event()
+            open_part = fork.disk.open_part
+
+            def opened(path: str, *, create: bool, asked=asked, open_part=open_part) -> Any:
+                asked.set()
+                return open_part(path, create=create)
+
+            async with fork.engine() as engine:
+                download = await engine.submit(Request(URL))
+                while (await engine.get(download.id)).attempt == 0:
+                    await trio.lowlevel.checkpoint()
+                with trio.fail_after(60):
+                    (left,) = await getattr(engine, verb)(download.id)
+                assert left.state is end
+
+    run(1, story)
+
+
+@pytest.mark.row("S0.4", "S3.5")
+@pytest.mark.law(5)
+@pytest.mark.parametrize(
+    ("other", "end"), [(e.Cancelled(), State.CANCELLED), (e.Removed(), State.REMOVED)], ids=["cancel", "remove"]
+)
+def test_a_cancel_that_overtakes_a_recovery_is_heeded(other, end, tale, telling, payload):
+    """A published file was about to be said complete by the next engine; it is taken back, and nothing hangs."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(1_100_000))
+        forks: list[World] = []
+        world.disk = telling(world.disk, lambda told: forks.append(world.fork(1)) if told == "after publish" else None)
+        async with world.engine() as engine:
+            await engine.wait((await engine.submit(Request(URL))).id)
+        (left,) = forks
+        left.log = Overtaken(left.log, e.Completed, other)
+        async with left.engine() as engine:
+            with trio.fail_after(60):
+                await engine.wait_idle()
+        (download,) = tale(left.log).downloads()
+        assert download.state is end
+        assert left.disk.paths() == []
+        (recovered,) = tale(left.log).all(e.Recovered)
+        assert (recovered.interrupted, recovered.published, recovered.cleaned) == (1, 0, 1)
+
+    run(1, story)
