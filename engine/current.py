@@ -116,6 +116,7 @@ class Current:
                     raise
                 continue
             if opened is not None:
+                self._generations.clear(opened.number)
                 return self._install(opened)
             if self.number == current:
                 return self.begin_anew()

@@ -44,6 +44,10 @@ class Generations(Protocol):
         """Make a generation the current one, durably, and remove those before it."""
         ...
 
+    def clear(self, number: int) -> None:
+        """Remove what is left of those before a generation that is current."""
+        ...
+
     def drop(self, number: int) -> None:
         """Remove a generation that is not current."""
         ...
@@ -101,13 +105,20 @@ class HomeGenerations:
         folder = self.folder(number)
         try:
             write_durably(self._pointer, b"%d\n" % number, draft=folder / self._pointer.name)
-            older = [folder for found, folder in self._folders() if found < number]
         except OSError as error:
             if not folder.exists() and self.current() is not None:
                 return
             raise self._unavailable(error) from error
         finally:
             self._unlock(number)
+        self.clear(number)
+
+    def clear(self, number: int) -> None:
+        """Remove what is left of those before a generation that is current; what cannot be removed now stays."""
+        try:
+            older = [folder for found, folder in self._folders() if found < number]
+        except OSError as error:
+            raise self._unavailable(error) from error
         for each in older:
             with contextlib.suppress(OSError):
                 lock = _lock(each)
@@ -172,6 +183,9 @@ class PassingGenerations:
     def adopt(self, number: int) -> None:
         """Make a generation the current one."""
         self._current = number
+
+    def clear(self, number: int) -> None:
+        """Do nothing: nothing is left of a generation that nobody holds."""
 
     def drop(self, number: int) -> None:
         """Forget a generation."""

@@ -71,17 +71,25 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
             write_durably(marker, orjson.dumps({"format": FORMAT, "id": new_id.hex}), replace=False)
         for draft in path.glob(f".{MARKER}.*"):
             draft.unlink(missing_ok=True)
-        words: Any = orjson.loads(marker.read_bytes())
-        form, id_hex = words["format"], words["id"]
+        return Home(path, _read_marker(marker))
     except OSError as error:
         raise StoreUnavailable(
             f"the home {path} cannot be used: {error.strerror}", hint="check its owner and mode, or choose another"
         ) from error
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+
+
+def _read_marker(marker: Path) -> UUID:
+    """Return the id of the home that `marker` is of; its format comes first: all else may be different in a newer one."""
+    try:
+        words: Any = orjson.loads(marker.read_bytes())
+        form = words["format"]
+        if type(form) is not int or form < FORMAT:
+            raise ValueError("no home was ever of that format")
+        if form > FORMAT:
+            raise StoreNewer(f"the home {marker.parent} has format {form}; this version of Lading reads up to {FORMAT}")
+        return UUID(hex=words["id"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{marker} is damaged: it does not tell format and id of the home") from error
-    if not isinstance(form, int) or form > FORMAT:
-        raise StoreNewer(f"the home {path} has format {form}; this version of Lading reads up to {FORMAT}")
-    return Home(path, UUID(hex=id_hex))
 
 
 def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True) -> None:

@@ -216,6 +216,11 @@ class Reading:
             holder = None if id is None else progress.get(reader, id, ROWS)
         return None if holder is None or holder.state is State.COMPLETED else holder.id
 
+    def is_claimed(self, root: str, path: str) -> bool:
+        """Tell whether a download that was not removed is to make `path` below `root`, or has made it."""
+        with self.views.read() as reader:
+            return destinations.owner(reader, root, path) is not None
+
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)
         return [download for download in found if download is not None]

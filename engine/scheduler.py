@@ -134,10 +134,13 @@ class Scheduler:
                 await self._execute(download, c.Discard(size=size))
 
     def remove_files(self, download: Download) -> int:
-        """Remove the part of a download, and its published file where that was asked; return the bytes that went."""
+        """Remove the part of a download, and its published file where that was asked; return the bytes that went.
+
+        A file that another download has put under that name since, or is about to, is not its own any more.
+        """
         order, disk = download.order, self._s.disk
         size = disk.unlink(self._places.absolute(order.root, download.part)) if download.part else 0
-        if download.remove_files and download.path:
+        if download.remove_files and download.path and not self._reading.is_claimed(order.root, download.path):
             size += disk.unlink(self._places.absolute(order.root, download.path))
         return size
 

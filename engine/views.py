@@ -87,7 +87,7 @@ class Views:
         """
         with self._current.turn:
             held, renewed = self._current.get(), False
-            seen = held.at if self._seen is None else self._seen
+            seen = self._seen = held.at if self._seen is None else self._seen
             changed: set[UUID] = set()
             while limit > 0 and min(held.at, seen) < self._log.head():
                 with resting():

@@ -1,7 +1,7 @@
 """Who owns a final path: the downloads that write to it or have written it.
 
-    dp ‖ text(root) ‖ text(path) ‖ 0 ‖ age (u64)              → id   means to write it
-    dp ‖ text(root) ‖ text(path) ‖ 1 ‖ age, newest first      → id   has completed it
+    dp ‖ text(root) ‖ text(path) ‖ 0 ‖ age (u64)                        → id   means to write it
+    dp ‖ text(root) ‖ text(path) ‖ 1 ‖ ended (u64), newest first ‖ age  → id   has completed it
 
 A path is claimed when an attempt starts or learns it from the server, and let go when the download fails, is cancelled
 or removed, or takes another path.
@@ -39,8 +39,10 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 def _claim(download: Download, age: int) -> bytes | None:
     if download.path is None or download.state in _RELEASED:
         return None
-    done = download.state is State.COMPLETED
-    return _prefix(download.order.root, download.path) + (b"\1" + newest_first(age) if done else b"\0" + number(age))
+    claimed = _prefix(download.order.root, download.path)
+    if download.state is State.COMPLETED:
+        return claimed + b"\1" + newest_first(download.ended_at_ns or 0) + number(age)
+    return claimed + b"\0" + number(age)
 
 
 def _prefix(root: str, path: str) -> bytes:
@@ -48,7 +50,7 @@ def _prefix(root: str, path: str) -> bytes:
 
 
 def claims(reader: Reader, root: str, path: str) -> Iterator[UUID]:
-    """Walk the downloads that claim `path` below `root`: those under way first, then the completed ones, newest first.
+    """Walk the downloads that claim `path` below `root`: those under way, then the completed ones, the last end first.
 
     An engine lets only one at a time be under way; the completed ones have overwritten each other.
     """

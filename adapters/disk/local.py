@@ -76,16 +76,20 @@ class LocalDisk:
     def unlink(self, path: str) -> int:
         """Remove the file at `path` if it is there, and return the bytes that it had.
 
+        With a part goes the name beside it that a publisher which was killed may have left.
+
         Raises:
             InvalidDestination: it is a folder, or may not be removed.
         """
         with explained(path):
             try:
-                size = os.lstat(path).st_size
+                status = os.lstat(path)
+                if status.st_nlink > 1:
+                    publishing.clear(path, (status.st_dev, status.st_ino))
                 os.unlink(path)
             except (FileNotFoundError, NotADirectoryError):
                 return 0
-            return size
+            return status.st_size
 
     def inode(self, path: str) -> int | None:
         """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""

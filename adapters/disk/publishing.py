@@ -11,6 +11,7 @@ from lading.adapters.disk.part import LocalPart
 from lading.domain.errors import DestinationTaken, InvalidDestination
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_BESIDE = ".new"
 _ANOTHER_NAME = "choose another name with -o"
 
 
@@ -32,6 +33,14 @@ def publish(part: LocalPart, name: str, folder: int, *, replace: bool) -> None:
     folders.flush(folder)
 
 
+def clear(path: str, identity: folders.Identity) -> None:
+    """Remove what a publisher that was killed left beside the part at `path`: another name of the same file."""
+    beside = path + _BESIDE
+    if path.endswith(".part") and folders.identity(beside) == identity:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+
+
 def _link(part: LocalPart, name: str, folder: int) -> bool:
     """Link the inode that we hold, not whatever has its name by now; return False where there are no links."""
     held = f"/proc/self/fd/{part.descriptor}"
@@ -51,7 +60,7 @@ def _link(part: LocalPart, name: str, folder: int) -> bool:
 
 def _replace(part: LocalPart, name: str, folder: int) -> None:
     """Link beside, under a name that follows from the part's, which we hold, and rename that over `name`."""
-    beside = f"{os.path.basename(part.path)}.new"
+    beside = os.path.basename(part.path) + _BESIDE
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
     linked = _link(part, beside, folder)

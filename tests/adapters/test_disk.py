@@ -693,6 +693,25 @@ def test_replacing_goes_on_after_a_kill_half_way(new_part, folder):
     assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
 
 
+def test_a_part_that_is_given_up_takes_the_name_beside_it_along(new_part, folder):
+    """A publisher was killed half-way, and then nobody wanted the file any more: nothing is left."""
+    made = new_part(data=b"ours")
+    os.link(made.path, f"{made.path}.new")
+    assert DISK.unlink(made.path) == 4
+    assert os.listdir(folder) == []
+
+
+def test_no_other_file_goes_with_the_one_that_is_removed(new_part, folder):
+    """Neither another file of that name, nor another name of a file that is no part."""
+    made = new_part(data=b"ours")
+    put(f"{made.path}.new", b"somebody's")
+    put(f"{folder}/file", b"final")
+    os.link(f"{folder}/file", f"{folder}/file.new")
+    DISK.unlink(made.path)
+    DISK.unlink(f"{folder}/file")
+    assert sorted(os.listdir(folder)) == [".file.1.part.new", "file.new"]
+
+
 @pytest.mark.law(5)
 def test_reader_sees_the_old_file_or_the_new_one_while_it_is_replaced(new_part, folder):
     """At no moment is the destination missing, empty or mixed."""

@@ -11,6 +11,7 @@ import trio
 
 from lading.adapters import codec
 from lading.domain import events as e
+from lading.domain.errors import InvalidDestination
 from lading.domain.ports import Entry
 from lading.domain.requests import Request
 from lading.domain.states import State
@@ -72,28 +73,36 @@ def test_a_cancel_that_overtakes_the_end_of_a_pause_is_heeded(other, end, payloa
     run(1, story_of(lambda engine, id: engine.pause(id, wait=False), e.Stopped, other, end, payload))
 
 
+class Unmakeable:
+    """A disk on which no part can be made."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def open_part(self, path: str, *, create: bool) -> Any:
+        if create:
+            raise InvalidDestination(f"{path} cannot be made")
+        return self._inner.open_part(path, create=create)
+
+
 @pytest.mark.row("S1.5")
-def test_a_cancel_between_the_start_and_the_part_is_heeded(payload):
-    """The attempt has said `Started` and has no part yet: it stops all the same, and says so."""
+@pytest.mark.parametrize(
+    ("other", "end"), [(e.Paused(), State.PAUSED), (e.Cancelled(), State.CANCELLED)], ids=["pause", "cancel"]
+)
+def test_an_attempt_without_a_part_stops_when_asked(other, end, payload):
+    """It has said `Started` and got no part; before it could say that it failed, somebody asked: it says `Stopped`."""
 
     async def story(world: World) -> None:
-        world.network.serve(URL, payload(400_000), rate=2e3)
-        for verb, end in (("pause", State.PAUSED), ("cancel", State.CANCELLED)):
-            fork = world.fork(1)
-            asked = trio.Event()
-            open_part = fork.disk.open_part
-
-            def opened(path: str, *, create: bool, asked=asked, open_part=open_part) -> Any:
-                asked.set()
-                return open_part(path, create=create)
-
-            async with fork.engine() as engine:
-                download = await engine.submit(Request(URL))
-                while (await engine.get(download.id)).attempt == 0:
-                    await trio.lowlevel.checkpoint()
-                with trio.fail_after(60):
-                    (left,) = await getattr(engine, verb)(download.id)
-                assert left.state is end
+        world.network.serve(URL, payload(1000))
+        world.log, world.disk = Overtaken(world.log, e.Failed, other), Unmakeable(world.disk)
+        async with world.engine() as engine:
+            download = await engine.submit(Request(URL))
+            with trio.fail_after(60):
+                await engine.wait_idle()
+            assert (await engine.get(download.id)).state is end
 
     run(1, story)
 

@@ -24,6 +24,7 @@ from lading.domain import events as e
 from lading.domain.errors import LogDamaged, StoreUnavailable
 from lading.domain.ports import Entry, Recorded
 from lading.domain.requests import Order, Source
+from lading.generations import HomeGenerations
 from lading.projections import progress, roster
 from lading.projections.keys import number
 from lading.testing import MemoryLog, MemoryStore
@@ -387,6 +388,31 @@ def test_a_rebuild_changes_over_for_everybody_and_removes_what_was_before(log, h
     assert sorted(path.name for path in home.iterdir()) == ["views", "views-2"]
 
 
+def test_what_a_newer_generation_holds_already_is_still_told_of(log, home):
+    """A program that lagged hears of every download once, although another has folded and rebuilt it all."""
+    with opened(log, home) as one, opened(log, home) as other:
+        finish(one)
+        finish(other)
+        ids = grow(log, 4)
+        one.rebuild()
+        assert finish(other) == {*ids}
+
+
+def test_views_that_went_back_under_our_hands_are_begun_anew(log, home):
+    """A store that was set back to an older state lacks events that it was seen to hold: it is not built upon."""
+    with opened(log, home) as views:
+        finish(views)
+        store = lmdb_store(home / "views-1")
+        with store.write() as txn:
+            for key in [key for key, _ in txn.scan(b"") if key not in {FORMAT, LOG}]:
+                txn.delete(key)
+            txn.put(POSITION, number(0))
+        store.close()
+        grow(log)
+        finish(views)
+        assert contents(views) == fresh(log)
+
+
 def test_views_that_cannot_even_be_opened_can_be_rebuilt(log, home):
     """`rebuild` needs nothing of what was there."""
     home.mkdir()
@@ -462,27 +488,33 @@ def test_a_generation_that_is_still_being_made_is_left_alone(log, home):
         assert sorted(path.name for path in home.iterdir()) == ["views", "views-3"]
 
 
-@pytest.mark.parametrize("moment", ["opening", "folding"])
+@pytest.mark.parametrize("moment", ["opening", "refused", "folding", "damaged"])
 def test_a_generation_that_is_replaced_under_our_hands_is_followed(moment, log, home, monkeypatch):
     """When another program changes over between two of our steps, we go on with its generation and begin none."""
     with opened(log, home) as other:
         other.catch_up(3)
-        moved: list[int] = []
+        take, moved = Generation.take, []
 
-        def interfere():
-            if not moved:
-                moved.append(1)
+        def interfere(at, error=None):
+            if moment == at and not moved:
+                moved.append(at)
                 other.rebuild()
+                if error is not None:
+                    raise error
 
         def open_store(folder):
-            if moment == "opening" and (home / "views-1").exists():
-                interfere()
+            interfere("opening")
+            interfere("refused", StoreUnavailable("the folder is gone"))
             return lmdb_store(folder)
 
-        take = Generation.take
+        def taking(held, facts):
+            if held.number == 1:
+                interfere("folding")
+                interfere("damaged", LogDamaged("the pages are damaged"))
+            take(held, facts)
+
+        monkeypatch.setattr(Generation, "take", taking)
         with contextlib.closing(Views(log, open_store, home)) as views:
-            if moment == "folding":
-                monkeypatch.setattr(Generation, "take", lambda held, facts: (interfere(), take(held, facts)))
             finish(views)
             assert contents(views) == fresh(log)
     assert (home / "views").read_bytes() == b"2\n"
@@ -508,6 +540,30 @@ def test_a_store_that_fails_again_and_again_is_not_begun_anew_for_ever(log):
     with pytest.raises(LogDamaged, match="forgets"):
         views.catch_up()
     assert len(opened_stores) == 2
+
+
+def test_only_what_came_before_is_removed(log, home):
+    """A generation that is newer than the one that is adopted is somebody else's business."""
+    with opened(log, home) as views:
+        finish(views)
+        (home / "views-9").mkdir()
+        generations = HomeGenerations(home)
+        generations.adopt(1)
+    assert sorted(path.name for path in home.iterdir()) == ["views", "views-1", "views-9"]
+
+
+def test_what_was_left_of_those_before_is_removed_at_the_next_opening(log, home):
+    """A program was killed after it had changed over and before it had cleared away; one being made is left alone."""
+    with opened(log, home) as views:
+        finish(views)
+        views.rebuild()
+    (home / "views-1").mkdir()
+    making = HomeGenerations(home)
+    fresh = making.begin()
+    with opened(log, home) as views:
+        finish(views)
+    assert sorted(path.name for path in home.iterdir()) == ["views", "views-2", f"views-{fresh}"]
+    making.drop(fresh)
 
 
 def test_closed_views_say_so(log, home):

@@ -75,18 +75,19 @@ def test_what_another_process_folded_meanwhile_is_not_overwritten_with_older_sta
     assert make.contents(store) == make.contents(make.fold(world.facts()))
 
 
-@pytest.mark.parametrize("wrong", ["twice", "skipped", "unknown", "illegal"])
+@pytest.mark.parametrize("wrong", ["twice", "skipped", "unknown", "illegal", "queued again"])
 def test_a_fact_that_does_not_follow_is_refused_and_names_its_stream(wrong, make):
     """Folding twice, skipping an event or a stream, or an event that cannot be: the views say that they are damaged."""
     world = make.World()
     id = world.submit()
     world.do(id, make.start(world.downloads[id]))
-    world.do(id, make.vouch(world.downloads[id], 0, 10))
-    queued, started, progressed = world.facts()
+    world.do(id, make.vouch(world.downloads[id], 0, 10), make.vouch(world.downloads[id], 10, 20))
+    queued, started, progressed, again = world.facts()
     batches = {
-        "twice": ([queued, started], [started]),
-        "skipped": ([queued], [progressed]),
+        "twice": ([queued, started, progressed], [progressed]),
+        "skipped": ([queued, started], [again]),
         "unknown": ([], [progressed]),
+        "queued again": ([queued, started], [queued._replace(version=3)]),
         "illegal": ([queued], [started._replace(event=e.Unblocked(reason="disk"))]),
     }
     store, fold = MemoryStore(), Fold(ROWS)

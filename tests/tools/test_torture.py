@@ -139,7 +139,7 @@ def test_an_engine_that_ends_by_itself_is_told(tmp_path: Path):
     with OriginProcess() as origin:
         life = Life(tmp_path, "crash", origin, share=0.1)
         life.home.write_text("a file where the home should be")
-        with pytest.raises(Violation, match="the home .* is a file"):
+        with pytest.raises(Violation, match="is a file"):
             life.run([None])
 
 

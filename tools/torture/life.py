@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
+import random
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -22,11 +21,14 @@ from lading.tools.origin import OriginProcess
 from lading.tools.torture import victim
 from lading.tools.torture.audit import Acknowledged, Audit, recovered
 from lading.tools.torture.cargo import OLD, TOKEN, Item, consignment
-from lading.tools.torture.steps import BESIDE, PART, Kind, Step
+from lading.tools.torture.process import Process
+from lading.tools.torture.steps import BESIDE, CLIENT, ENGINE, PART, Kind, Step
 from lading.tools.torture.victim import Plan
 
 SHARE_LATER = 0.4
-GRACE_S = 20.0
+ACCOMPANIED = 0.3
+"""How often the consignment of an engine is a client's business, in another process."""
+
 STAYS = frozenset({"home.json", "engine.lock", "log", "vault", "views"})
 
 
@@ -55,13 +57,19 @@ class Violation(Exception):
 
 @attrs.define
 class Engine:
-    """What became of one engine of a life."""
+    """What became of one engine of a life.
+
+    `recovered` and `closed` are the steps that it had taken when it had recovered and when it had finished, `client`
+    those of the client beside it when that had done; empty if it never came to that.
+    """
 
     blow: Blow | None
     killed: bool = False
     recovered: Counter[Kind] = attrs.field(factory=Counter)
     closed: Counter[Kind] = attrs.field(factory=Counter)
+    client: Counter[Kind] = attrs.field(factory=Counter)
     acknowledged: int = 0
+    troubles: list[str] = attrs.field(factory=list)
 
 
 class Life:
@@ -77,7 +85,7 @@ class Life:
     def __init__(self, folder: Path, seed: str, origin: OriginProcess, *, share: float = 1.0) -> None:
         self.home, self.downloads = folder / "home", folder / "files"
         self.downloads.mkdir(parents=True)
-        self._errors = folder / "stderr"
+        self._folder = folder
         self._seed = seed
         self.origin = origin
         self._share = share
@@ -98,11 +106,12 @@ class Life:
         """
         for batch, blow in enumerate(blows):
             self._load(batch)
-            self._engine(self._plan(batch, self._share_of(batch), kill=_step(blow)), blow)
+            plan = self._plan(batch, self._share_of(batch), accompanied=self._is_accompanied(batch, blow))
+            self._engine(plan, blow)
         self._engine(self._plan(len(blows), 0.0, last=True), None)
         self._hold("the end", self._ended())
 
-    def _plan(self, batch: int, share: float, *, kill: str = "", last: bool = False) -> Plan:
+    def _plan(self, batch: int, share: float, *, accompanied: bool = False, last: bool = False) -> Plan:
         return Plan(
             home=os.fspath(self.home),
             downloads=os.fspath(self.downloads),
@@ -110,9 +119,13 @@ class Life:
             seed=self._seed,
             batch=batch,
             share=share,
-            kill=kill,
+            accompanied=accompanied,
             last=last,
         )
+
+    def _is_accompanied(self, batch: int, blow: Blow | None) -> bool:
+        by_chance = random.Random(f"{self._seed}/client/{batch}").random() < ACCOMPANIED
+        return by_chance or (isinstance(blow, Step) and blow.who == CLIENT)
 
     def _share_of(self, batch: int) -> float:
         return self._share if batch == 0 else self._share * SHARE_LATER
@@ -133,49 +146,70 @@ class Life:
         """Let one engine live, until it dies or has finished, and audit what it leaves."""
         engine = Engine(blow)
         self.engines.append(engine)
-        command = [sys.executable, "-m", victim.__name__, json.dumps(attrs.asdict(plan))]
-        with (
-            self._errors.open("wb") as errors,
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
-        ):
-            timers = [threading.Timer(victim.LONGEST_S + GRACE_S, process.send_signal, [signal.SIGABRT])]
-            try:
-                timers[0].start()
-                self._hear(engine, process, timers)
-                code = process.wait()
-            finally:
-                for timer in timers:
-                    timer.cancel()
-                process.kill()
-        engine.killed = code == -signal.SIGKILL
-        if code != 0 and not (engine.killed and blow is not None):
-            self._hold("its end", [f"the engine ended by itself with {code}: {self._stderr()}"])
+        with contextlib.ExitStack() as stack:
+            owner = stack.enter_context(Process(attrs.evolve(plan, kill=_kill(blow, ENGINE)), self._folder / "stderr"))
+            client: Process | None = None
+            if plan.accompanied:
+                other = attrs.evolve(plan, kill=_kill(blow, CLIENT), role=CLIENT, accompanied=False)
+                client = stack.enter_context(Process(other, self._folder / "stderr-client"))
+                hearing = threading.Thread(target=self._hear_client, args=(engine, owner, client))
+                hearing.start()
+                stack.callback(hearing.join)
+                stack.callback(client.kill)
+            self._hear(engine, owner, client)
+            self._judge(engine, ENGINE, owner)
+        self._hold("its end", engine.troubles)
         self._hold("its death" if engine.killed else "its end", self.audit.violations(self.acknowledged))
 
-    def _hear(self, engine: Engine, process: subprocess.Popen[bytes], timers: list[threading.Timer]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            told = json.loads(line)
-            match told.pop("is"):
-                case victim.STARTED:
-                    timers += _timed(engine.blow, process, early=True)
+    def _hear(self, engine: Engine, owner: Process, client: Process | None) -> None:
+        for told in owner.lines():
+            match told["is"]:
+                case victim.STARTED if isinstance(engine.blow, Delay) and engine.blow.early:
+                    owner.kill_after(engine.blow.seconds)
                 case victim.RECOVERED:
                     engine.recovered = _counts(told["counts"])
                     self._look_at_recovery()
-                    timers += _timed(engine.blow, process, early=False)
-                    _go(process)
-                case victim.ASKED:
-                    for name in told["names"]:
-                        self._asked.setdefault(name, set()).add(told["verb"])
-                case victim.ACKNOWLEDGED:
-                    engine.acknowledged += 1
-                    self.acknowledged.append(Acknowledged(**told | {"id": UUID(told["id"])}))
-                case victim.STUCK:
-                    self._hold("a long wait", [f"it does not come to an end: {line}" for line in told["listing"]])
+                    if isinstance(engine.blow, Delay) and not engine.blow.early:
+                        owner.kill_after(engine.blow.seconds)
+                    owner.go()
+                    if client is not None:
+                        client.go()
                 case victim.CLOSED:
                     engine.closed = _counts(told["counts"])
                 case _:
-                    pass
+                    self._note(engine, told)
+
+    def _hear_client(self, engine: Engine, owner: Process, client: Process) -> None:
+        """Hear what a client tells; when it has done, or is dead, the engine may finish."""
+        for told in client.lines():
+            if told["is"] == victim.CLOSED:
+                engine.client = _counts(told["counts"])
+            else:
+                self._note(engine, told)
+        self._judge(engine, CLIENT, client)
+        owner.go()
+
+    def _note(self, engine: Engine, told: dict[str, Any]) -> None:
+        match told.pop("is"):
+            case victim.ASKED:
+                for name in told["names"]:
+                    self._asked.setdefault(name, set()).add(told["verb"])
+            case victim.ACKNOWLEDGED:
+                engine.acknowledged += 1
+                self.acknowledged.append(Acknowledged(**told | {"id": UUID(told["id"])}))
+            case victim.STUCK:
+                engine.troubles += [f"it does not come to an end: {line}" for line in told["listing"]]
+            case _:
+                pass
+
+    def _judge(self, engine: Engine, who: str, process: Process) -> None:
+        """Note how a process has ended: killed as meant, well, or in a way that is a trouble in itself."""
+        code = process.wait()
+        if code == -signal.SIGKILL:
+            struck = CLIENT if isinstance(engine.blow, Step) and engine.blow.who == CLIENT else ENGINE
+            engine.killed = engine.killed or who == struck
+        elif code != 0:
+            engine.troubles.append(f"the {who} ended by itself with {code}: {process.last_words()}")
 
     def _look_at_recovery(self) -> None:
         before = self.audit.last
@@ -216,31 +250,13 @@ class Life:
             blows = " · ".join(str(engine.blow) for engine in self.engines if engine.blow) or "no blow"
             raise Violation(f"at {when} of engine {len(self.engines)} ({blows}):\n  " + "\n  ".join(found))
 
-    def _stderr(self) -> str:
-        return self._errors.read_text(errors="replace")[-3000:].strip()
-
 
 _OUTCOMES = {"cancel": State.CANCELLED, "remove": State.REMOVED}
 
 
-def _step(blow: Blow | None) -> str:
-    return str(blow) if isinstance(blow, Step) else ""
+def _kill(blow: Blow | None, who: str) -> str:
+    return str(blow) if isinstance(blow, Step) and blow.who == who else ""
 
 
 def _counts(told: list[tuple[str, str, int]]) -> Counter[Kind]:
     return Counter({(action, thing): count for action, thing, count in told})
-
-
-def _timed(blow: Blow | None, process: subprocess.Popen[bytes], *, early: bool) -> list[threading.Timer]:
-    """Return the timer, running, of a blow that is to fall so long after this moment; none for another blow."""
-    if not isinstance(blow, Delay) or blow.early is not early:
-        return []
-    timer = threading.Timer(blow.seconds, process.kill)
-    timer.start()
-    return [timer]
-
-
-def _go(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # it was killed meanwhile
-        os.write(process.stdin.fileno(), b"go\n")

@@ -23,7 +23,7 @@ import attrs
 from lading.domain.errors import UsageError
 from lading.tools.origin import OriginProcess
 from lading.tools.torture.life import Blow, Delay, Life, Violation
-from lading.tools.torture.steps import MOMENTS, Kind, Step, moments
+from lading.tools.torture.steps import CLIENT, MOMENTS, Kind, Step, moments
 
 BLOWS_A_LIFE = 3
 EARLY_S = 0.15
@@ -98,6 +98,7 @@ class Torture:
         self._seen: Counter[Kind] = Counter()
         self._seen_later: Counter[Kind] = Counter()
         self._seen_recovering: Counter[Kind] = Counter()
+        self._seen_client: Counter[Kind] = Counter()
         self._struck: Counter[Point] = Counter()
         self.toll = Toll()
 
@@ -146,12 +147,13 @@ class Torture:
             self._seen_later |= engine.closed
             self._seen_recovering |= engine.recovered
         for engine in life.engines:
+            self._seen_client |= engine.client
             self.toll.acknowledged += engine.acknowledged
             if engine.killed:
                 self.toll.recovering += not engine.recovered
                 match engine.blow:
-                    case Step(moment, action, thing):
-                        self.toll.kills[f"{moment} {action} {thing}"] += 1
+                    case Step() as step:
+                        self.toll.kills[str(step).replace(f" {step.count}", "")] += 1
                     case _:
                         self.toll.kills[TIMED] += 1
 
@@ -161,13 +163,15 @@ class Torture:
         chance = random.Random(f"{self._seed}/blows/{number}")
         yield self._at_step(chance, self._seen, 0.7)
         for _ in range(min(BLOWS_A_LIFE, most) - 1):
-            match chance.randrange(4):
+            match chance.randrange(5):
                 case 0:
                     yield Delay(chance.uniform(0.0, LATE_S))
                 case 1:
                     yield Delay(chance.uniform(0.0, EARLY_S), early=True)
                 case 2:
                     yield self._at_step(chance, self._seen_recovering, 1.0)
+                case 3 if self._seen_client:
+                    yield attrs.evolve(self._at_step(chance, self._seen_client, 0.7), who=CLIENT)
                 case _:
                     yield self._at_step(chance, self._seen_later, 0.5)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import attrs
 
+ENGINE, CLIENT = "engine", "client"
 BEFORE, MIDWAY, AFTER = MOMENTS = ("before", "midway", "after")
 PART, BESIDE, FOLDER, FINAL = "part", "beside", "folder", "final"
 
@@ -31,21 +32,27 @@ Kind = tuple[str, str]
 
 @attrs.frozen
 class Step:
-    """A moment in the life of a process: just before, midway in or just after the `count`th step of a kind."""
+    """A moment in the life of a process: just before, midway in or just after the `count`th step of a kind.
+
+    `who` is the process: the engine that owns the home, or the client beside it.
+    """
 
     moment: str
     action: str
     thing: str
     count: int
+    who: str = ENGINE
 
     def __str__(self) -> str:
-        return f"{self.moment} {self.action} {self.thing} {self.count}"
+        words = f"{self.moment} {self.action} {self.thing} {self.count}"
+        return words if self.who == ENGINE else f"{words} of a {self.who}"
 
     @classmethod
     def parse(cls, text: str) -> Step:
         """Read back what `str` gives."""
-        moment, action, thing, count = text.split()
-        return cls(moment, action, thing, int(count))
+        words, _, who = text.partition(" of a ")
+        moment, action, thing, count = words.split()
+        return cls(moment, action, thing, int(count), who or ENGINE)
 
 
 def moments(kind: Kind) -> tuple[str, ...]:
@@ -134,7 +141,8 @@ class Axe:
             return self.counts[kind], kind
 
     def _meant(self, moment: str, kind: Kind, count: int) -> bool:
-        return self._at == Step(moment, *kind, count)
+        at = self._at
+        return at is not None and (at.moment, at.action, at.thing, at.count) == (moment, *kind, count)
 
     def _fall(self, moment: str, kind: Kind, count: int) -> None:
         if self._meant(moment, kind, count):

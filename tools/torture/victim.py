@@ -3,7 +3,9 @@
     python -m lading.tools.torture.victim '{"home": …, "downloads": …, …}'        (a `Plan`)
 
 It speaks on stdout, one JSON object a line, and only after what it says is so. Between its recovery and its work it
-waits for a line on stdin, so that the parent can look at what recovery made of home and folder while nobody works.
+waits for a line on stdin, so that the parent can look at what recovery made of home and folder while nobody works. A
+client, which asks and looks beside an engine that works, waits for that line before it opens the home.
+
 Progress is checkpointed far more often than in earnest, and pieces are small: there is more to get wrong in a second.
 """
 
@@ -23,7 +25,7 @@ import attrs
 import trio
 
 from lading.tools.torture.cargo import Item, consignment
-from lading.tools.torture.steps import Axe, Step
+from lading.tools.torture.steps import CLIENT, ENGINE, Axe, Step
 
 if TYPE_CHECKING:
     from lading.domain.download import Download
@@ -55,6 +57,9 @@ class Plan:
         share: Of the kinds of cargo, how many that consignment has; 0 for none.
         kill: The step to die at, as text; empty for none.
         last: Whether to see everything to its end, so that nothing but the resting rests.
+        role: Engine or client.
+        accompanied: Of an engine: whether the consignment is a client's business; then it works until told that the
+            client has done with it, by a second line.
     """
 
     home: str
@@ -65,6 +70,8 @@ class Plan:
     share: float
     kill: str = ""
     last: bool = False
+    role: str = ENGINE
+    accompanied: bool = False
 
 
 def main(text: str) -> None:
@@ -92,6 +99,11 @@ def _say(what: str, **more: Any) -> None:
     os.write(1, json.dumps({"is": what, **more}).encode() + b"\n")
 
 
+async def _hear() -> None:
+    """Wait for a line from the parent."""
+    await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+
+
 def _hold_after_recovery(axe: Axe) -> None:
     """Have the engine say when it has recovered, and begin to work only when told."""
     from lading.scheduler import Scheduler
@@ -100,7 +112,7 @@ def _hold_after_recovery(axe: Axe) -> None:
 
     async def run(scheduler: Scheduler, *, task_status: trio.TaskStatus[None]) -> None:
         _say(RECOVERED, counts=_told(axe))
-        await trio.to_thread.run_sync(sys.stdin.readline)
+        await _hear()
         await original(scheduler, task_status=task_status)
 
     setattr(Scheduler, "run", run)  # noqa: B010 # mypy would not have a method assigned
@@ -111,15 +123,21 @@ async def _live(plan: Plan, axe: Axe) -> None:
     from lading.settings import Settings
 
     _hold_after_recovery(axe)
+    role = "owner" if plan.role == ENGINE else "client"
     settings = Settings(concurrency=CONCURRENCY, retries=RETRIES, poll_s=POLL_S, stall_timeout_s=STALL_S)
     _say(STARTED)
-    async with open_engine(plan.home, downloads=plan.downloads, role="owner", settings=settings) as engine:
+    if plan.role == CLIENT:
+        await _hear()
+    async with open_engine(plan.home, downloads=plan.downloads, role=role, settings=settings) as engine:
         with trio.move_on_after(LONGEST_S) as limit:
             async with trio.open_nursery() as nursery:
-                for item in consignment(plan.seed, plan.batch, plan.share):
+                for item in () if plan.accompanied else consignment(plan.seed, plan.batch, plan.share):
                     nursery.start_soon(_Errand(engine, plan, item).run)
                 nursery.start_soon(_meddle, engine, plan)
-            await engine.wait_idle()
+            if plan.accompanied:
+                await _hear()
+            if plan.role == ENGINE:
+                await engine.wait_idle()
         if limit.cancelled_caught:
             _say(STUCK, listing=[f"{row['url']}: {row['state']}, {row['why']}" for row in await engine.listing()])
             return
@@ -193,6 +211,8 @@ async def _meddle(engine: Engine, plan: Plan) -> None:
         id, name = UUID(row["id"]), row["url"].rpartition("/")[2]
         if row["state"] == "paused" and "-resting" not in name and (plan.last or chance.random() < 0.5):
             await _ask("resume", lambda id=id: engine.resume(id), name)  # type: ignore[misc]
+        elif not plan.last and "-overwrite" in name and chance.random() < 0.5:
+            await _ask("cancel", lambda id=id: engine.cancel(id), name)  # type: ignore[misc]
         elif not plan.last and chance.random() < 0.1:
             await _ask("pause", lambda id=id: engine.pause(id), name)  # type: ignore[misc]
         elif not plan.last and chance.random() < 0.2:

@@ -1,0 +1,163 @@
+"""Make a home of today's format, to be committed: every later version has to open it and to see the same in it.
+
+    python -m lading.tools.format_home tests/homes/format-N
+
+A simulated life goes into it, in which every kind of event happens, the same in every run; then its log as LMDB keeps
+it, its sealed vault, and the files that the log speaks of. `expected.json` tells what listing and history show, and
+what the vault holds. Once a format is released, its home is never made again.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import orjson
+import trio
+
+from lading.adapters.lmdb import LMDBStore
+from lading.adapters.lmdb.log import LMDBLog
+from lading.adapters.vault import SealedVault
+from lading.domain.events import EVENTS
+from lading.domain.ports import Entry
+from lading.domain.requests import Request
+from lading.home import FORMAT, MARKER
+from lading.testing.simulation import FOLDER, World, run
+
+SEED = 20_231_114
+SECRET, TOKEN = "not a secret", "secret?token=public"  # noqa: S105 # they stand in a test, and say so
+HOST = "http://files.example/"
+
+
+def serve(world: World) -> None:
+    """Put the files there, each with its fault."""
+    for number, (name, size, behaviour) in enumerate(_FILES):
+        world.network.serve(HOST + name, random.Random(number).randbytes(size), **behaviour)
+
+
+_FILES: list[tuple[str, int, dict[str, Any]]] = [
+    ("small", 900, {}),
+    ("large", 34_000, {"rate": 340, "break_after": 23_000}),
+    ("changing", 33_000, {"rate": 330}),
+    ("paused", 33_000, {"rate": 330}),
+    ("cancelled", 40_000, {"rate": 400}),
+    ("removed", 700, {}),
+    ("copy", 800, {}),
+    ("roomy", 9_000, {"rate": 2000}),
+    (TOKEN, 500, {}),
+]
+
+
+async def begin(world: World) -> None:
+    """Everything but the end, which comes by a kill."""
+    async with world.engine(concurrency=9) as engine:
+        asked = [
+            Request(HOST + "small", tags=("text", "small")),
+            Request(HOST + "large", key="the large one", priority=2, tags="large"),
+            Request(HOST + "changing", retries=9),
+            Request(HOST + "paused", path="later/paused.bin"),
+            Request(HOST + "cancelled"),
+            Request(HOST + "removed"),
+            Request(HOST + "missing", tags="text"),
+            Request(HOST + "gone", mirrors=HOST + "copy"),
+            Request(HOST + TOKEN, headers={"Authorization": SECRET}),
+        ]
+        ids = [download.id for download in await engine.submit_many(asked)]
+        await engine.prioritise(7, ids[3])
+        await trio.sleep(90)
+        world.network.files[HOST + "changing"].replace(random.Random(99).randbytes(33_000))
+        world.network.online = False
+        await trio.sleep(12)
+        world.network.online = True
+        await engine.pause(ids[3])
+        await engine.cancel(ids[4])
+        await engine.remove(ids[5], files=True)
+        world.disk.room = 0
+        await engine.submit(Request(HOST + "roomy"))
+        await trio.sleep(8)
+        world.disk.room = 10**9
+        await trio.sleep_forever()
+
+
+async def live(world: World) -> World:
+    """Live through all of it; a kill lies between."""
+    serve(world)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin, world)
+        await trio.sleep(180)
+        left = world.fork(SEED + 1)
+        nursery.cancel_scope.cancel()
+    for path in left.disk.paths():
+        if "changing" in path:
+            left.disk.put(path, b"\0" + (left.disk.content(path) or b"")[1:])
+    async with left.engine() as engine:
+        await trio.sleep(5)
+        for download in engine.reading.downloads(state="paused"):
+            await engine.resume(download.id)
+            await trio.sleep(1)
+            await engine.pause(download.id)
+        await engine.wait_idle()
+    return left
+
+
+async def look(world: World) -> dict[str, Any]:
+    """Return what people see of it."""
+    async with world.engine(owner=False) as engine:
+        listing = await engine.listing()
+        secrets = {download.id: world.vault.recall(download.id) for download in engine.reading.downloads()}
+        return {
+            "listing": listing,
+            "history": engine.reading.history(),
+            "secrets": {str(id): [*kept.urls, dict(kept.headers)] for id, kept in secrets.items() if kept is not None},
+        }
+
+
+def make(folder: Path) -> None:
+    """Make home, files and `expected.json` in a folder that is not there yet."""
+    home, scratch = folder / "home", folder / "scratch"
+    home.mkdir(parents=True)
+    dice = random.Random(SEED)
+    vault = SealedVault(home / "vault", LMDBStore, draw=dice.randbytes)
+
+    async def story(world: World) -> tuple[World, dict[str, Any]]:
+        world.vault = vault  # type: ignore[assignment] # a real one in the place of the one in memory
+        left = await live(world)
+        return left, await look(left)
+
+    world, seen = run(SEED, story)
+    vault.close()
+    events = world.log.read(0, 100_000)
+    missing = set(EVENTS) - {event.topic for event in events}
+    assert not missing, f"every kind of event should happen, and these do not: {missing}"
+    log = LMDBLog(scratch)
+    log.append([[Entry(*event[1:]) for event in events]])
+    log.close()
+    _compact(scratch, home / "log")
+    _compact(home / "vault", home / "vault")
+    (home / MARKER).write_bytes(orjson.dumps({"format": FORMAT, "id": dice.randbytes(16).hex()}))
+    for path in world.disk.paths():
+        file = folder / "files" / Path(path).relative_to(FOLDER)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(world.disk.content(path) or b"")
+    (folder / "expected.json").write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _compact(source: Path, target: Path) -> None:
+    """Put the data of an LMDB environment into `target` without its free pages, and without locks."""
+    with lmdb.open(str(source), readonly=True, lock=False, max_dbs=16) as environment:
+        spare = target.with_name(target.name + "-compact")
+        spare.mkdir()
+        environment.copy(str(spare), compact=True)
+    kept = [path for path in source.iterdir() if path.name == "key"] if source == target else []
+    for path in kept:
+        path.rename(spare / path.name)
+    shutil.rmtree(source)
+    spare.rename(target)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
