@@ -100,6 +100,8 @@ def _resume(download: Download, _: c.Resume) -> Events:
     if download.state in {_S.PAUSED, _S.WAITING}:
         return (e.Resumed(),)
     hint = "wait until it has stopped" if download.state in STOPPING else "use `lading retry` for what has ended"
+    if download.state is _S.COMPLETED:
+        hint = "it is complete; add it anew to fetch it again"
     raise _illegal(download, "resume", hint)
 
 
@@ -139,7 +141,7 @@ def _prioritise(download: Download, command: c.Prioritise) -> Events:
     if download.priority == command.priority:
         return ()
     if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
-        raise _illegal(download, "prioritise", "it will not run again; `lading retry` queues it anew")
+        raise _illegal(download, "prioritise", "it will not run again; add it anew")
     return (e.Reprioritised(priority=command.priority),)
 
 

@@ -117,7 +117,8 @@ def plan(download: Download, last: Piece | None = None) -> Ask | None:
         return Ask()
     if_range = download.validator.if_range if download.validator else None
     if if_range is None and download.order.digest is None:
-        lenient = download.order.resume is Resume.LENIENT and last is not None and last.end == start
+        lenient = download.order.resume is Resume.LENIENT and download.validator is not None and last is not None
+        lenient = lenient and last is not None and last.end == start
         return Ask(start=last.start, proof=last) if lenient and last is not None else None
     return Ask(start=start, if_range=if_range)
 

@@ -50,6 +50,10 @@ def _strings(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _copied(value: Mapping[str, str]) -> dict[str, str]:
+    return dict(value)
+
+
 def _choice(kind: type[_Choice], value: str) -> _Choice:
     try:
         return kind(value)
@@ -116,7 +120,7 @@ class Request:
     priority: int = attrs.field(default=0, validator=_at_least(LEAST_PRIORITY, MOST_PRIORITY), kw_only=True)
     tags: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
     key: str | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] = attrs.field(factory=dict, converter=dict, kw_only=True, repr=False)
+    headers: Mapping[str, str] = attrs.field(factory=dict, converter=_copied, kw_only=True, repr=False)
     retries: int | None = attrs.field(default=None, validator=_at_least(0, 1000), kw_only=True)
     connections: int | None = attrs.field(default=None, validator=_at_least(1, MOST_CONNECTIONS), kw_only=True)
     limit_rate: int | None = attrs.field(default=None, validator=_at_least(1), kw_only=True)

@@ -31,6 +31,7 @@ from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
 from lading.domain.validators import Validator
 from lading.fetching import Fetching
+from lading.files import Files
 from lading.holding import Holding
 from lading.live import Gauge
 from lading.placing import Place, Places, wanted
@@ -50,15 +51,17 @@ class Attempt:
         places: Places,
         worker: UUID,
         download: Download,
+        *,
+        files: Files,
         running: Callable[[], int],
     ) -> None:
         self._s = services
         self._places = places
         self._worker = worker
+        self._files = files
         self._running = running
         self._work = Work(services, download)
         self._secrets: Secrets | None = None
-        self._published = False
         self.gauge = Gauge(services.clock.monotonic())
         self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
@@ -138,7 +141,9 @@ class Attempt:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
             place = await self._places.settle(before)
             held = await self._old_part(before, place)
-        except (DestinationTaken, InvalidDestination, DiskFull, IntegrityError, OSError) as error:
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is told after `Started`, as this attempt's end
             trouble = error
         reuse = held is not None or (trouble is not None and before.part is not None)
         source = before.source % len(before.order.sources)
@@ -179,9 +184,23 @@ class Attempt:
         if part is None:
             raise TransferError("another worker holds the part file", cause=Cause.DISK)
         held = work.hold(part)
-        if not before.durable or before.part is None or before.validator is None:
+        if before.part is None:
             return
         old = self._places.absolute(order.root, before.part)
+        if before.durable and before.validator is not None:
+            await self._copy(held, old, before, before.validator)
+        await self._s.threads.run(lambda: self._drop(old, path))
+
+    def _drop(self, old: str, new: str) -> None:
+        """Remove a part that this attempt could not go on with, unless somebody holds it."""
+        part = self._s.disk.open_part(old, create=False) if old != new else None
+        if part is not None:
+            self._s.disk.unlink(old)
+            part.close()
+
+    async def _copy(self, held: Holding, old: str, before: Download, validator: Validator) -> None:
+        """Copy what the log vouches for out of an old part, as far as its digests agree, and say so."""
+        work, order = self._work, before.order
         copied = await held.copy_from(old, await work.pieces(before.version), before.total)
         if copied:
             work.probe = c.Probe(
@@ -189,7 +208,7 @@ class Attempt:
                 url=before.url or order.url,
                 status=0,
                 total=before.total,
-                validator=before.validator,
+                validator=validator,
             )
             await work.checkpoint()
 
@@ -212,15 +231,14 @@ class Attempt:
             await work.start_over("the digest of the whole file is not the expected one")
             raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
         probe, part = work.probe, work.held.part
-        if probe is not None:
+        replace = order.if_exists is IfExists.OVERWRITE
+        if probe is not None and not replace:
             await work.held.flush()
         else:
             await work.checkpoint(c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=part.inode))
         path = work.download.path or fetching.place.path
         final = self._places.absolute(order.root, path)
-        replace = order.if_exists is IfExists.OVERWRITE
         with trio.CancelScope(shield=True):
-            self._published = True
             await self._s.threads.run(lambda: self._s.disk.publish(part, final, replace=replace))
             await work.report(
                 c.Complete(
@@ -297,7 +315,7 @@ class Attempt:
                 size = await self._discard()
                 asked = state.message if state.state is State.CANCELLING else None
                 stop = c.Stop(attempt=self.number, reason=asked or _DONE[state.state])
-                await work.report(stop, c.Discard(size=size))
+                await work.report(stop, *(() if size is None else (c.Discard(size=size),)))
             elif state.state in RUNNING or state.state is State.PAUSING:
                 reason = _DONE.get(state.state, "the engine was closed")
                 await work.report(*await self._last_words(), c.Stop(attempt=self.number, reason=reason))
@@ -316,19 +334,12 @@ class Attempt:
             return ()
         return (vouch,) if probe is None else (probe, vouch)
 
-    async def _discard(self) -> int:
-        """Take the part off the disk, and the final name back if we had given it and nobody may know it yet."""
-        download, holding, disk = self._work.download, self._work.holding, self._s.disk
-        assert download.part is not None, "an attempt that has started has named its part"
-        part = self._places.absolute(download.order.root, download.part)
-        final = self._places.absolute(download.order.root, download.path) if download.path else None
-
-        def remove() -> int:
-            if self._published and holding is not None and final and disk.inode(final) == holding.part.inode:
-                disk.unlink(final)
-            return disk.unlink(part)
-
-        return await self._s.threads.run(remove)
+    async def _discard(self) -> int | None:
+        """Take the part off the disk, and the final name back if we had given it; None when that cannot be done."""
+        try:
+            return await self._s.threads.run(lambda: self._files.discard(self._work.download))
+        except (InvalidDestination, OSError):
+            return None
 
     def _clean(self, error: Exception) -> str:
         if isinstance(error, OSError):

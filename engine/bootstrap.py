@@ -23,6 +23,7 @@ from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
 from lading.engine import Engine
+from lading.files import Files
 from lading.home import EngineLock, open_home
 from lading.journal import Journal
 from lading.live import Board
@@ -200,7 +201,8 @@ async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:
     await services.threads.run(reading.catch_up)
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
-    await Recovery(services, reading, places, worker).run()
+    files = Files(services.disk, places, reading.is_claimed)
+    await Recovery(services, reading, files, worker).run()
 
 
 def _user() -> str:

@@ -8,6 +8,7 @@ reads views and never touches a file. Both have the same methods. All of them ma
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from lading.services import Services
 
 BATCH = 2048
 TOGETHER = 256
+SWEPT_S = 10.0
 
 
 class Engine:
@@ -213,13 +215,16 @@ class Engine:
             refused.append(error)
 
     async def _settled(self, download: Download) -> Download:
-        """Wait until a download that is asked to stop has stopped and its files are as its state wants them."""
+        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone."""
         while True:
             news = self._news
             download = await self.get(download.id)
             if download.state not in STOPPING and not (download.litter and self._scheduler is not None):
                 return download
-            await news.wait()
+            with trio.move_on_after(SWEPT_S if download.state not in STOPPING else math.inf) as waiting:
+                await news.wait()
+            if waiting.cancelled_caught:
+                return download
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -59,9 +59,11 @@ class Fetching:
         """What vouches that the content is whole, once it has been fetched (law 5)."""
         if self._work.download.order.digest is not None:
             return "digest"
-        if self.received is None or self.received.total is not None:
+        known = self._work.download.validator
+        total = known.length if self.received is None and known is not None else None
+        if total is not None or (self.received is not None and self.received.total is not None):
             return "length"
-        return "framing" if self.received.framed else "none"
+        return "framing" if self.received is not None and self.received.framed else "none"
 
     async def run(self, calls: Sequence[Call]) -> None:
         """Ask until an answer has been received to its end, or the part is known to be whole.
@@ -184,7 +186,8 @@ class Fetching:
                     skip, count = skip - dropped, count - dropped
                 filled, arrived = filled + count, arrived + count
                 if receive.total is not None and held.tally.at + filled > receive.total:
-                    filled = receive.total - held.tally.at
+                    filled = 0
+                    await work.start_over("the body is longer than the server said")
                     raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
                 self._gauge.add(count, now_s)
                 due = checkpoints.due(held.tally.unlogged + filled, now_s - work.saved_s, self._running())

@@ -79,7 +79,7 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
 
 
 def _read_marker(marker: Path) -> UUID:
-    """Return the id of the home that `marker` is of; its format comes first: all else may be different in a newer one."""
+    """Return the id of the home that `marker` is of; the format is read first, all else may differ in a newer one."""
     try:
         words: Any = orjson.loads(marker.read_bytes())
         form = words["format"]

@@ -70,6 +70,11 @@ class Places:
             raise InvalidDestination(f"this engine has no folder called {root!r}", hint="open it with that folder")
         return str(PurePosixPath(base) / path)
 
+    def names(self, absolute: str) -> list[tuple[str, str]]:
+        """Return every root that a path of the disk lies below, with the path below it."""
+        path = PurePosixPath(absolute)
+        return [(root, str(path.relative_to(base))) for root, base in self._roots.items() if path.is_relative_to(base)]
+
     async def settle(self, download: Download, server_name: str | None = None) -> Place:
         """Settle where a download goes, with the name that the server gave, if it gave one, and reserve that.
 
@@ -113,7 +118,14 @@ class Places:
     def _free(self, download: Download, path: str) -> bool:
         absolute = self.absolute(download.order.root, path)
         holder = self._reserved.get(absolute) or self._owner(download.order.root, path)
-        return holder in {None, download.id} and self._disk.inode(absolute) is None
+        return holder in {None, download.id} and self._is_free_on_disk(download, absolute)
+
+    def _is_free_on_disk(self, download: Download, absolute: str) -> bool:
+        """Tell whether nothing lies there, or only this download's own part, published by an attempt that failed."""
+        there = self._disk.inode(absolute)
+        if there is None or download.part is None:
+            return there is None
+        return there == self._disk.inode(self.absolute(download.order.root, download.part))
 
 
 def wanted(download: Download, server_name: str | None = None) -> str:

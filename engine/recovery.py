@@ -7,6 +7,7 @@ What was found is said in one `Recovered`.
 
 from __future__ import annotations
 
+import contextlib
 from uuid import UUID
 
 import attrs
@@ -16,14 +17,13 @@ from lading.domain import digests
 from lading.domain import events as e
 from lading.domain.digests import Digest
 from lading.domain.download import Download
-from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.errors import Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING, State
 from lading.domain.validators import Validator
-from lading.placing import Places
+from lading.files import Files
 from lading.reading import Reading
 from lading.services import Services
 
-READ_BYTES = 4 * 1024 * 1024
 LAST_COMPLETIONS = 256
 
 
@@ -43,10 +43,10 @@ class Counts:
 class Recovery:
     """Brings disk and log together after an engine that ended without a word."""
 
-    def __init__(self, services: Services, reading: Reading, places: Places, worker: UUID) -> None:
+    def __init__(self, services: Services, reading: Reading, files: Files, worker: UUID) -> None:
         self._s = services
         self._reading = reading
-        self._places = places
+        self._files = files
         self._worker = worker
         self.counts = Counts()
 
@@ -78,19 +78,19 @@ class Recovery:
         counts, stop = self.counts, c.Stop(attempt=download.attempt, reason=reason)
         if download.state in {State.CANCELLING, State.REMOVING}:
             size = await self._s.threads.run(lambda: self._discard(download))
-            if not await self._is_said(download, stop, c.Discard(size=size)):
+            discard = () if size is None else (c.Discard(size=size),)
+            if not await self._is_said(download, stop, *discard):
                 return False
-            counts.cleaned += 1
-            counts.bytes_discarded += size
+            counts.cleaned += size is not None
+            counts.bytes_discarded += size or 0
             return True
-        complete = await self._s.threads.run(lambda: self._published(download))
+        complete, part_there = await self._s.threads.run(lambda: self._look(download))
         if complete is not None:
             if not await self._is_said(download, complete):
                 return False
             counts.published += 1
-            await self._s.threads.run(lambda: self._unlink_part(download))
+            await self._s.threads.run(lambda: self._files.unlink_part(download))
             return True
-        part_there = await self._s.threads.run(lambda: self._part_inode(download) is not None)
         if not await self._is_said(download, stop):
             return False
         if download.durable:
@@ -98,6 +98,16 @@ class Recovery:
             counts.vanished += not part_there
             counts.bytes_vouched += download.received
         return True
+
+    def _look(self, download: Download) -> tuple[c.Complete | None, bool]:
+        """Return what completes a download, if its file is published, and whether its part is there.
+
+        Where its folder is not known or cannot be read now, there is nothing to see; its next attempt will tell.
+        """
+        try:
+            return self._published(download), self._files.part_inode(download) is not None
+        except (InvalidDestination, OSError):
+            return None, False
 
     async def _is_said(self, download: Download, *commands: c.Command) -> bool:
         try:
@@ -109,20 +119,19 @@ class Recovery:
     def _published(self, download: Download) -> c.Complete | None:
         """Return what completes a download whose file had got its final name when the engine ended, or None.
 
-        The final name is ours when it has the inode that `Verified` told, or that our part still has. A file published
-        without a `Verified` is digested again; what vouches for it must be known, else the name is taken back.
+        A name that was given without a `Verified` before it is kept only where the log tells what vouches for the
+        content; else it is taken back.
         """
-        final, inode = self._final(download), self._part_inode(download)
-        there = self._s.disk.inode(final) if final else None
-        if final is None or there is None or download.path is None:
+        files, final = self._files, self._files.final(download)
+        if final is None or download.path is None or files.final_inode(download) is None:
             return None
-        verified = self._verified(download)
-        if verified is not None and verified.inode == there and verified.size == (download.total or 0):
+        ours, verified = files.is_published(download), self._verified(download)
+        if verified is not None and (ours or files.holds(final, verified.size, verified.digest)):
             return self._complete(download, download.path, verified.size, verified.digest)
-        if inode is None or inode != there:
+        if not ours:
             return None
         expected = Digest.parse(download.order.digest) if download.order.digest else None
-        size, digest = self._digest(final, expected.algorithm if expected else digests.DEFAULT)
+        size, digest = files.digest(final, expected.algorithm if expected else digests.DEFAULT)
         if (expected is not None and digest == str(expected)) or (expected is None and size == download.total):
             return self._complete(download, download.path, size, digest)
         self._s.disk.unlink(final)
@@ -133,7 +142,7 @@ class Recovery:
         if download.order.digest is not None:
             assurance = "digest"
         else:
-            assurance = "length" if known is not None and known.length is not None else "framing"
+            assurance = "length" if known is not None and known.length is not None else "none"
         return c.Complete(
             attempt=download.attempt,
             path=path,
@@ -149,38 +158,19 @@ class Recovery:
         found = [f.event for f in facts if isinstance(f.event, e.Verified) and f.event.attempt == download.attempt]
         return found[-1] if found else None
 
-    def _digest(self, path: str, algorithm: str) -> tuple[int, str]:
-        running, at = digests.hasher(algorithm), 0
-        while data := self._s.disk.read(path, at, READ_BYTES):
-            running.update(data)
-            at += len(data)
-        return at, f"{algorithm}:{running.hexdigest()}"
-
-    def _final(self, download: Download) -> str | None:
-        return self._places.absolute(download.order.root, download.path) if download.path else None
-
-    def _part_inode(self, download: Download) -> int | None:
-        if download.part is None:
+    def _discard(self, download: Download) -> int | None:
+        """Remove what is left of a download that was given up; None when that cannot be done now."""
+        try:
+            return self._files.discard(download)
+        except (InvalidDestination, OSError):
             return None
-        return self._s.disk.inode(self._places.absolute(download.order.root, download.part))
-
-    def _unlink_part(self, download: Download) -> int:
-        if download.part is None:
-            return 0
-        return self._s.disk.unlink(self._places.absolute(download.order.root, download.part))
-
-    def _discard(self, download: Download) -> int:
-        final, inode = self._final(download), self._part_inode(download)
-        if final is not None and inode is not None and self._s.disk.inode(final) == inode:
-            self._s.disk.unlink(final)
-        return self._unlink_part(download)
 
     def _clear_completed(self) -> int:
         """Remove parts of downloads that completed just before the end: their content has its final name already."""
         cleared = 0
         for download in self._reading.last_completed(LAST_COMPLETIONS):
-            inode, final = self._part_inode(download), self._final(download)
-            if inode is not None and final is not None and self._s.disk.inode(final) == inode:
-                self._unlink_part(download)
-                cleared += 1
+            with contextlib.suppress(InvalidDestination, OSError):
+                if self._files.is_published(download):
+                    self._files.unlink_part(download)
+                    cleared += 1
         return cleared

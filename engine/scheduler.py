@@ -19,8 +19,9 @@ from lading.attempt import Attempt
 from lading.domain import commands as c
 from lading.domain import scheduling
 from lading.domain.download import Download
-from lading.domain.errors import DiskFull, Fenced, IllegalCommand
+from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING
+from lading.files import Files
 from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
@@ -31,6 +32,7 @@ ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
 ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
+SWEEP_AGAIN_S = 30.0
 
 
 class Scheduler:
@@ -46,7 +48,9 @@ class Scheduler:
         self._room_seen_s = float("-inf")
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
-        self._recovery = Recovery(services, reading, places, worker)
+        self._files = Files(services.disk, places, reading.is_claimed)
+        self._recovery = Recovery(services, reading, self._files, worker)
+        self._swept_s: dict[UUID, float] = {}
         self._next_due_ns: int | None = None
         self._closing = False
         self._wake = trio.Event()
@@ -87,7 +91,7 @@ class Scheduler:
         speechless_s = self._speechless_until_s - self._s.clock.monotonic()
         if speechless_s > 0:
             delays = [speechless_s]
-        with trio.move_on_after(min(delays, default=LONGEST_DOZE_S)):
+        with trio.move_on_after(min([*delays, LONGEST_DOZE_S])):
             await self._wake.wait()
 
     async def _pass(self, nursery: trio.Nursery) -> None:
@@ -127,22 +131,18 @@ class Scheduler:
                 attempt.scope.cancel()
 
     async def _sweep(self) -> None:
-        """Remove the files of downloads that nobody wants any more."""
+        """Remove the files of downloads that nobody wants any more; what cannot be removed now is tried again later."""
+        now_s = self._s.clock.monotonic()
         for download in await self._s.threads.run(lambda: self._reading.litter(MOST_A_PASS)):
-            if download.id not in self._running:
-                size = await self._s.threads.run(functools.partial(self.remove_files, download))
-                await self._execute(download, c.Discard(size=size))
-
-    def remove_files(self, download: Download) -> int:
-        """Remove the part of a download, and its published file where that was asked; return the bytes that went.
-
-        A file that another download has put under that name since, or is about to, is not its own any more.
-        """
-        order, disk = download.order, self._s.disk
-        size = disk.unlink(self._places.absolute(order.root, download.part)) if download.part else 0
-        if download.remove_files and download.path and not self._reading.is_claimed(order.root, download.path):
-            size += disk.unlink(self._places.absolute(order.root, download.path))
-        return size
+            if download.id in self._running or self._swept_s.get(download.id, now_s) > now_s:
+                continue
+            try:
+                size = await self._s.threads.run(functools.partial(self._files.remove, download))
+            except (InvalidDestination, OSError):
+                self._swept_s[download.id] = now_s + SWEEP_AGAIN_S
+                continue
+            self._swept_s.pop(download.id, None)
+            await self._execute(download, c.Discard(size=size))
 
     def _room_is_stale(self) -> bool:
         return self._reading.blocked_count > 0 and self._s.clock.monotonic() - self._room_seen_s >= ROOM_LOOK_S
@@ -153,8 +153,11 @@ class Scheduler:
             return
         self._room_seen_s = self._s.clock.monotonic()
         for download in await self._s.threads.run(lambda: self._reading.blocked("disk", MOST_A_PASS)):
-            folder = self._places.absolute(download.order.root, download.order.folder)
-            free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
+            try:
+                folder = self._places.absolute(download.order.root, download.order.folder)
+                free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
+            except (InvalidDestination, OSError):
+                continue
             wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
             if free > self._s.settings.reserve_bytes + min(wanted, ROOM_TO_GO_ON_BYTES):
                 await self._execute(download, c.Unblock(reason="disk"))
@@ -179,7 +182,9 @@ class Scheduler:
         download = await self._s.threads.run(lambda: self._reading.get(candidate.id))
         if download is None or self._closing:
             return
-        attempt = Attempt(self._s, self._places, self._worker, download, running=lambda: len(self._running))
+        attempt = Attempt(
+            self._s, self._places, self._worker, download, files=self._files, running=lambda: len(self._running)
+        )
         self._running[candidate.id] = attempt
         self._hosts[candidate.id] = candidate.host
         self._s.board.gauges[candidate.id] = attempt.gauge

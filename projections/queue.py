@@ -22,6 +22,7 @@ from uuid import UUID
 
 from lading.domain import urls
 from lading.domain.download import Download
+from lading.domain.faults import LONGEST_RETRY_AFTER_S
 from lading.domain.ports import Reader
 from lading.domain.scheduling import Candidate
 from lading.domain.states import State
@@ -30,6 +31,7 @@ from lading.projections.keys import number, rank, read_number, read_word, text, 
 
 READY, HEAD, TIMED, BLOCKED, REASON = b"qr", b"qh", b"qt", b"qb", b"qn"
 _ID_BYTES = 16
+LONGEST_WAIT_NS = int(LONGEST_RETRY_AFTER_S * 1e9)
 
 
 def apply(batch: Batch, changes: Sequence[Change]) -> None:
@@ -133,9 +135,13 @@ def candidates(reader: Reader, skip_hosts: Container[str] = frozenset()) -> Iter
 
 
 def due(reader: Reader, now_ns: int, limit: int | None = None) -> Iterator[Candidate]:
-    """Walk what waited for a time that has come, the longest overdue first."""
+    """Walk what waited for a time that has come, the longest overdue first.
+
+    A time further ahead than anything waits is one that a clock has since stepped back from, and counts as come.
+    """
     for key, value in islice(reader.scan(TIMED), limit):
-        if _not_before_ns(key) > now_ns:
+        wait_ns = _not_before_ns(key) - now_ns
+        if 0 < wait_ns <= LONGEST_WAIT_NS:
             return
         yield Candidate(UUID(bytes=value[:_ID_BYTES]), value[_ID_BYTES:].decode())
 

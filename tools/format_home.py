@@ -29,7 +29,7 @@ from lading.home import FORMAT, MARKER
 from lading.testing.simulation import FOLDER, World, run
 
 SEED = 20_231_114
-SECRET, TOKEN = "not a secret", "secret?token=public"  # noqa: S105 # they stand in a test, and say so
+SECRET, TOKEN = "not a secret", "secret?token=public"  # they stand in a test, and say so
 HOST = "http://files.example/"
 
 

@@ -98,7 +98,7 @@ LAST = Piece(30, 50, "sha256:00")
     ("download", "last", "expected"),
     [
         (held((0, 50), validator=WEAK, resume=Resume.LENIENT), LAST, Ask(start=30, proof=LAST)),
-        (held((0, 50), validator=None, resume=Resume.LENIENT), LAST, Ask(start=30, proof=LAST)),
+        (held((0, 50), validator=Validator(), resume=Resume.LENIENT), LAST, Ask(start=30, proof=LAST)),
         (held((0, 50), validator=WEAK, resume=Resume.LENIENT), Piece(30, 40, "sha256:00"), None),
         (held((0, 50), validator=WEAK, resume=Resume.LENIENT), None, None),
         (held((0, 50), validator=WEAK), LAST, None),
@@ -131,7 +131,7 @@ def test_a_range_that_is_to_prove_itself_still_has_to_fit(status, headers, expec
     download = held((0, 50), validator=WEAK, resume=Resume.LENIENT)
     assert in_short(judged(download, status, last=LAST, **headers)) == expected
     if status == 416:
-        of_unknown_size = held((0, 50), validator=None, total=None, resume=Resume.LENIENT)
+        of_unknown_size = held((0, 50), validator=Validator(), total=None, resume=Resume.LENIENT)
         assert in_short(judged(of_unknown_size, status, last=LAST, **headers)) == "afresh"
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the engine share: the story of a log, ports that tell each step, and the laws that hold at any moment.
+"""What the tests of the engine share: the story of a log, ports that tell each step, and the laws at any moment.
 
 Everything is handed out by session fixtures, so that hypothesis may use it, and so that no test imports another.
 """
@@ -58,9 +58,7 @@ class Chronicle:
         states: dict[UUID, Download] = {}
         for fact in self.facts:
             if fact.stream in states or isinstance(fact.event, e.Queued):
-                states[fact.stream] = evolve(
-                    states.get(fact.stream), fact.event, stream=fact.stream, at_ns=fact.at_ns
-                )
+                states[fact.stream] = evolve(states.get(fact.stream), fact.event, stream=fact.stream, at_ns=fact.at_ns)
         yield from states.values()
 
 
@@ -110,12 +108,16 @@ def unlawful(world: World, truth: dict[str, bytes]) -> list[str]:
         standing = holdings.standing(chronicle.of(download.id))
         if spans.size(pieces.covered(standing)) != download.received:
             wrong.append(f"{download.id}: the pieces are not what the state says")
-        for piece in standing:
-            if digests.of(held[piece.start : piece.end], piece.digest.partition(":")[0]) != piece.digest:
-                wrong.append(f"{download.id}: {piece.start}-{piece.end} is logged and not durable")
+        wrong += [
+            f"{download.id}: {piece.start}-{piece.end} is logged and not durable"
+            for piece in standing
+            if digests.of(held[piece.start : piece.end], piece.digest.partition(":")[0]) != piece.digest
+        ]
     for path in world.disk.paths():
         name = path.rpartition("/")[2]
-        if not (name.startswith(".") and name.endswith(".part")) and world.disk.durable(path) not in finals.get(path, ()):
+        if not (name.startswith(".") and name.endswith(".part")) and world.disk.durable(path) not in finals.get(
+            path, ()
+        ):
             wrong.append(f"{path} has its final name and is not what it should be")
     return wrong
 

@@ -106,7 +106,9 @@ def spellings(secret: str) -> dict[str, bytes]:
 
 def sightings(text: bytes) -> list[str]:
     """Say which canaries are in `text`, and how they are spelt."""
-    return [f"{name}, {how}" for name, secret in CANARIES.items() for how, form in spellings(secret).items() if form in text]
+    return [
+        f"{name}, {how}" for name, secret in CANARIES.items() for how, form in spellings(secret).items() if form in text
+    ]
 
 
 def test_a_canary_is_found_however_it_is_spelt():
@@ -132,7 +134,19 @@ def asked_of(origin: Origin, tls_port: int) -> list[dict]:
     def url(name: str, scheme: str = "http", port: int | None = None) -> str:
         return f"{scheme}://{userinfo}127.0.0.1:{port or origin.port}/{name}{tail}"
 
-    names = ["good", "large", "broken", "missing", "forbidden", "busy", "elsewhere", "endless", "gone", "far", "nowhere"]
+    names = [
+        "good",
+        "large",
+        "broken",
+        "missing",
+        "forbidden",
+        "busy",
+        "elsewhere",
+        "endless",
+        "gone",
+        "far",
+        "nowhere",
+    ]
     asked = [{"url": url(name), "path": name} for name in names]
     asked += [{"url": url("good"), "path": f"with headers {n}", "headers": headers, "key": f"k{n}"} for n in range(2)]
     asked += [
@@ -193,12 +207,22 @@ def test_no_secret_is_anywhere_but_in_the_vault(tmp_path):
             check=False,
         )
         assert told.returncode == 0, told.stderr.decode()[-3000:]
-        seen = b"\n".join(
-            f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests
-        )
-    assert {"query, percent-encoded", "header, raw", "cookie, raw", "bearer, raw"} <= set(sightings(seen)), "they were sent"
+        seen = b"\n".join(f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests)
+    assert {"query, percent-encoded", "header, raw", "cookie, raw", "bearer, raw"} <= set(sightings(seen)), (
+        "they were sent"
+    )
     states = told.stdout.decode().rpartition("states ")[2]
-    for cause in ("ok", "refused", "unauthorised", "busy", "broken-body", "redirects", "tls", "network", "digest-mismatch"):
+    for cause in (
+        "ok",
+        "refused",
+        "unauthorised",
+        "busy",
+        "broken-body",
+        "redirects",
+        "tls",
+        "network",
+        "digest-mismatch",
+    ):
         assert cause in states
     assert sightings(told.stdout) == []
     assert sightings(told.stderr) == []

@@ -245,8 +245,11 @@ def test_any_sequence_of_verbs_leaves_every_download_whole_or_gone(seed, acts, p
             await owner.wait_idle()
             ends = {State.COMPLETED, State.CANCELLED, State.REMOVED}
             assert {(await owner.get(id)).state for id in ids} <= ends
-            whole = [f"/downloads/{url[7]}.bin" for url, id in zip(urls, ids, strict=True)
-                     if (await owner.get(id)).assurance is not None]
+            whole = [
+                f"/downloads/{url[7]}.bin"
+                for url, id in zip(urls, ids, strict=True)
+                if (await owner.get(id)).assurance is not None
+            ]
             assert world.disk.paths() == whole
         assert unlawful(world, truth) == []
 

@@ -92,8 +92,7 @@ async def test_a_story_ends_the_same_on_every_log(url, origin, tmp_path):
     assert len({fact.position for fact in facts}) == len(facts)
     names = [type(f.event).__name__ for f in facts if f.stream == ids[1] and not isinstance(f.event, e.Reprioritised)]
     assert re.sub("(Progressed )+", "Progressed ", " ".join(names)) == (
-        "Queued Started Probed Progressed RetryScheduled Started Probed Progressed RetryScheduled "
-        "Started Completed"
+        "Queued Started Probed Progressed RetryScheduled Started Probed Progressed RetryScheduled Started Completed"
     )
     assert sorted(path.name for path in folder.iterdir()) == [BROKEN, GOOD]
 

@@ -86,8 +86,9 @@ def test_a_follower_sees_what_another_process_does(payload):
             async with trio.open_nursery() as nursery:
 
                 async def follow() -> None:
-                    async for fact in client.follow():
-                        seen.append((type(fact.event), trio.current_time()))
+                    facts = client.follow()
+                    while True:
+                        seen.append((type((await anext(facts)).event), trio.current_time()))
 
                 nursery.start_soon(follow)
                 await trio.sleep(5)

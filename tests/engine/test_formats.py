@@ -84,7 +84,7 @@ async def test_a_home_of_an_older_format_can_be_worked_on(kept):
         (paused,) = await engine.listing(state="paused")
         await engine.cancel(UUID(paused["id"]))
         await engine.remove(*[download.id for download in engine.reading.downloads(state="failed")])
-        assert [path for path in (kept / "files").rglob("*.part")] == []
+        assert list((kept / "files").rglob("*.part")) == []
         (named,) = [row for row in await engine.listing() if row["key"]]
         again = await engine.submit(lading.Request("http://files.example/large", key=named["key"]))
         assert str(again.id) == named["id"]

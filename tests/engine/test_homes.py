@@ -164,7 +164,7 @@ except LadingError as error:
 
 
 def as_nobody(home: Path, files: Path, url: str) -> str:
-    """Use a home as a user who may do next to nothing, or as ourselves when we are not root, and return what was said."""
+    """Use a home as a user who may do next to nothing (as ourselves when we are not root); return what it said."""
     told = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, home, files, url, str(NOBODY)],
         capture_output=True,

@@ -36,7 +36,10 @@ def test_the_packages_for_tests_say_what_they_offer(package):
 
 def imported_by(program: str) -> set[str]:
     found = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules)"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"import sys\n{program}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return set(found.stdout.split())
 

@@ -53,7 +53,9 @@ async def finish(world: World, truth: dict[str, bytes], tale, unlawful) -> None:
     for download in after.downloads():
         assert download.state is State.COMPLETED
         assert world.disk.durable(f"/downloads/{download.path}") == truth[download.order.url]
-        resumed = [x.resumed_from for x in after.all(e.Started, download.id) if x.attempt == left[download.id].attempt + 1]
+        resumed = [
+            x.resumed_from for x in after.all(e.Started, download.id) if x.attempt == left[download.id].attempt + 1
+        ]
         assert resumed in ([], [left[download.id].received])
     assert len(world.disk.paths()) == len(left), "no part is left behind"
     assert unlawful(world, truth) == []

@@ -32,9 +32,12 @@ def origin():
 
 
 async def test_the_second_engine_of_a_home_is_a_client_whose_verbs_work(origin, tmp_path):
-    """It submits, pauses, resumes, prioritises, cancels, removes, lists and waits; the files are the owner's business."""
+    """It submits, pauses, resumes, prioritises, cancels, removes and waits; the files are the owner's business."""
     home, folder = tmp_path / "home", tmp_path / "files"
-    async with lading.open_engine(home, downloads=folder) as owner, lading.open_engine(home, downloads=folder) as client:
+    async with (
+        lading.open_engine(home, downloads=folder) as owner,
+        lading.open_engine(home, downloads=folder) as client,
+    ):
         assert (owner.role, client.role) == ("owner", "client")
         fast = await client.submit(lading.Request(origin.url("fast")))
         assert (await client.wait(fast.id)).ok
@@ -76,7 +79,9 @@ async def test_the_second_engine_of_a_home_is_a_client_whose_verbs_work(origin, 
 async def test_who_must_be_the_owner_is_refused_beside_another(tmp_path):
     """Also for another process; and at once when the first has gone."""
     home = tmp_path / "home"
-    program = "import trio, lading, sys\nasync def main():\n async with lading.open_engine(sys.argv[1], role='owner'): pass\n"
+    program = (
+        "import trio, lading, sys\nasync def main():\n async with lading.open_engine(sys.argv[1], role='owner'): pass\n"
+    )
     async with lading.open_engine(home):
         with pytest.raises(StoreLocked) as caught:
             async with lading.open_engine(home, role="owner"):
@@ -157,7 +162,7 @@ def test_a_new_home_is_made_once_by_whoever_comes_first(tmp_path):
             barrier.wait()
             try:
                 ids.add(open_home(path, new_id=UUID(int=n)).id)
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 errors.append(error)
 
         threads = [threading.Thread(target=make, args=(n,)) for n in range(1, 7)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 import trio
 
@@ -125,6 +123,24 @@ def test_a_part_that_was_cut_short_is_believed_as_far_as_its_pieces_are_whole(le
     run(1, story)
 
 
+@pytest.mark.parametrize("more", [1, 500_000])
+def test_bytes_that_somebody_wrote_behind_the_end_never_reach_the_file(more, payload):
+    """Nor any that lie where the rest is still to come."""
+
+    async def story(world: World) -> None:
+        data = payload(SIZE)
+        world.network.serve(URL, data, rate=RATE)
+        world = await killed_after(world, 180, Request(URL))
+        (download,) = [path for path in world.disk.paths() if path.endswith(".part")]
+        world.disk.put(download, world.disk.content(download).ljust(SIZE, b"?") + b"!" * more)
+        (outcome,) = await finished(world)
+        assert (outcome.ok, outcome.size) == (True, SIZE)
+        assert outcome.resumed_from > 0
+        assert world.disk.content(FINAL) == data
+
+    run(1, story)
+
+
 def test_a_part_that_vanished_is_fetched_again_from_the_start(tale, payload):
     """Somebody cleaned the folder: counted, and the discarded bytes are said in a `Restarted`."""
 
@@ -177,7 +193,7 @@ def cut_off_at(step: str, world: World, telling, number: int = 1) -> list[World]
 @pytest.mark.parametrize("size", [5000, 1_100_000], ids=["small", "verified"])
 @pytest.mark.parametrize("replace", [False, True])
 def test_what_was_published_but_not_said_is_completed_if_it_is_vouched_for(size, replace, tale, telling, payload):
-    """Killed between the link and `Completed`: with a `Verified` it is complete, without it is taken back and fetched."""
+    """Killed between link and `Completed`: with a `Verified` it is complete, without it is taken back and fetched."""
 
     async def story(world: World) -> None:
         data = payload(size)
@@ -197,7 +213,7 @@ def test_what_was_published_but_not_said_is_completed_if_it_is_vouched_for(size,
         assert world.disk.content(FINAL) == data
         assert world.disk.paths() == [FINAL]
         verified = bool(tale(world.log).all(e.Verified))
-        assert verified is (size > 1 << 20)
+        assert verified is (size > 1 << 20 or replace)
         assert len(world.network.calls) - asked == (0 if verified else 1)
         assert counts(tale, world) == ZEROES | {"interrupted": 1, "published": int(verified)}
 

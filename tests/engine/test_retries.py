@@ -189,7 +189,7 @@ def test_another_source_takes_over_and_is_recorded(tale, payload):
     def serve(world: World) -> None:
         world.network.serve("http://b.example/copy.bin", payload(9000))
 
-    outcome, chronicle, world = outcome_of(1, tale, serve, mirrors=("http://b.example/copy.bin",), retries=0)
+    outcome, chronicle, _ = outcome_of(1, tale, serve, mirrors=("http://b.example/copy.bin",), retries=0)
     assert outcome.ok
     assert outcome.path == "/downloads/file.bin"
     (fell_back,) = chronicle.all(e.FellBack)

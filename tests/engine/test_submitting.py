@@ -145,7 +145,9 @@ def test_engines_that_submit_one_key_at_the_same_time_get_one_download(seed, cal
         async with world.engine(owner=False) as one, world.engine(owner=False) as two:
 
             async def submit(engine, keys) -> None:
-                for key, download in zip(keys, await engine.submit_many([Request(URL, key=k) for k in keys]), strict=True):
+                for key, download in zip(
+                    keys, await engine.submit_many([Request(URL, key=k) for k in keys]), strict=True
+                ):
                     named.setdefault(key, set()).add(download.id)
 
             async with trio.open_nursery() as nursery:

@@ -170,7 +170,11 @@ def liar(kind: str, one: bytes, two: bytes):
             case "another version, validators kept":
                 return 206, headers, two[start:]
             case "a start too late":
-                return 206, headers | {"content-range": f"bytes {start + 1}-{len(one) - 1}/{len(one)}"}, one[start + 1 :]
+                return (
+                    206,
+                    headers | {"content-range": f"bytes {start + 1}-{len(one) - 1}/{len(one)}"},
+                    one[start + 1 :],
+                )
             case "another total":
                 return 206, headers | {"content-range": f"bytes {start}-{len(one) - 1}/{len(one) + 1}"}, one[start:]
             case "no Content-Range":

@@ -107,7 +107,7 @@ def _small(chance: random.Random, name: str) -> Item:
     return Item(
         kind="small",
         resource=_resource(chance, name, 1, 900 * KIB),
-        verb=chance.choice(("", "", "shed")),
+        verb=chance.choice(("", "shed")),
     )
 
 
@@ -308,7 +308,7 @@ def _unwanted(chance: random.Random, name: str) -> Item:
     return Item(
         kind="unwanted",
         resource=_resource(chance, name, 100 * KIB, 2 * MIB),
-        behaviour=Behaviour(rate=2 * MIB),
+        behaviour=Behaviour(rate=2 * MIB, drop=Drop(after=150 * KIB, times=5)),
         verb=chance.choice(("cancel", "remove")),
         after_s=chance.uniform(0, 0.8),
     )

@@ -22,7 +22,7 @@ from lading.tools.torture import victim
 from lading.tools.torture.audit import Acknowledged, Audit, recovered
 from lading.tools.torture.cargo import OLD, TOKEN, Item, consignment
 from lading.tools.torture.process import Process
-from lading.tools.torture.steps import BESIDE, CLIENT, ENGINE, PART, Kind, Step
+from lading.tools.torture.steps import BESIDE, CLIENT, ENGINE, FINAL, PART, Kind, Step
 from lading.tools.torture.victim import Plan
 
 SHARE_LATER = 0.4
@@ -222,6 +222,7 @@ class Life:
         """Yield what has not come out as it should, now that an engine was left to finish."""
         audit = self.audit
         rests: set[Path] = set()
+        owned = {self.downloads / name for name, item in self._items.items() if item.old is not None}
         for download in audit.last.downloads:
             name = download.order.url.rpartition("/")[2]
             item, asked = self._items[name], self._asked.get(name, set())
@@ -230,6 +231,8 @@ class Life:
                 allowed.add(State.PAUSED)
             if download.state not in allowed:
                 yield f"{name} ended {download.state}, not {' or '.join(sorted(allowed))}: {download.message}"
+            if download.state is State.COMPLETED:
+                owned.add(audit.place(download.path))
             if download.state is State.COMPLETED and download.digest not in item.digests:
                 yield f"{name} is completed with {download.digest}, which the origin never served"
             if download.litter:
@@ -237,6 +240,7 @@ class Life:
             if download.state in {State.PAUSED, State.FAILED} and download.part is not None:
                 rests.add(audit.place(download.part))
         yield from (f"{path.name} is left behind" for path in audit.files(BESIDE, PART) if path not in rests)
+        yield from (f"{path.name} belongs to no download" for path in audit.files(FINAL) if path not in owned)
         yield from (f"{name} is left behind in the home" for name in sorted(self._strays()))
 
     def _strays(self) -> set[str]:

@@ -1,0 +1,97 @@
+"""What a download has on the disk, and whether a file there is really its own.
+
+A name alone proves nothing: the user may have put a file of his own there, another download may have taken the name, a
+file system gives inode numbers out again. A file is a download's own when it is the very inode that its part is, or
+when it has the size and the digest that the log tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lading.domain import digests
+from lading.domain.download import Download
+from lading.domain.ports import Disk
+from lading.domain.requests import IfExists
+from lading.placing import Places
+
+READ_BYTES = 4 * 1024 * 1024
+
+
+class Files:
+    """The files of downloads; every method blocks, and raises InvalidDestination for a root that is not known here.
+
+    `is_claimed` tells of a root and a path below it whether a download is to make, or has made, that file.
+    """
+
+    def __init__(self, disk: Disk, places: Places, is_claimed: Callable[[str, str], bool]) -> None:
+        self._disk = disk
+        self._places = places
+        self._is_claimed = is_claimed
+
+    def final(self, download: Download) -> str | None:
+        """Return the final path, absolute, None when there is none yet."""
+        return self._places.absolute(download.order.root, download.path) if download.path else None
+
+    def part_inode(self, download: Download) -> int | None:
+        """Return the inode of the part file, None when it is not there."""
+        part = self._part(download)
+        return None if part is None else self._disk.inode(part)
+
+    def final_inode(self, download: Download) -> int | None:
+        """Return the inode of what lies at the final path, None when nothing does."""
+        final = self.final(download)
+        return None if final is None else self._disk.inode(final)
+
+    def is_published(self, download: Download) -> bool:
+        """Tell whether the part has got the final name as well."""
+        inode = self.part_inode(download)
+        return inode is not None and inode == self.final_inode(download)
+
+    def digest(self, path: str, algorithm: str = digests.DEFAULT) -> tuple[int, str]:
+        """Return size and digest of the file at `path`."""
+        running, at = digests.hasher(algorithm), 0
+        while data := self._disk.read(path, at, READ_BYTES):
+            running.update(data)
+            at += len(data)
+        return at, f"{algorithm}:{running.hexdigest()}"
+
+    def holds(self, path: str, size: int | None, digest: str | None) -> bool:
+        """Tell whether the file at `path` has this size and digest."""
+        if size is None or digest is None or self._disk.read(path, size, 1):
+            return False
+        return self.digest(path, digest.partition(":")[0]) == (size, digest)
+
+    def unlink_part(self, download: Download) -> int:
+        """Remove the part, and what a replacement left beside it; return the bytes that the part had."""
+        part = self._part(download)
+        if part is None:
+            return 0
+        self._disk.unlink(f"{part}.new")
+        return self._disk.unlink(part)
+
+    def discard(self, download: Download) -> int:
+        """Remove what an attempt that was given up left: its part, and the final name where only that was given."""
+        final = self.final(download)
+        replaced = download.order.if_exists is IfExists.OVERWRITE
+        if final is not None and not replaced and self.is_published(download):
+            self._disk.unlink(final)
+        return self.unlink_part(download)
+
+    def remove(self, download: Download) -> int:
+        """Remove the files of a download that nobody wants any more; return the bytes that went.
+
+        Its published file goes only where that was asked, it is still the one that was published, and no other download
+        has put a file under that name since or is about to.
+        """
+        size = self.discard(download)
+        final = self.final(download)
+        if not download.remove_files or final is None or self._is_anothers(final):
+            return size
+        return size + (self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0)
+
+    def _part(self, download: Download) -> str | None:
+        return self._places.absolute(download.order.root, download.part) if download.part else None
+
+    def _is_anothers(self, final: str) -> bool:
+        return any(self._is_claimed(root, path) for root, path in self._places.names(final))
