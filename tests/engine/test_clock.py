@@ -47,19 +47,3 @@ def test_whatever_the_clock_does_everything_completes_and_views_agree(seed, step
         assert [fact.stream for fact in tale(world.log).facts if isinstance(fact.event, e.Queued)] == ids
 
     run(seed, story)
-
-
-def test_a_clock_that_is_set_back_does_not_hold_up_a_retry(tale, payload):
-    """It was to wait a second, and waits about that, not the hour by which the clock was wrong."""
-
-    async def story(world: World) -> None:
-        served = world.network.serve(URLS[0], payload(5000), status=503, retry_after="10")
-        async with world.engine() as engine:
-            id = (await engine.submit(Request(URLS[0]))).id
-            await trio.sleep(1)
-            served.status = None
-            world.clock.stepped_ns -= 3600 * 10**9
-            assert (await engine.wait(id)).ok
-        return trio.current_time()
-
-    assert run(1, story) < 100

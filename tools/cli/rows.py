@@ -9,13 +9,13 @@ from lading.tools.cli import units
 from lading.tools.cli.tables import Column
 
 COLUMNS = (
-    Column("ID"),
+    Column("ID", least=13),
     Column("STATE"),
     Column("DONE", right=True),
     Column("SIZE", right=True),
     Column("RATE", right=True),
     Column("LEFT", right=True),
-    Column("WHAT", folds=True),
+    Column("WHAT", least=14),
 )
 
 

@@ -14,11 +14,11 @@ PAGE = 500
 
 
 class Column(NamedTuple):
-    """A column: its title, whether it is flushed right, whether it may be folded when the terminal is narrow."""
+    """A column: its title, whether it is flushed right, and how narrow it may be folded; 0 for not at all."""
 
     title: str
     right: bool = False
-    folds: bool = False
+    least: int = 0
 
 
 def show(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> bool:
@@ -35,19 +35,20 @@ def show(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> bool:
     return True
 
 
-def _table(columns: Sequence[Column], page: Iterable[Sequence[str]]) -> None:
+def _table(columns: Sequence[Column], page: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in columns:
+    for number, column in enumerate(columns):
         table.add_column(
             Text(column.title),
             justify="right" if column.right else "left",
-            no_wrap=not column.folds,
+            no_wrap=not column.least,
             overflow="fold",
+            min_width=column.least or max(len(column.title), *(len(row[number]) for row in page)),
         )
     for row in page:
         table.add_row(*map(Text, row))

@@ -10,13 +10,13 @@ from lading.tools.cli.frame import Frame, verb
 @verb()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(frame: Frame, shell: str) -> None:
-    r"""Print the completion script of a shell.
+    """Print the completion script of a shell.
 
     \b
     bash   eval "$(lading completion bash)"
     zsh    eval "$(lading completion zsh)"
     fish   lading completion fish | source
-    """
+    """  # noqa: D301 # the backspace tells click to leave the lines as they are
     from click.shell_completion import get_completion_class
 
     from lading.tools.cli.answers import answer

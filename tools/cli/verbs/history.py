@@ -28,10 +28,11 @@ def command(frame: Frame, limit: int | None, tag: str | None, url: str | None) -
                 write_json(row)
             return
         columns = (
-            *map(tables.Column, ("ID", "ENDED", "HOW")),
+            tables.Column("ID", least=13),
+            *map(tables.Column, ("ENDED", "HOW")),
             tables.Column("BYTES", right=True),
             tables.Column("TRIES", right=True),
-            tables.Column("WHAT", folds=True),
+            tables.Column("WHAT", least=14),
         )
         rows = (
             (
