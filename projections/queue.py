@@ -17,7 +17,7 @@ import functools
 import heapq
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice, takewhile
 from uuid import UUID
 
 from lading.domain import urls
@@ -139,10 +139,9 @@ def due(reader: Reader, now_ns: int, limit: int | None = None) -> Iterator[Candi
 
     A time further ahead than anything waits is one that a clock has since stepped back from, and counts as come.
     """
-    for key, value in islice(reader.scan(TIMED), limit):
-        wait_ns = _not_before_ns(key) - now_ns
-        if 0 < wait_ns <= LONGEST_WAIT_NS:
-            return
+    come = takewhile(lambda row: _not_before_ns(row[0]) <= now_ns, reader.scan(TIMED))
+    far = reader.scan(TIMED, start=TIMED + number(now_ns + LONGEST_WAIT_NS + 1))
+    for _, value in islice(chain(come, far), limit):
         yield Candidate(UUID(bytes=value[:_ID_BYTES]), value[_ID_BYTES:].decode())
 
 

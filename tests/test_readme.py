@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from lading.tools import diagram
 from lading.tools.origin import Behaviour, Origin, Resource
 

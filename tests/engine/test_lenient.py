@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from lading.adapters.codec import open_envelope
 from lading.domain import events as e
 from lading.domain.requests import Request

@@ -9,13 +9,14 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import attrs
 
+from lading.domain import events as e
 from lading.domain.states import State
 from lading.tools.origin import OriginProcess
 from lading.tools.torture import victim
@@ -231,8 +232,7 @@ class Life:
                 allowed.add(State.PAUSED)
             if download.state not in allowed:
                 yield f"{name} ended {download.state}, not {' or '.join(sorted(allowed))}: {download.message}"
-            if download.state is State.COMPLETED:
-                owned.add(audit.place(download.path))
+            owned |= set(map(audit.place, _kept(audit.last.events(download.id))))
             if download.state is State.COMPLETED and download.digest not in item.digests:
                 yield f"{name} is completed with {download.digest}, which the origin never served"
             if download.litter:
@@ -256,6 +256,20 @@ class Life:
 
 
 _OUTCOMES = {"cancel": State.CANCELLED, "remove": State.REMOVED}
+
+
+def _kept(events: Iterable[e.Event]) -> set[str]:
+    """Return the paths that a download has completed, unless it was asked that the file be removed."""
+    paths: set[str] = set()
+    for event in events:
+        match event:
+            case e.Completed():
+                paths.add(event.path)
+            case e.Removed(files=True):
+                paths.clear()
+            case _:
+                pass
+    return paths
 
 
 def _kill(blow: Blow | None, who: str) -> str:

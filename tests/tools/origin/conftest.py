@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
+
 from lading.tools.origin import Behaviour, Origin, Resource
 
 FILE = Resource("a file.bin", 10_000, "seed")

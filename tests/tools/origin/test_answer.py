@@ -6,6 +6,7 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 import pytest
+
 from lading.tools.origin import (
     Change,
     Framing,

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import attrs
 import pytest
+
 from lading.domain.errors import UsageError
 from lading.tools.origin import (
     NO_ETAG,

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lading.domain.errors import InvalidDigest
 from lading.tools.origin import (
     Resource,

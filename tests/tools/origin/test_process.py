@@ -12,6 +12,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lading.domain.errors import UsageError
 from lading.tools.origin import (
     Behaviour,

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-import lading.tools.origin
 import pytest
 import trustme
+
+import lading.tools.origin
 from lading.tools.origin import (
     Behaviour,
     Drop,
