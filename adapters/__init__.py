@@ -1,1 +1,4 @@
-"""What touches the world: the log, files, HTTP, the vault. Each adapter implements a port of the domain; none imports another."""
+"""What touches the world: logs, disk, network, vault, clock. Each adapter implements a port of the domain.
+
+None imports another; `lading.bootstrap` puts them together.
+"""
