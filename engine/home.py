@@ -131,8 +131,15 @@ class EngineLock:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """Try to become the owner, without waiting, and tell whether that worked."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Try to become the owner, without waiting, and tell whether that worked.
+
+        Raises:
+            StoreUnavailable: the lock cannot be opened by this user, or the file system has no locks.
+        """
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"{self._path} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -197,7 +197,7 @@ def test_a_home_that_may_not_be_written(case, common):
     if case == "a closed folder":
         home.chmod(0o000)
     else:
-        for path in (common, *home.rglob("*")):
+        for path in (common, *common.rglob("*")):
             path.chmod(0o555 if path.is_dir() else 0o444)
     told = as_nobody(home, common, "")
     assert told.startswith("StoreUnavailable 3"), told

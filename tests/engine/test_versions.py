@@ -237,6 +237,32 @@ def test_a_lie_that_only_a_digest_can_tell_is_told_by_it(kind, payload):
     assert content == (one if outcome.ok else None)
 
 
+@pytest.mark.parametrize("lie", [-1, -50_000, 1, 50_000])
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_body_of_another_length_than_was_said_is_not_the_file(lie, times, tale, payload):
+    """Too short, with an end as clean as any, or too long: tried again, and in the end right or failed."""
+
+    async def story(world: World) -> None:
+        data = payload(SIZE)
+        asked = iter(range(10**6))
+
+        def twist(status: int, headers: dict[str, str], body: bytes, start: int):
+            if next(asked) < times:
+                body = body[:lie] if lie < 0 else body + b"!" * lie
+            return status, headers, body
+
+        world.network = TwistedNetwork(twist)
+        world.network.serve(URL, data, rate=20e3)
+        async with world.engine() as engine:
+            outcome = await engine.wait((await engine.submit(Request(URL))).id)
+        faltered = tale(world.log).all(e.RetryScheduled)
+        assert {x.cause for x in faltered} == {"broken-body" if lie < 0 else "protocol"}
+        assert outcome.ok or times > 1
+        assert world.disk.content(FINAL) == (data if outcome.ok else None)
+
+    run(1, story)
+
+
 def test_an_error_page_instead_of_the_whole_is_that_resource_now(payload):
     """A 200 of another size is another version: nothing of the first is in it."""
     outcome, content, _ = lied_to("an error page as 200", payload, digest=False)
