@@ -25,7 +25,7 @@ from lading.tools.torture import victim
 
 MIB = 1 << 20
 FILE = Resource("file.bin", 3 * MIB, "takeover")
-STALL = Stall(seconds=1.5, at=MIB, times=1)
+STALL = Stall(seconds=4.0, at=MIB, times=1)
 LONGEST_S = 30.0
 LOOK_S = 0.05
 
