@@ -71,10 +71,13 @@ class Files:
         return self._disk.unlink(part)
 
     def discard(self, download: Download) -> int:
-        """Remove what an attempt that was given up left: its part, and the final name where only that was given."""
+        """Remove what an attempt that was given up left: its part, and the final name where only that was given.
+
+        A file that was said complete before, by which it got an assurance, is the user's, even with its part beside it.
+        """
         final = self.final(download)
-        replaced = download.order.if_exists is IfExists.OVERWRITE
-        if final is not None and not replaced and self.is_published(download):
+        kept = download.assurance is not None or download.order.if_exists is IfExists.OVERWRITE
+        if final is not None and not kept and self.is_published(download):
             self._disk.unlink(final)
         return self.unlink_part(download)
 

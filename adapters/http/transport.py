@@ -27,6 +27,8 @@ CONNECTIONS_MAX = 256
 IDLE_S = 30.0
 _LOCATION = "lading.location"
 
+AGENT = f"lading/{version('lading')}"
+
 
 class HTTPXTransport:
     """Fetches http and https sources with httpx; one for an engine, shared by its transfers.
@@ -50,7 +52,6 @@ class HTTPXTransport:
         ssl_context: ssl.SSLContext | None = None,
         trust_env: bool = False,
     ) -> None:
-        self._agent = f"lading/{version('lading')}"
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
         self._client = httpx.AsyncClient(
@@ -78,7 +79,7 @@ class HTTPXTransport:
         Raises:
             TransferError: there was no answer; the message holds no secret.
         """
-        reply = await self._follow(hop.first(call, self._agent))
+        reply = await self._follow(hop.first(call, AGENT))
         try:
             yield reply
         finally:

@@ -165,15 +165,6 @@ except LadingError as error:
 
 def as_nobody(home: Path, files: Path, url: str) -> str:
     """Use a home as a user who may do next to nothing (as ourselves when we are not root); return what it said."""
-    if os.geteuid() == 0:
-        probe = [
-            sys.executable,
-            "-c",
-            f"import os; os.setuid({NOBODY}); from lading.version import VERSION; print(VERSION)",
-        ]
-        seen = subprocess.run(probe, capture_output=True, text=True, cwd="/", check=False)
-        if seen.returncode or "unknown" in seen.stdout:
-            pytest.skip("another user cannot read this installation")
     told = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, home, files, url, str(NOBODY)],
         capture_output=True,

@@ -19,6 +19,7 @@ from lading.tools.origin import (
     Change,
     Drop,
     Framing,
+    IfRange,
     Modified,
     Ranges,
     Refusal,
@@ -180,6 +181,19 @@ def _changing(chance: random.Random, name: str) -> Item:
         kind="changing",
         resource=_resource(chance, name, 1 * MIB, 2 * MIB),
         behaviour=Behaviour(rate=8 * MIB, change=Change(after=2), drop=Drop(after=600 * KIB, times=3)),
+        versions=(0, 1),
+    )
+
+
+@_kind
+def _splicing(chance: random.Random, name: str) -> Item:
+    """The rest that is sent belongs to another version than what is held, whatever the If-Range was."""
+    return Item(
+        kind="splicing",
+        resource=_resource(chance, name, 1 * MIB, 2 * MIB),
+        behaviour=Behaviour(
+            rate=8 * MIB, change=Change(after=1), if_range=IfRange.IGNORED, drop=Drop(after=600 * KIB, times=2)
+        ),
         versions=(0, 1),
     )
 
