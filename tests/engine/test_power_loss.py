@@ -113,14 +113,14 @@ async def work_on(world: World) -> None:
         await engine.wait_idle()
 
 
-@settings(max_examples=20, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    losses=st.lists(st.tuples(st.floats(0.001, 150), st.sampled_from([None, 0.0, 0.5])), min_size=1, max_size=4),
+LOSSES = st.lists(
+    st.tuples(st.floats(0.001, 150), st.sampled_from([None, 0.0, 0.5])),
+    min_size=1,
+    max_size=4,
 )
-def test_it_may_be_lost_again_and_again_while_it_recovers(seed, losses, tale, payload, unlawful):
-    """Any number of kills and power losses, at any moments, each in the engine that recovers from the one before."""
 
+
+def lost_again_and_again(seed, losses, tale, payload, unlawful):
     async def story(world: World) -> None:
         truth = serve(world, payload)
         chance = random.Random(seed)
@@ -132,6 +132,21 @@ def test_it_may_be_lost_again_and_again_while_it_recovers(seed, losses, tale, pa
         await finish(world, truth, tale, unlawful)
 
     run(seed, story)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32), losses=LOSSES)
+def test_it_may_be_lost_again_and_again_while_it_recovers(seed, losses, tale, payload, unlawful):
+    """Any number of kills and power losses, at any moments, each in the engine that recovers from the one before."""
+    lost_again_and_again(seed, losses, tale, payload, unlawful)
+
+
+@pytest.mark.long
+@settings(max_examples=1500, deadline=None)
+@given(seed=st.integers(0, 2**32), losses=LOSSES)
+def test_it_may_be_lost_a_thousand_times(seed, losses, tale, payload, unlawful):
+    """The same, at many more moments."""
+    lost_again_and_again(seed, losses, tale, payload, unlawful)
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable("no log"), RuntimeError("a bug"), KeyboardInterrupt()])

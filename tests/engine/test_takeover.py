@@ -34,7 +34,7 @@ LOOK_S = 0.05
 def origin() -> Iterator[OriginProcess]:
     """An origin that falls silent after the first MiB that it ever sends, and then goes on."""
     with OriginProcess([FILE]) as origin:
-        origin.set(FILE.name, Behaviour(stall=STALL))
+        origin.set(FILE.name, Behaviour(rate=MIB, stall=STALL))
         yield origin
 
 
