@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 
-from lading.adapters.lmdb.record import number, pack_number, stream_prefix
+from lading.adapters.lmdb.record import Event, number, pack_number, stream_prefix
 from lading.adapters.lmdb.tables import EventTables, VersionTaken
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+_FIELDS = attrgetter("originator_id", "originator_version", "topic", "state")
 
 
 class Insertion:
@@ -33,7 +36,7 @@ class Insertion:
         is_log: bool = True,
     ) -> None:
         self._tables = tables
-        self._events = [(e.originator_id, e.originator_version, e.topic, e.state) for e in stored_events]
+        self._events: list[Event] = list(map(_FIELDS, stored_events))
         self._tracking = tracking
         self._is_log = is_log
         self._positions = range(0)

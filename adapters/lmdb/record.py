@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 from zlib import crc32
 
@@ -42,6 +42,9 @@ class UnknownTopic(LogDamaged):
     """A record names a topic by a number that is not (or, to this process, not yet) in the table of topics."""
 
 
+Event = tuple[UUID | str, int, str, bytes]
+"""An event to be put: stream, version, topic, state; `lading.domain.ports.Entry` is one."""
+
 Row = tuple[int, UUID | str, int, str, bytes]
 """A decoded record: position, stream, version, topic, state."""
 
@@ -64,14 +67,25 @@ def stream_prefix(stream: UUID | str) -> bytes:
     return b"\x02" + hashlib.sha256(text).digest()
 
 
-def encode(stream: UUID | str, version: int, topic: int, state: bytes) -> bytes:
-    """Return the record of one event; `topic` is the topic's number."""
-    if isinstance(stream, UUID):
-        head = _UUID_HEADER.pack(RECORD_FORMAT, UUID_KIND, 16, topic, version, stream.bytes)
-    else:
-        text = stream.encode()
-        head = _HEADER.pack(RECORD_FORMAT, TEXT_KIND, len(text), topic, version) + text
-    return b"".join((head, state, _CRC.pack(crc32(state, crc32(head)))))
+def encode(events: Iterable[Event], topics: Mapping[str, int]) -> tuple[list[bytes], list[bytes]]:
+    """Return the events' keys in the index, and their records.
+
+    Args:
+        events: fastest when those of one stream follow each other.
+        topics: the topics' numbers by name.
+    """
+    keys: list[bytes] = []
+    records: list[bytes] = []
+    add_key, add_record, pack_head, pack_crc = keys.append, records.append, _HEADER.pack, _CRC.pack
+    prefix, packed, kind, previous = b"", b"", TEXT_KIND, None
+    for stream, version, topic, state in events:
+        if stream is not previous:
+            previous, prefix = stream, stream_prefix(stream)
+            packed, kind = (stream.bytes, UUID_KIND) if isinstance(stream, UUID) else (stream.encode(), TEXT_KIND)
+        body = pack_head(RECORD_FORMAT, kind, len(packed), topics[topic], version) + packed + state
+        add_key(prefix + pack_number(version))
+        add_record(body + pack_crc(crc32(body)))
+    return keys, records
 
 
 def choose(items: Iterable[tuple[bytes, bytes]], topic_codes: frozenset[bytes]) -> list[tuple[bytes, bytes]]:

@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, takewhile
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
-from uuid import UUID
 
 import attrs
 
 from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.record import (
+    Event,
     Row,
     UnknownTopic,
     choose,
@@ -32,7 +32,6 @@ from lading.adapters.lmdb.record import (
     encode,
     number,
     pack_number,
-    stream_prefix,
     topic_code,
 )
 from lading.adapters.lmdb.settlement import write_surely
@@ -43,10 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Event = tuple[UUID | str, int, str, bytes]
-"""An event to be put: stream, version, topic, state; `lading.domain.ports.Entry` is one."""
-
 VERSION_MAX = 2**64 - 1
+_TOPIC = itemgetter(2)
 SCAN_PAGE = 4096
 
 
@@ -74,7 +71,7 @@ class Topics:
         What is new is remembered only when it is next read, so that a transaction that is undone leaves no trace
         here.
         """
-        missing = {name for name in names if name not in self._numbers}
+        missing = set(names) - self._numbers.keys()
         if not missing:
             return self._numbers
         self._catch_up(txn)
@@ -236,23 +233,15 @@ class EventTables:
             VersionTaken: one of them is there already, or twice among these.
             LogDamaged: the log takes no record at its end.
         """
-        numbers = self.topics.number_all(txn, [event[2] for event in events])
+        keys, records = encode(events, self.topics.number_all(txn, map(_TOPIC, events)))
         first = self.last_position(txn) + 1
-        records: list[tuple[bytes, bytes]] = []
-        index: list[tuple[bytes, bytes]] = []
-        prefixes: dict[UUID | str, bytes] = {}
-        for position, (stream, version, topic, state) in enumerate(events, first):
-            key = pack_number(position)
-            prefix = prefixes.get(stream)
-            if prefix is None:
-                prefix = prefixes[stream] = stream_prefix(stream)
-            records.append((key, encode(stream, version, numbers[topic], state)))
-            index.append((prefix + pack_number(version), key))
-        put_new(self.cursor(txn, self.idx), index)
-        _, added = self.cursor(txn, self.log).putmulti(records, append=True)
+        positions = range(first, first + len(records))
+        packed = list(map(pack_number, positions))
+        put_new(self.cursor(txn, self.idx), keys, packed)
+        _, added = self.cursor(txn, self.log).putmulti(zip(packed, records, strict=True), append=True)
         if added != len(records):
             raise LogDamaged(f"the log takes no record at position {first + added}: its order is damaged")
-        return range(first, first + len(events))
+        return positions
 
     def put_snapshots(self, txn: Transaction[bytes], events: Sequence[Event]) -> None:
         """Put events that have no position; call it once in a transaction.
@@ -260,22 +249,17 @@ class EventTables:
         Raises:
             VersionTaken: one of them is there already, or twice among these.
         """
-        numbers = self.topics.number_all(txn, [event[2] for event in events])
-        items = [
-            (stream_prefix(stream) + pack_number(version), encode(stream, version, numbers[topic], state))
-            for stream, version, topic, state in events
-        ]
-        put_new(self.cursor(txn, self.snap), items)
+        put_new(self.cursor(txn, self.snap), *encode(events, self.topics.number_all(txn, map(_TOPIC, events))))
 
 
-def put_new(cursor: Cursor[bytes], items: list[tuple[bytes, bytes]]) -> None:
-    """Put items under keys that are all new.
+def put_new(cursor: Cursor[bytes], keys: list[bytes], values: list[bytes]) -> None:
+    """Put values under keys that are all new.
 
     Raises:
         VersionTaken: one of the keys is there already.
     """
-    _, added = cursor.putmulti(items, overwrite=False)
-    if added != len(items):
+    _, added = cursor.putmulti(zip(keys, values, strict=True), overwrite=False)
+    if added != len(keys):
         raise VersionTaken
 
 

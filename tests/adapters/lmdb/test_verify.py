@@ -47,6 +47,11 @@ def index_of(stream: UUID, version: int) -> bytes:
     return stream_prefix(stream) + pack_number(version)
 
 
+def record(version: int) -> bytes:
+    """Return the record of an empty event of the stream A."""
+    return encode([(A, version, "t", b"")], {"t": 0})[1][0]
+
+
 def kinds(folder: Path) -> list[tuple[str, int | None]]:
     return [(finding.kind, finding.position) for finding in verify(folder, strict=True)]
 
@@ -77,8 +82,8 @@ def test_a_flipped_bit_is_found(folder: Path) -> None:
         (lambda txn, t: txn.put(pack_number(2), b"t:0", db=t["topic"]), [("topic", None)]),
         (lambda txn, t: txn.put(pack_number(9), b"t:9", db=t["topic"]), [("topic", None)]),
         (lambda txn, t: txn.put(pack_number(3), b"", db=t["log"]), [("record", 3)]),
-        (lambda txn, t: txn.put(pack_number(3), encode(A, 7, 0, b""), db=t["log"]), [("index", 3), ("index", 3)]),
-        (lambda txn, t: txn.put(b"key" + pack_number(1), encode(A, 1, 0, b""), db=t["snap"]), [("snapshot", None)]),
+        (lambda txn, t: txn.put(pack_number(3), record(7), db=t["log"]), [("index", 3), ("index", 3)]),
+        (lambda txn, t: txn.put(b"key" + pack_number(1), record(1), db=t["snap"]), [("snapshot", None)]),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_found(
