@@ -35,6 +35,7 @@ _PLAIN = frozenset({str, int, float, bool})
 _Hook = Callable[[Any, Any], Any]
 _HEADER = struct.Struct(">BQ16sH")
 _NO_CONTEXT = Context()
+_fact = functools.partial(tuple.__new__, Fact)
 
 
 def _plain(kind: Any) -> bool:
@@ -112,7 +113,7 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_optional, _load_optional)
     converter.register_structure_hook_factory(_tuple, _load_tuple)
     converter.register_unstructure_hook(UUID, lambda value: value.hex)
-    converter.register_structure_hook(UUID, lambda value, _: UUID(int=int(value, 16)))
+    converter.register_structure_hook(UUID, lambda value, _: _load_id(value))
     for kind in (Piece, Validator, Source, Order, Context, *EVENTS.values(), Download):
         resolved = attrs.resolve_types(kind)
         converter.register_unstructure_hook(
@@ -125,6 +126,12 @@ def _converter() -> cattrs.Converter:
 CONVERTER = _converter()
 _DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
 _LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
+
+
+@functools.lru_cache(maxsize=256)
+def _load_id(value: str) -> UUID:
+    """Read an id within a payload: a worker's or a correlation's, which many events in a row have in common."""
+    return UUID(int=int(value, 16))
 
 
 @functools.lru_cache(maxsize=64)
@@ -158,7 +165,7 @@ def open_envelope(recorded: Recorded) -> Fact:
         if form < FORMAT:
             raise ValueError("there is no format before the first")
         start = _HEADER.size + length
-        payload: Any = orjson.loads(memoryview(state)[start:])
+        payload: Any = orjson.loads(state[start:])
         kind = EVENTS.get(topic)
         if kind is None:
             topic, payload = upcast(topic, payload)
@@ -167,7 +174,7 @@ def open_envelope(recorded: Recorded) -> Fact:
         context = _load_context(state[_HEADER.size : start])
     except (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise LogDamaged(f"event {position} ({topic}) cannot be read: {type(error).__name__}") from error
-    return Fact(position, stream, version, UUID(bytes=id_bytes), at_ns, event, context)
+    return _fact((position, stream, version, id_bytes, at_ns, event, context))
 
 
 def dump_download(download: Download) -> bytes:

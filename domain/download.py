@@ -76,7 +76,9 @@ class Download:
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:
         """Return a download with these fields and all others as they are in `other`, or at their defaults."""
         made = object.__new__(cls)
-        made.__dict__.update(_DEFAULTS if other is None else other.__dict__, **fields)
+        values = made.__dict__
+        values.update(_DEFAULTS if other is None else other.__dict__)
+        values.update(fields)
         return made
 
     @property
@@ -125,7 +127,8 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
                 "updated_at_ns": at_ns,
             }
         )
-    changes = _CHANGES[type(event)](download, event, at_ns) if type(event) in _CHANGES else {}
+    change = _CHANGES.get(type(event))
+    changes = {} if change is None else change(download, event, at_ns)
     changes["state"] = after
     changes["version"] = download.version + 1
     changes["updated_at_ns"] = at_ns

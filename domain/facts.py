@@ -33,7 +33,12 @@ class Fact(NamedTuple):
     position: int
     stream: UUID
     version: int
-    id: UUID
+    id_bytes: bytes
     at_ns: int
     event: Event
     context: Context
+
+    @property
+    def id(self) -> UUID:
+        """The event's own id."""
+        return UUID(bytes=self.id_bytes)

@@ -13,7 +13,9 @@ def union(spans: Spans, start: int, end: int) -> Spans:
     """Return `spans` with the bytes from `start` up to `end` added."""
     if start >= end:
         return spans
-    if spans and spans[-1][0] <= start <= spans[-1][1]:
+    if not spans:
+        return ((start, end),)
+    if spans[-1][0] <= start <= spans[-1][1]:
         first, last = spans[-1]
         return (*spans[:-1], (first, max(last, end)))
     before = [span for span in spans if span[1] < start]
@@ -35,7 +37,10 @@ def subtract(spans: Spans, start: int, end: int) -> Spans:
 
 def size(spans: Spans) -> int:
     """Return how many bytes the ranges hold."""
-    return sum(end - start for start, end in spans)
+    held = 0
+    for start, end in spans:
+        held += end - start
+    return held
 
 
 def prefix(spans: Spans) -> int:

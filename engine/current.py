@@ -55,7 +55,7 @@ class Generation:
             if fresh:
                 self._fold.apply(txn, fresh)
                 at = fresh[-1].position
-                txn.put(POSITION, number(at) + fresh[-1].id.bytes)
+                txn.put(POSITION, number(at) + fresh[-1].id_bytes)
         self.at = at
 
 

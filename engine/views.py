@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -32,7 +32,7 @@ from lading.generations import HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
 from lading.projections.fold import OF_DOWNLOADS
 
-BATCH = 2_000
+BATCH = 5_000
 STEP = 20_000
 
 
@@ -100,7 +100,7 @@ class Views:
                             raise
                         held, renewed = self._renew(error, replaced=replaced), renewed or not replaced
                         continue
-                changed.update(f.stream for f in facts if f.position > seen and type(f.event) in OF_DOWNLOADS)
+                changed.update(_streams(facts, seen))
                 seen = self._seen = max(seen, facts[-1].position)
                 limit -= len(facts)
             at = min(held.at, seen)
@@ -174,7 +174,7 @@ class Views:
 
     def _has(self, position: int, event: bytes) -> bool:
         found = self._facts(position - 1, 1)
-        return bool(found) and found[0].position == position and found[0].id.bytes == event
+        return bool(found) and found[0].position == position and found[0].id_bytes == event
 
     def _acquit(self, stream: UUID) -> None:
         """Make sure that it is not the log that is damaged, by folding one stream of it alone."""
@@ -184,6 +184,15 @@ class Views:
             if fact.version != (1 if state is None else state.version + 1):
                 raise LogDamaged(f"the stream {stream} lacks the event before version {fact.version}")
             state = evolve(state, fact.event, stream=stream, at_ns=fact.at_ns)
+
+
+def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
+    """Yield the downloads that facts behind a position are about, each once for events that follow each other."""
+    previous: UUID | None = None
+    for fact in facts:
+        if fact.stream is not previous and fact.position > after and type(fact.event) in OF_DOWNLOADS:
+            previous = fact.stream
+            yield previous
 
 
 def _differences(one: Reader, other: Reader) -> Iterator[bytes]:

@@ -44,17 +44,21 @@ class Fold:
                 `stream` names the download.
         """
         touched: dict[UUID, tuple[int, list[Step]]] = {}
+        stream: UUID | None = None
+        steps: list[Step] = []
         for fact in facts:
             if type(fact.event) not in OF_DOWNLOADS:
                 continue
-            found = touched.get(fact.stream)
-            if found is None:
-                age, before = self._before(txn, fact)
-                touched[fact.stream] = age, [(fact, before, _follow(before, fact))]
-            else:
-                steps = found[1]
-                before = steps[-1][2]
-                steps.append((fact, before, _follow(before, fact)))
+            if fact.stream is not stream:
+                stream = fact.stream
+                if stream not in touched:
+                    age, before = self._before(txn, fact)
+                    steps = [(fact, before, _follow(before, fact))]
+                    touched[stream] = age, steps
+                    continue
+                steps = touched[stream][1]
+            before = steps[-1][2]
+            steps.append((fact, before, _follow(before, fact)))
         changes = [Change(id, age, steps[0][1], steps[-1][2], steps) for id, (age, steps) in touched.items()]
         batch = Batch(txn, self._codec)
         for view in VIEWS:

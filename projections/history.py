@@ -73,10 +73,12 @@ def _write_attempts(batch: Batch, change: Change) -> None:
     attempts: dict[bytes, Row] = {}
     for fact, before, after in change.steps:
         kind = type(fact.event)
+        if kind not in _OF_ATTEMPTS:
+            continue
         key = _key(change.id, after.attempt)
         if kind is e.Started:
             attempts[key] = _begun(fact, after)
-        elif kind in _OF_ATTEMPTS and before is not None and before.state in _UNDER_WAY:
+        elif before is not None and before.state in _UNDER_WAY:
             attempt = attempts.get(key) or _held(batch, key, change.id)
             attempts[key] = _given_up(attempt, before) if kind in _GIVEN_UP else _over(attempt, fact, after)
     for key, attempt in attempts.items():
@@ -112,13 +114,8 @@ def _given_up(attempt: Row, before: Download) -> Row:
 
 def _over(attempt: Row, fact: Fact, after: Download) -> Row:
     event = fact.event
-    over = {
-        "bytes": _brought(after),
-        **attempt,
-        "path": after.path,
-        "ended_at_ns": fact.at_ns,
-        "outcome": _OUTCOMES[type(event)],
-    }
+    over: Row = {"bytes": _brought(after)} | attempt
+    over |= {"path": after.path, "ended_at_ns": fact.at_ns, "outcome": _OUTCOMES[type(event)]}
     match event:
         case e.Completed():
             over |= {"digest": event.digest, "assurance": event.assurance, "url": event.url}

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 
 LONGEST_TEXT_BYTES = 127
 LONGEST_WORD_BYTES = 64
 RANK_BYTES = 12
 _U64 = struct.Struct(">Q")
+_LENGTHS = [bytes((length,)) for length in range(256)]
 _RANK = struct.Struct(">IQ")
 _PRIORITY_MAX = 2**31 - 1
 _PRIORITY_MIN = -(2**31)
 _LATEST = 2**64 - 1
 
-
-def number(value: int) -> bytes:
-    """Return an integer from 0 to 2⁶⁴−1 so that a greater one comes later."""
-    return _U64.pack(value)
+number: Callable[[int], bytes] = _U64.pack
+"""Return an integer from 0 to 2⁶⁴−1 so that a greater one comes later."""
 
 
 def read_number(data: bytes) -> int:
@@ -41,13 +41,13 @@ def text(value: str) -> bytes:
     raw = value.encode()
     if len(raw) > LONGEST_TEXT_BYTES:
         return b"\xff" + hashlib.sha256(raw).digest()
-    return b"%c%b" % (len(raw), raw)
+    return _LENGTHS[len(raw)] + raw
 
 
 def word(value: str) -> bytes:
     """Return a term of some vocabulary (a state, a cause, a reason), readable by `read_word`; cut at 64 bytes."""
     raw = value.encode()[:LONGEST_WORD_BYTES]
-    return b"%c%b" % (len(raw), raw)
+    return _LENGTHS[len(raw)] + raw
 
 
 def read_word(data: bytes) -> str:

@@ -127,7 +127,7 @@ def test_events_of_keys_and_workers_fold_into_no_download(make):
         e.EngineClosed(worker=UUID(int=2)),
     ]
     facts = [
-        Fact(position, UUID(int=9), position, UUID(int=position), 0, event, Context())
+        Fact(position, UUID(int=9), position, UUID(int=position).bytes, 0, event, Context())
         for position, event in enumerate(events, 1)
     ]
     assert make.contents(make.fold(facts)) == {}

@@ -86,5 +86,5 @@ def test_an_event_of_tomorrow_is_told_by_its_name():
     class FellAsleep(e.Event):
         pass
 
-    fact = Fact(1, uuid4(), 1, uuid4(), 0, FellAsleep(), Context())
+    fact = Fact(1, uuid4(), 1, uuid4().bytes, 0, FellAsleep(), Context())
     assert sentences.sentence(fact) == "fell asleep"
