@@ -43,10 +43,14 @@ def _line(result: Comparison | Figure) -> str:
     verdict = {True: "held", False: "MISSED", None: ""}[result.held]
     if isinstance(result, Figure):
         bound = "" if result.bound is None else f"{'≤' if result.at_most else '≥'} {result.bound:g}"
-        return f"{result.name:52} {result.value:14,.4g} {result.unit:10} {bound:12} {verdict}"
+        return f"{result.name:52} {_figure(result.value):>14} {result.unit:10} {bound:12} {verdict}"
     spread = f"{min(result.ratios):.2f}–{max(result.ratios):.2f}"
     asked = f"≥ {result.least:g}" + (f" (aim {result.aim:g})" if result.aim else "")
     return (
         f"{result.name:44} {result.ours:11,.0f} : {result.theirs:11,.0f} {result.unit}"
         f"  × {result.ratio:5.2f} ({spread})  {asked:18} {verdict}  [{result.peer}]"
     )
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
