@@ -60,7 +60,7 @@ class Prioritise:
 
 @attrs.frozen(kw_only=True)
 class Start:
-    """A worker takes it."""
+    """A worker takes it, as it stood at `version`; None: however it stands."""
 
     worker: UUID
     storage: str
@@ -71,6 +71,7 @@ class Start:
     part: str
     reuse: bool
     flags: tuple[str, ...] = ()
+    version: int | None = None
 
 
 @attrs.frozen(kw_only=True)

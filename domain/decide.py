@@ -149,6 +149,8 @@ def _prioritise(download: Download, command: c.Prioritise) -> Events:
 def _start(download: Download, command: c.Start) -> Events:
     if download.state not in {_S.QUEUED, _S.WAITING}:
         raise Fenced(f"cannot start a download that is {download.state.shown}")
+    if command.version is not None and command.version != download.version:
+        raise Fenced("the download has changed since it was looked at")
     started = e.Started(
         attempt=download.attempt + 1,
         worker=command.worker,

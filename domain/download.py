@@ -15,6 +15,7 @@ import attrs
 from lading.domain import events as e
 from lading.domain import spans
 from lading.domain.errors import LogDamaged
+from lading.domain.faults import NEEDS_SOMEBODY
 from lading.domain.requests import Order
 from lading.domain.states import ENDED, TRANSITIONS, State
 from lading.domain.validators import Validator
@@ -99,6 +100,11 @@ class Download:
     def ended(self) -> bool:
         """Whether nothing more will happen unless somebody asks for it."""
         return self.state in ENDED
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it waits for what will not come unless somebody does something about it."""
+        return self.state is State.WAITING and self.blocked in NEEDS_SOMEBODY
 
 
 _DEFAULTS = {field.name: field.default for field in attrs.fields(Download) if field.default is not attrs.NOTHING}

@@ -65,6 +65,9 @@ POLICIES: dict[Cause, Policy] = {
 LOCAL = frozenset({Cause.DISK, Cause.DESTINATION})
 """Causes that lie with this machine: another source would meet them too."""
 
+NEEDS_SOMEBODY = frozenset({"secret"})
+"""Reasons to be blocked that pass only when somebody does something about them; nothing waits for that."""
+
 DEFAULT_RETRIES = 3
 LONGEST_BACKOFF_S = 300.0
 MOST_DOUBLINGS = 30
@@ -79,6 +82,10 @@ HINTS: dict[Cause, str] = {
     Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite",
     Cause.DISK: "check that the folder exists, is writable and has room",
     Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL",
+}
+BLOCK_HINTS: dict[str, str] = {
+    "secret": HINTS[Cause.SECRET],
+    "disk": "make room on the disk; it goes on by itself",
 }
 
 

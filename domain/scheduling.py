@@ -14,6 +14,9 @@ from uuid import UUID
 import attrs
 
 DEFAULT_CONCURRENCY = 3
+SHORTEST_PATIENCE_S = 2.0
+LONGEST_PATIENCE_S = 300.0
+_MOST_DOUBLINGS = 16
 
 
 class Candidate(NamedTuple):
@@ -60,3 +63,11 @@ def saturated(running: Mapping[UUID, str], limits: Limits) -> frozenset[str]:
     if limits.per_host is None:
         return frozenset()
     return frozenset(host for host, count in Counter(running.values()).items() if count >= limits.per_host)
+
+
+def patience_s(times: int) -> float:
+    """Return how long a download rests that was let go on and blocked again so many times in a row.
+
+    That there is room can be an illusion: a quota counts what the file system does not tell.
+    """
+    return min(SHORTEST_PATIENCE_S * 2.0 ** min(times, _MOST_DOUBLINGS), LONGEST_PATIENCE_S)

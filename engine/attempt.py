@@ -111,13 +111,16 @@ class Attempt:
         except DiskFull as error:
             if not self.number:
                 raise
-            await self._give_up(c.Block(attempt=self.number, reason="disk", message=self._clean(error)))
+            await self._block("disk", error)
         except TransferError as error:
-            await self._falter(Cause(error.cause), error, error.retry_after_s)
+            if error.cause == Cause.SECRET:
+                await self._block("secret", error)
+            else:
+                await self._falter(Cause(error.cause), error, error.retry_after_s)
         except (DestinationTaken, InvalidDestination) as error:
             await self._falter(Cause.DESTINATION, error)
         except IntegrityError as error:
-            await self._falter(Cause.SECRET, error)
+            await self._block("secret", error)
         except OSError as error:
             await self._falter(Cause.DISK, error)
         except StoreError:
@@ -156,6 +159,7 @@ class Attempt:
             path=place.path,
             part=before.part if reuse and before.part else place.part(work.id, before.attempt + 1),
             reuse=reuse,
+            version=before.version,
         )
         await work.report(start)
         work.number = work.download.attempt
@@ -252,6 +256,9 @@ class Attempt:
                 )
             )
             await self._s.threads.run(lambda: self._s.disk.unlink(part.path))
+
+    async def _block(self, reason: str, error: Exception) -> None:
+        await self._give_up(c.Block(attempt=self.number, reason=reason, message=self._clean(error)))
 
     async def _falter(self, cause: Cause, error: Exception, retry_after_s: float | None = None) -> None:
         budget = self._work.download.order.retries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,14 @@ async def open_engine(
         context = Context(actor=actor or _user(), host=socket.gethostname())
         engine = await stack.enter_async_context(
             run_engine(
-                parts, settings=chosen, context=context, owner=owner, folder=folder, cwd=os.getcwd(), start=start
+                parts,
+                settings=chosen,
+                context=context,
+                owner=owner,
+                folder=folder,
+                cwd=os.getcwd(),
+                start=start,
+                is_vacant=EngineLock(place).is_vacant,
             )
         )
         yield engine
@@ -138,8 +145,12 @@ async def run_engine(
     folder: str | None,
     cwd: str,
     start: bool = True,
+    is_vacant: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Engine]:
-    """Run an engine on ports that are open already; its tasks live as long as the block."""
+    """Run an engine on ports that are open already; its tasks live as long as the block.
+
+    `is_vacant` tells a client whether no engine owns the home; it may block.
+    """
     engine: Engine | None = None
 
     def on_commit() -> None:
@@ -173,7 +184,9 @@ async def run_engine(
         try:
             if scheduler is not None:
                 await _take_over(services, reading, places, worker)
-            engine = Engine(services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd)
+            engine = Engine(
+                services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd, is_vacant=is_vacant
+            )
             await nursery.start(engine.watch)
             async with _working(scheduler):
                 yield engine

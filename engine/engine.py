@@ -8,8 +8,7 @@ reads views and never touches a file. Both have the same methods. All of them ma
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -38,6 +37,7 @@ from lading.services import Services
 BATCH = 2048
 TOGETHER = 256
 SWEPT_S = 10.0
+VACANCY_LOOK_S = 1.0
 
 
 class Engine:
@@ -53,6 +53,7 @@ class Engine:
         worker: UUID,
         cwd: str,
         folder: str | None,
+        is_vacant: Callable[[], bool],
     ) -> None:
         self._s = services
         self._reading = reading
@@ -60,6 +61,7 @@ class Engine:
         self._scheduler = scheduler
         self._cwd = cwd
         self._folder = folder
+        self._is_vacant = is_vacant
         self._news = trio.Event()
         self.worker = worker
 
@@ -215,16 +217,22 @@ class Engine:
             refused.append(error)
 
     async def _settled(self, download: Download) -> Download:
-        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone."""
+        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone.
+
+        A client does not wait for an engine that is not there: what recovers the home will stop it.
+        """
+        owner = self._scheduler is not None
         while True:
             news = self._news
             download = await self.get(download.id)
-            if download.state not in STOPPING and not (download.litter and self._scheduler is not None):
+            if download.state not in STOPPING and not (download.litter and owner):
                 return download
-            with trio.move_on_after(SWEPT_S if download.state not in STOPPING else math.inf) as waiting:
+            with trio.move_on_after(SWEPT_S if owner and download.state not in STOPPING else VACANCY_LOOK_S) as waiting:
                 await news.wait()
             if waiting.cancelled_caught:
-                return download
+                stuck = await self._s.threads.run(self._is_vacant) if not owner else download.state not in STOPPING
+                if stuck:
+                    return download
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -123,6 +124,21 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _lock(descriptor: int, wait_s: float) -> bool:
+    time.sleep(wait_s)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+            return False
+        raise
+    return True
+
+
+LOOK_S = 0.01
+"""Longer than anybody holds the lock just to see whether it is free."""
+
+
 class EngineLock:
     """The right to be the engine of a home: an exclusive `flock`, let go of when the process ends in any way."""
 
@@ -131,7 +147,7 @@ class EngineLock:
         self._descriptor: int | None = None
 
     def take(self) -> bool:
-        """Try to become the owner, without waiting, and tell whether that worked.
+        """Try to become the owner and tell whether that worked; waits only as long as somebody may just be looking.
 
         Raises:
             StoreUnavailable: the lock cannot be opened by this user, or the file system has no locks.
@@ -141,14 +157,15 @@ class EngineLock:
         except OSError as error:
             raise StoreUnavailable(f"{self._path} cannot be opened: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            taken = any(_lock(descriptor, wait_s) for wait_s in (0.0, LOOK_S, LOOK_S))
         except OSError as error:
             os.close(descriptor)
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                return False
             raise StoreUnavailable(
                 f"this file system does not lock files: {error.strerror}", hint="put the home on a local disk"
             ) from error
+        if not taken:
+            os.close(descriptor)
+            return False
         self._descriptor = descriptor
         return True
 
@@ -157,6 +174,13 @@ class EngineLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def is_vacant(self) -> bool:
+        """Tell whether no engine owns the home at this moment."""
+        try:
+            return self.take()
+        finally:
+            self.release()
 
     @staticmethod
     def refuse(home: Home) -> StoreLocked:

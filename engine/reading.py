@@ -17,6 +17,7 @@ from lading.domain import scheduling
 from lading.domain.download import Download
 from lading.domain.errors import UnknownDownload
 from lading.domain.facts import Fact
+from lading.domain.faults import NEEDS_SOMEBODY
 from lading.domain.ports import Log, Reader
 from lading.domain.states import State
 from lading.keys import key_stream
@@ -41,7 +42,7 @@ class Reading:
         while not self.views.catch_up().reached:
             continue
         with self.views.read() as reader:
-            self.blocked_count = sum(queue.reasons(reader).values())
+            self.blocked_count = sum(_passing(queue.reasons(reader)))
 
     def close(self) -> None:
         """Let go of views and log."""
@@ -154,9 +155,11 @@ class Reading:
         return totals
 
     def unfinished(self) -> bool:
-        """Tell whether anything is queued, waiting for time or room, or running."""
-        counts = self.counts()
-        return any(counts.get(name, 0) for name in ("queued", "active", "verifying", "waiting", "stopping"))
+        """Tell whether anything is queued, waiting for time or room, or running; what needs somebody does not count."""
+        with self.views.read() as reader:
+            counts, reasons = roster.counts(reader), queue.reasons(reader)
+        stuck = sum(reasons.values()) - sum(_passing(reasons))
+        return sum(counts.get(name, 0) for name in ("queued", "active", "verifying", "waiting", "stopping")) > stuck
 
     def history(
         self, *, limit: int | None = None, tag: str | None = None, url: str | None = None
@@ -224,6 +227,11 @@ class Reading:
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)
         return [download for download in found if download is not None]
+
+
+def _passing(reasons: Mapping[str, int]) -> Iterator[int]:
+    """Yield how many downloads are blocked by each reason that may pass by itself."""
+    return (count for reason, count in reasons.items() if reason not in NEEDS_SOMEBODY)
 
 
 def _turn(reader: Reader, candidate: scheduling.Candidate) -> tuple[int, UUID]:

@@ -11,6 +11,7 @@ it is tried again, and once there is room, what became of those attempts is said
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 from uuid import UUID
 
 import trio
@@ -33,6 +34,15 @@ ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
 SWEEP_AGAIN_S = 30.0
+FORGET_S = 2 * scheduling.LONGEST_PATIENCE_S
+
+
+class _Eased(NamedTuple):
+    """How often a download was let go on for nothing, when it may be again, and what it held when it was."""
+
+    times: int
+    until_s: float
+    received: int
 
 
 class Scheduler:
@@ -48,6 +58,7 @@ class Scheduler:
         self._room_seen_s = float("-inf")
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
+        self._eased: dict[UUID, _Eased] = {}
         self._files = Files(services.disk, places, reading.is_claimed)
         self._recovery = Recovery(services, reading, self._files, worker)
         self._swept_s: dict[UUID, float] = {}
@@ -133,7 +144,8 @@ class Scheduler:
     async def _sweep(self) -> None:
         """Remove the files of downloads that nobody wants any more; what cannot be removed now is tried again later."""
         now_s = self._s.clock.monotonic()
-        for download in await self._s.threads.run(lambda: self._reading.litter(MOST_A_PASS)):
+        most = MOST_A_PASS + len(self._swept_s)
+        for download in await self._s.threads.run(lambda: self._reading.litter(most)):
             if download.id in self._running or self._swept_s.get(download.id, now_s) > now_s:
                 continue
             try:
@@ -151,8 +163,13 @@ class Scheduler:
         """Let downloads that waited for room on the disk go on when there is some."""
         if not self._room_is_stale():
             return
-        self._room_seen_s = self._s.clock.monotonic()
-        for download in await self._s.threads.run(lambda: self._reading.blocked("disk", MOST_A_PASS)):
+        now_s = self._room_seen_s = self._s.clock.monotonic()
+        self._eased = {id: eased for id, eased in self._eased.items() if now_s - eased.until_s < FORGET_S}
+        most = MOST_A_PASS + len(self._eased)
+        for download in await self._s.threads.run(lambda: self._reading.blocked("disk", most)):
+            before = self._eased.get(download.id)
+            if before is not None and before.received == download.received and now_s < before.until_s:
+                continue
             try:
                 folder = self._places.absolute(download.order.root, download.order.folder)
                 free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
@@ -160,6 +177,9 @@ class Scheduler:
                 continue
             wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
             if free > self._s.settings.reserve_bytes + min(wanted, ROOM_TO_GO_ON_BYTES):
+                times = before.times + 1 if before is not None and before.received == download.received else 0
+                until_s = now_s + scheduling.patience_s(times)
+                self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
 
     async def _start(self, nursery: trio.Nursery) -> None:

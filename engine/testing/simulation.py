@@ -45,6 +45,7 @@ class World:
     network: MemoryNetwork
     clock: VirtualClock
     chance: SeededChance
+    owners: int = 0
 
     @classmethod
     def make(cls, seed: int) -> World:
@@ -72,15 +73,20 @@ class World:
             chance=self.chance,
         )
         context = Context(actor="simulation", host="simulated")
-        async with run_engine(
-            parts,
-            settings=Settings(**{"reserve_bytes": 0, "poll_s": 1.0, **settings}),
-            context=context,
-            owner=owner,
-            folder=FOLDER,
-            cwd="/",
-        ) as engine:
-            yield engine
+        self.owners += owner
+        try:
+            async with run_engine(
+                parts,
+                settings=Settings(**{"reserve_bytes": 0, "poll_s": 1.0, **settings}),
+                context=context,
+                owner=owner,
+                folder=FOLDER,
+                cwd="/",
+                is_vacant=lambda: not self.owners,
+            ) as engine:
+                yield engine
+        finally:
+            self.owners -= owner
 
     def fork(self, seed: int) -> World:
         """Return a world of its own that is as this one is now, as if every program had been killed at this moment.

@@ -239,10 +239,11 @@ def test_no_secret_is_anywhere_but_in_the_vault(tmp_path):
 
 
 async def test_without_its_vault_a_download_says_what_to_do(tmp_path):
-    """It fails with a hint; the public part of its URL is all that anybody can see."""
+    """It is blocked by that, is asked for nothing, and keeps no `run` from ending; its public URL is all there is."""
     import shutil
 
     import lading
+    from lading.domain.states import State
 
     home = tmp_path / "home"
     with Origin([Resource("good", 4000)]) as origin:
@@ -250,8 +251,12 @@ async def test_without_its_vault_a_download_says_what_to_do(tmp_path):
             download = await engine.submit(lading.Request(f"{origin.url('good')}?token={CANARIES['query']}"))
         shutil.rmtree(home / "vault")
         async with lading.open_engine(home, downloads=tmp_path) as engine:
-            outcome = await engine.wait(download.id)
-        assert (outcome.ok, outcome.cause) == (False, "secret-missing")
-        assert outcome.hint
+            await engine.wait_idle()
+            left = await engine.get(download.id)
+            assert (left.state, left.blocked, left.stuck) == (State.WAITING, "secret", True)
+            assert "vault" in (left.message or "")
+            await engine.resume(download.id)
+            await engine.wait_idle()
+            assert (await engine.get(download.id)).attempt == 2
         assert origin.requests == ()
     assert not Path(tmp_path / "good").exists()

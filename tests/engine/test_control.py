@@ -54,6 +54,25 @@ class Scene:
         assert self.world.disk.paths() == [FINAL]
 
 
+def test_a_client_does_not_wait_for_an_engine_that_is_not_there(payload):
+    """Who pauses or cancels what a dead engine had under way is told how it stands; recovery does the rest."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(400_000), rate=20e3)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(2)
+            killed = world.fork(2)
+        async with killed.engine(owner=False) as client:
+            with trio.fail_after(10):
+                assert [d.state for d in await client.pause(id)] == [State.PAUSING]
+                assert [d.state for d in await client.cancel(id)] == [State.CANCELLING]
+        async with killed.engine() as engine:
+            assert (await engine.get(id)).state is State.CANCELLED
+
+    run(1, story)
+
+
 def at_step(number: int, verb: Verb, content: bytes, telling, *, by_client: bool) -> bool:
     """Do `verb` after step `number` of a transfer, and tell whether there was such a step."""
 

@@ -50,6 +50,25 @@ def test_a_full_disk_blocks_and_goes_on_when_there_is_room(room, tale, payload, 
     run(1, story)
 
 
+@pytest.mark.law(9)
+def test_room_that_is_an_illusion_is_believed_less_and_less(tale, payload):
+    """A quota lets nothing be written where the file system tells of room: the log is not filled with tries."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(SIZE), rate=50e3)
+        world.disk.room = 100_000
+        world.disk.free = lambda _: 2**40
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(3600)
+            assert (await engine.get(id)).blocked == "disk"
+            assert len(tale(world.log).all(e.Unblocked)) < 25
+            world.disk.room = 2 * SIZE
+            assert (await engine.wait(id)).ok
+
+    run(1, story)
+
+
 def test_a_full_disk_stops_nobody_who_needs_none_of_it(payload):
     """Blocked ones give their places to others."""
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from lading.domain.download import Download
-from lading.domain.faults import HINTS, Cause
+from lading.domain.faults import BLOCK_HINTS, HINTS, Cause
 from lading.domain.states import State
 from lading.projections import progress
 from lading.tools.cli import trouble
@@ -38,7 +38,7 @@ class Endings:
         """Say how a download ended; `reason` is why it was given up, where there is one."""
         self.count += 1
         there = download.state is State.COMPLETED or reason.startswith(SKIPPED)
-        failed = download.state is State.FAILED or (self._demanding and not there)
+        failed = download.state is State.FAILED or download.stuck or (self._demanding and not there)
         self.failed += failed
         with self._display.aside():
             if self._frame.json:
@@ -93,6 +93,8 @@ def hint(download: Download) -> str | None:
     """Return what to do about the cause that keeps a download from running, or None."""
     if download.state not in {State.FAILED, State.WAITING}:
         return None
+    if download.blocked is not None:
+        return BLOCK_HINTS.get(download.blocked)
     try:
         return HINTS.get(Cause(download.cause or ""))
     except ValueError:

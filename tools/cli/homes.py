@@ -66,8 +66,4 @@ def is_vacant(home: Path) -> bool:
     """Tell whether no engine owns the home at this moment."""
     from lading.home import EngineLock, open_home
 
-    lock = EngineLock(open_home(home, new_id=None))
-    try:
-        return lock.take()
-    finally:
-        lock.release()
+    return EngineLock(open_home(home, new_id=None)).is_vacant()

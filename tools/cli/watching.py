@@ -60,8 +60,8 @@ class Watch:
         self._all = own is None
         self._states: OrderedDict[UUID, Download] = OrderedDict()
         self._done_bytes = 0
-        self._ended_before = [download for download in own or () if download.ended]
-        self._states.update((download.id, download) for download in own or () if not download.ended)
+        self._ended_before = [download for download in own or () if download.ended or download.stuck]
+        self._states.update((d.id, d) for d in own or () if not (d.ended or d.stuck))
 
     async def follow(self, engine: Engine) -> None:
         """Follow until there is nothing left to wait for; may be called again on another engine and goes on then."""
@@ -92,7 +92,10 @@ class Watch:
             return
         download = evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
         self._display.fact(fact, download)
-        if not download.ended:
+        if download.stuck:
+            self._states.pop(fact.stream, None)
+            await self._end(engine, download)
+        elif not download.ended:
             self._keep(download)
         elif before is not None and not before.ended:
             self._states.pop(fact.stream, None)
