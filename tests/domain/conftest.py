@@ -62,8 +62,8 @@ class Stream:
             self.events.append(event)
         return made
 
-    def start(self, *, reuse: bool = True) -> tuple[e.Event, ...]:
-        return self.do(start(self.download, reuse=reuse))
+    def start(self, *, reuse: bool = True, version: int | None = None) -> tuple[e.Event, ...]:
+        return self.do(start(self.download, reuse=reuse, version=version))
 
     def vouch(self, begin: int, end: int) -> tuple[e.Event, ...]:
         piece = Piece(begin, end, "sha256:00")
@@ -73,7 +73,7 @@ class Stream:
         return self.do(falter(self.download, cause, **changes))
 
 
-def start(download: Download, *, reuse: bool = True) -> c.Start:
+def start(download: Download, *, reuse: bool = True, version: int | None = None) -> c.Start:
     return c.Start(
         worker=WORKER,
         storage="disk",
@@ -83,6 +83,7 @@ def start(download: Download, *, reuse: bool = True) -> c.Start:
         path="file.bin",
         part=".file.bin.1.part",
         reuse=reuse,
+        version=version,
     )
 
 

@@ -251,6 +251,22 @@ def test_a_start_that_cannot_use_the_part_says_so_at_once(stream):
     assert (started.resumed_from, restarted.discarded, again.download.received) == (0, 10, 0)
 
 
+@pytest.mark.law(2)
+def test_a_start_is_fenced_when_the_download_has_changed_since_it_was_looked_at(stream):
+    """Whoever took the part in hand before it was cancelled and tried again would vouch for a file that is gone."""
+    again = stream()
+    again.start()
+    again.vouch(0, 10)
+    again.do(c.Stop(attempt=1, reason="closing"))
+    looked = again.download.version
+    again.do(c.Cancel())
+    again.do(c.Discard(size=10))
+    again.do(c.Retry())
+    with pytest.raises(Fenced):
+        again.start(version=looked)
+    assert again.start(version=again.download.version)
+
+
 @pytest.mark.row("S2.1")
 def test_an_attempt_tells_from_which_byte_it_goes_on(stream):
     """What was there before is counted as resumed, and no longer once it is given up."""

@@ -135,7 +135,7 @@ class Torture:
             verdict = str(violation)
             self.toll.broken.append(Broken(seed=self._seed, life=number, blows=tuple(blows), what=verdict))
         self._count(life)
-        lived = " · ".join(f"{engine.blow}{'' if engine.killed else ' (not met)'}" for engine in life.engines[:-1])
+        lived = " · ".join(f"{e.blow}{'' if e.killed else ' (not met)'}" for e in life.engines[:-1] if e.blow)
         self._say(f"life {number}: {lived or 'no blow'}: {verdict} ({time.monotonic() - began_s:.1f} s)")
         if not self._keep and verdict == "all is well":
             shutil.rmtree(folder)

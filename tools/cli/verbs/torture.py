@@ -80,9 +80,12 @@ def _judge(toll: Toll, folder: Path) -> int:
 
     Raises:
         IntegrityError: one was.
+        UsageError: nothing was put to the test.
     """
-    from lading.domain.errors import IntegrityError
+    from lading.domain.errors import IntegrityError, UsageError
 
     for broken in toll.broken:
         raise IntegrityError(f"life {broken.life}, {broken.what}", hint=f"see {folder}; again: {broken.command}")
+    if not toll.killed:
+        raise UsageError("no engine was killed, so nothing was shown", hint="give other steps or more --seconds")
     return 0
