@@ -8,11 +8,7 @@ neither the clock nor the disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import attrs
-
-from lading.domain import spans
 
 SMALLEST_CELL = 4 * 1024 * 1024
 MOST_CELLS = 8192
@@ -39,21 +35,3 @@ def cell_size(total: int | None) -> int:
     """
     cell = max(SMALLEST_CELL, (total or 0) // MOST_CELLS)
     return -(-cell // 4096) * 4096
-
-
-def vouched(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    """Return, in order of their bytes, the pieces that stand after later ones replaced those they grew from."""
-    standing: dict[int, Piece] = {}
-    for piece in pieces:
-        held = standing.get(piece.start)
-        if held is None or piece.end >= held.end:
-            standing[piece.start] = piece
-    return tuple(standing[start] for start in sorted(standing))
-
-
-def covered(pieces: Iterable[Piece]) -> spans.Spans:
-    """Return the bytes that `pieces` cover."""
-    held: spans.Spans = ()
-    for piece in pieces:
-        held = spans.union(held, piece.start, piece.end)
-    return held

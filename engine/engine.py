@@ -289,6 +289,13 @@ class Engine:
             lambda: list(self._reading.listing(now_ns=self._s.clock.now_ns(), live=live, **query))
         )
 
+    async def history(
+        self, *, limit: int | None = None, tag: str | None = None, url: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return how downloads ended, the latest first, as `lading history --json` shows it."""
+        await self._s.threads.run(self._reading.catch_up)
+        return await self._s.threads.run(lambda: self._reading.history(limit=limit, tag=tag, url=url))
+
     async def progress(self) -> Overall:
         """Return the whole engine at this moment."""
         await self._s.threads.run(self._reading.catch_up)

@@ -153,8 +153,13 @@ def locate(path: str | None, into: str | None, folder: str | None, cwd: str) -> 
         cwd: where relative paths that the user typed begin, absolute.
 
     Raises:
-        InvalidDestination: the path names a folder or nothing.
+        InvalidDestination: the path names a folder or nothing, or is no text.
     """
+    try:
+        cwd.encode()
+    except UnicodeEncodeError:
+        message = "the path of the current folder is not UTF-8, and a log holds only text"
+        raise InvalidDestination(message, hint="start in another folder, or name it with -d") from None
     base = PurePosixPath(cwd)
     if path is not None:
         inside = PurePosixPath(path)

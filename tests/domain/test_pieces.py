@@ -1,4 +1,4 @@
-"""Pieces: which of them stand, what they cover, and the grid on which they lie."""
+"""Pieces, and the grid on which they lie."""
 
 from __future__ import annotations
 
@@ -6,35 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.domain import pieces, spans
+from lading.domain import pieces
 from lading.domain.pieces import Piece
-
-GIVEN = st.lists(
-    st.builds(lambda start, size, mark: Piece(start, start + size, f"sha256:{mark:02x}"), *[st.integers(0, 30)] * 3),
-    max_size=12,
-)
-
-
-@pytest.mark.law(2)
-@given(GIVEN)
-def test_what_grew_replaces_what_it_grew_from_and_nothing_is_lost(given_pieces):
-    """Of the pieces with one start the longest stands, the last of equal ones; the bytes covered are the same."""
-    standing = pieces.vouched(given_pieces)
-    assert [piece.start for piece in standing] == sorted({piece.start for piece in given_pieces})
-    for piece in standing:
-        rivals = [other for other in given_pieces if other.start == piece.start]
-        longest = max(other.end for other in rivals)
-        assert piece == [other for other in rivals if other.end == longest][-1]
-    assert pieces.covered(standing) == pieces.covered(given_pieces)
-
-
-@given(GIVEN)
-def test_covered_is_every_byte_of_every_piece(given_pieces):
-    """No byte is invented and none forgotten."""
-    model = {byte for piece in given_pieces for byte in range(piece.start, piece.end)}
-    held = pieces.covered(given_pieces)
-    assert {byte for start, end in held for byte in range(start, end)} == model
-    assert spans.size(held) == len(model)
 
 
 def test_a_piece_knows_its_size():

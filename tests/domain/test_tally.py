@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.domain import digests, holdings, pieces, tally
+from lading.domain.events import Progressed
 from lading.domain.tally import Tally
 
 CELL = 64
@@ -52,7 +53,7 @@ def test_pieces_lie_end_to_end_and_have_the_digests_of_their_bytes(chunks, logs)
             events.append(snapshot)
             running.logged(snapshot)
             assert running.unlogged == 0
-    standing = pieces.vouched(piece for snapshot in (*events, running.snapshot()) for piece in snapshot)
+    standing = holdings.standing(Progressed(attempt=1, pieces=snapshot) for snapshot in (*events, running.snapshot()))
     assert holdings.contiguous(standing) == standing
     assert (standing[-1].end if standing else 0) == len(data)
     assert running.digest == digests.of(data)

@@ -60,7 +60,7 @@ async def main(home, downloads, asked, refused):
                 print(fact)
         for row in await engine.listing():
             print(json.dumps(row))
-        for row in engine.reading.history():
+        for row in await engine.history():
             print(json.dumps(row))
         failed = [outcome.id for outcome in outcomes if not outcome.ok]
         await engine.retry(*failed)

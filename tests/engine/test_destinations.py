@@ -278,3 +278,22 @@ def test_a_failed_download_in_a_folder_is_listed_under_its_own_path(payload):
             assert row["path"] == "sub/x"
 
     run(1, story)
+
+
+def test_a_current_folder_that_is_no_text_is_refused_before_anything_is_queued(tmp_path, monkeypatch):
+    """A log holds text; a relative path below such a folder could never be told in it."""
+    import os
+
+    import lading
+
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(folder)
+    monkeypatch.chdir(os.fsdecode(folder))
+
+    async def main() -> None:
+        async with lading.open_engine(tmp_path / "home", role="client") as engine:
+            with pytest.raises(InvalidDestination, match="not UTF-8"):
+                await engine.submit(Request("http://a.example/file.bin"))
+            assert engine.reading.counts()["queued"] == 0
+
+    trio.run(main)

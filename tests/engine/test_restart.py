@@ -126,7 +126,7 @@ def test_history_tells_each_end_with_its_fields(payload):
             asked = [Request(url, tags=("all", url[7])) for url in URLS]
             ids = [d.id for d in await engine.submit_many(asked)]
             await engine.wait_idle()
-            rows = engine.reading.history()
+            rows = await engine.history()
             assert all(set(row) >= HISTORY for row in rows)
             ended = [row["ended_at"] for row in rows]
             assert ended == sorted(ended, reverse=True)
