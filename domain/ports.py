@@ -234,12 +234,13 @@ class Disk(Protocol):
         ...
 
     def publish(self, part: Part, final: str, *, replace: bool) -> None:
-        """Give the part its final name, durably: link, then flush the folder; the part's own name stays.
+        """Give the part its final name, durably: flush what was not, link, flush the folder; its own name stays.
 
         With `replace`, whatever file lies there is replaced atomically.
 
         Raises:
             DestinationTaken: something else lies at `final`; if it is this part's own inode, nothing needs doing.
+            OSError: the flush failed; nothing was published.
         """
         ...
 

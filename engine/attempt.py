@@ -177,7 +177,7 @@ class Attempt:
             return None
         path = self._places.absolute(download.order.root, download.part)
         part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=False))
-        return None if part is None else self._work.hold(part)
+        return None if part is None else self._work.hold(part, is_new=False)
 
     async def _new_part(self, before: Download) -> None:
         """Make this attempt's own part; where another holds the old one, copy what the log vouches for."""
@@ -187,7 +187,7 @@ class Attempt:
         part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=True))
         if part is None:
             raise TransferError("another worker holds the part file", cause=Cause.DISK)
-        held = work.hold(part)
+        held = work.hold(part, is_new=True)
         if before.part is None:
             return
         old = self._places.absolute(order.root, before.part)
@@ -236,9 +236,7 @@ class Attempt:
             raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
         probe, part = work.probe, work.held.part
         replace = order.if_exists is IfExists.OVERWRITE
-        if probe is not None and not replace:
-            await work.held.flush()
-        else:
+        if probe is None or replace:
             await work.checkpoint(c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=part.inode))
         path = work.download.path or fetching.place.path
         final = self._places.absolute(order.root, path)

@@ -191,7 +191,7 @@ class Engine:
         )
         wanted = list(ids)
         answers: dict[UUID, Download] = {}
-        refused: list[UsageError] = []
+        refused: dict[UUID, UsageError] = {}
         for start in range(0, len(wanted), TOGETHER):
             async with open_plain_nursery() as nursery:
                 for id in wanted[start : start + TOGETHER]:
@@ -200,12 +200,18 @@ class Engine:
         done = [answers[id] for id in wanted if id in answers]
         if wait:
             done = [await self._settled(download) for download in done]
-        if refused:
-            raise refused[0]
+        for id in wanted:
+            if id in refused:
+                raise refused[id]
         return done
 
     async def _ask(
-        self, id: UUID, command: c.Control, context: Context, answers: dict[UUID, Download], refused: list[UsageError]
+        self,
+        id: UUID,
+        command: c.Control,
+        context: Context,
+        answers: dict[UUID, Download],
+        refused: dict[UUID, UsageError],
     ) -> None:
         """Carry out a command on one of many downloads; those asked together share a commit."""
         try:
@@ -214,7 +220,7 @@ class Engine:
                 raise UnknownDownload(f"there is no download {id}")
             answers[id] = await self._s.journal.execute(id, command, state=state, context=context)
         except (UnknownDownload, IllegalCommand) as error:
-            refused.append(error)
+            refused[id] = error
 
     async def _settled(self, download: Download) -> Download:
         """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone.

@@ -30,13 +30,16 @@ class Finding:
 class Holding:
     """A part file in hand: bytes are written in order, digested as they go by, and flushed before they are claimed."""
 
-    def __init__(self, part: Part, disk: Disk, threads: Threads, *, algorithm: str, reserve_bytes: int) -> None:
+    def __init__(
+        self, part: Part, disk: Disk, threads: Threads, *, algorithm: str, reserve_bytes: int, is_new: bool
+    ) -> None:
         self.part = part
         self._disk = disk
         self._threads = threads
         self._algorithm = algorithm
         self._reserve_bytes = reserve_bytes
         self._allocated = 0
+        self._is_empty = is_new
         self.tally = Tally(algorithm, None)
 
     async def check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
@@ -71,7 +74,9 @@ class Holding:
         """Empty the part and begin a new tally."""
         self.tally = Tally(self._algorithm, total)
         self._allocated = 0
-        await self._threads.run(lambda: self.part.truncate(0))
+        if not self._is_empty:
+            await self._threads.run(lambda: self.part.truncate(0))
+            self._is_empty = True
 
     async def copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
         """Copy the pieces of another part, which somebody else holds, as far as their digests agree.
@@ -82,6 +87,7 @@ class Holding:
         return await self._threads.run(lambda: self._copy_from(path, pieces, total))
 
     def _copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
+        self._is_empty = False
         self.tally = Tally(self._algorithm, total)
         for piece in pieces:
             data = self._disk.read(path, piece.start, piece.size)
@@ -100,6 +106,7 @@ class Holding:
         await self._threads.run(lambda: self._write(data, total))
 
     def _write(self, data: memoryview, total: int | None) -> None:
+        self._is_empty = False
         end = self.tally.at + len(data)
         if total is not None and end > self._allocated and total > READ_BYTES:
             step = min(total, end + PREALLOCATE_STEP)

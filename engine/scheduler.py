@@ -11,9 +11,11 @@ it is tried again, and once there is room, what became of those attempts is said
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
+import attrs
 import trio
 
 from lading.attempt import Attempt
@@ -34,6 +36,9 @@ ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
 SWEEP_AGAIN_S = 30.0
+BREATH_S = 0.003
+"""What happens within so short a time is answered by one pass."""
+
 FORGET_S = 2 * scheduling.LONGEST_PATIENCE_S
 
 
@@ -43,6 +48,17 @@ class _Eased(NamedTuple):
     times: int
     until_s: float
     received: int
+
+
+@attrs.frozen(kw_only=True)
+class _Look:
+    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host."""
+
+    unwanted: Sequence[UUID]
+    litter: Sequence[Download]
+    blocked: Sequence[Download]
+    following: Sequence[tuple[str, Download]]
+    next_due_ns: int | None
 
 
 class Scheduler:
@@ -92,7 +108,9 @@ class Scheduler:
                 self._wake = trio.Event()
                 await self._pass(nursery)
                 if not self._closing:
+                    passed_s = self._s.clock.monotonic()
                     await self._doze()
+                    await trio.sleep(max(0.0, passed_s + BREATH_S - self._s.clock.monotonic()))
 
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
@@ -107,16 +125,55 @@ class Scheduler:
 
     async def _pass(self, nursery: trio.Nursery) -> None:
         try:
-            await self._s.threads.run(self._reading.catch_up)
-            await self._stop_unwanted()
+            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
+            self._next_due_ns = look.next_due_ns
+            for id in look.unwanted:
+                if id in self._running:
+                    self._running[id].scope.cancel()
             if self._s.clock.monotonic() < self._speechless_until_s:
                 return
             await self._say_what_was_not()
-            await self._sweep()
-            await self._unblock()
-            await self._start(nursery)
+            await self._sweep(look.litter)
+            await self._unblock(look.blocked)
+            for host, download in look.following:
+                if download.id not in self._running and not self._closing:
+                    self._launch(nursery, download, host)
         except DiskFull:
             self._fall_silent()
+
+    def _attempts(self) -> dict[UUID, int]:
+        return {id: attempt.number for id, attempt in self._running.items()}
+
+    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str]) -> _Look:
+        """Catch up with the log and see what there is to do beside these attempts; blocks.
+
+        What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
+        """
+        reading, now_ns = self._reading, self._s.clock.now_ns()
+        reading.catch_up()
+        due, next_due_ns = ([], None) if self.paused else reading.due(now_ns, MOST_A_PASS)
+        following: list[tuple[str, Download]] = []
+        while not self.paused and scheduling.room(hosts, self.limits):
+            candidate = reading.next_candidate(hosts, self.limits, due)
+            download = None if candidate is None else reading.get(candidate.id)
+            if candidate is None or download is None:
+                break
+            hosts[candidate.id] = candidate.host
+            following.append((candidate.host, download))
+        return _Look(
+            unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(id, number)],
+            litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
+            blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
+            following=following,
+            next_due_ns=next_due_ns,
+        )
+
+    def _is_unwanted(self, id: UUID, number: int) -> bool:
+        """Tell whether the log does not want an attempt any more: asked to stop, or superseded by another worker's."""
+        download = self._reading.get(id)
+        if download is None or download.attempt < number:
+            return False
+        return download.attempt > number or download.state not in RUNNING
 
     def _fall_silent(self) -> None:
         """Leave the log alone for a while: its disk is full."""
@@ -130,22 +187,10 @@ class Scheduler:
                 await self._recovery.settle(download, "the log had no room")
             self._unsaid.discard(id)
 
-    async def _stop_unwanted(self) -> None:
-        """Stop attempts that the log does not want any more: asked to stop, or superseded by another worker's."""
-        for id, attempt in list(self._running.items()):
-            if not attempt.number:
-                continue
-            download = await self._s.threads.run(functools.partial(self._reading.get, id))
-            superseded = download is not None and download.attempt > attempt.number
-            stopped = download is not None and download.attempt == attempt.number and download.state not in RUNNING
-            if superseded or stopped:
-                attempt.scope.cancel()
-
-    async def _sweep(self) -> None:
+    async def _sweep(self, litter: Sequence[Download]) -> None:
         """Remove the files of downloads that nobody wants any more; what cannot be removed now is tried again later."""
         now_s = self._s.clock.monotonic()
-        most = MOST_A_PASS + len(self._swept_s)
-        for download in await self._s.threads.run(lambda: self._reading.litter(most)):
+        for download in litter:
             if download.id in self._running or self._swept_s.get(download.id, now_s) > now_s:
                 continue
             try:
@@ -159,14 +204,13 @@ class Scheduler:
     def _room_is_stale(self) -> bool:
         return self._reading.blocked_count > 0 and self._s.clock.monotonic() - self._room_seen_s >= ROOM_LOOK_S
 
-    async def _unblock(self) -> None:
+    async def _unblock(self, blocked: Sequence[Download]) -> None:
         """Let downloads that waited for room on the disk go on when there is some."""
-        if not self._room_is_stale():
+        if not blocked:
             return
         now_s = self._room_seen_s = self._s.clock.monotonic()
         self._eased = {id: eased for id, eased in self._eased.items() if now_s - eased.until_s < FORGET_S}
-        most = MOST_A_PASS + len(self._eased)
-        for download in await self._s.threads.run(lambda: self._reading.blocked("disk", most)):
+        for download in blocked:
             before = self._eased.get(download.id)
             if before is not None and before.received == download.received and now_s < before.until_s:
                 continue
@@ -182,33 +226,14 @@ class Scheduler:
                 self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
 
-    async def _start(self, nursery: trio.Nursery) -> None:
-        """Give the free places away; what is due and finds none is looked at again when an attempt has ended."""
-        self._next_due_ns = None
-        if self.paused:
-            return
-        now_ns = self._s.clock.now_ns()
-        due, self._next_due_ns = await self._s.threads.run(lambda: self._reading.due(now_ns, MOST_A_PASS))
-        launched: set[UUID] = set()
-        while scheduling.room(self._hosts, self.limits):
-            look = functools.partial(self._reading.next_candidate, dict(self._hosts), self.limits, due)
-            following = await self._s.threads.run(look)
-            if following is None or following.id in launched:  # it has ended since the views were caught up
-                return
-            launched.add(following.id)
-            await self._launch(nursery, following)
-
-    async def _launch(self, nursery: trio.Nursery, candidate: scheduling.Candidate) -> None:
-        download = await self._s.threads.run(lambda: self._reading.get(candidate.id))
-        if download is None or self._closing:
-            return
+    def _launch(self, nursery: trio.Nursery, download: Download, host: str) -> None:
         attempt = Attempt(
             self._s, self._places, self._worker, download, files=self._files, running=lambda: len(self._running)
         )
-        self._running[candidate.id] = attempt
-        self._hosts[candidate.id] = candidate.host
-        self._s.board.gauges[candidate.id] = attempt.gauge
-        nursery.start_soon(self._attend, candidate.id, attempt, name=f"download {candidate.id}")
+        self._running[download.id] = attempt
+        self._hosts[download.id] = host
+        self._s.board.gauges[download.id] = attempt.gauge
+        nursery.start_soon(self._attend, download.id, attempt, name=f"download {download.id}")
 
     async def _attend(self, id: UUID, attempt: Attempt) -> None:
         try:

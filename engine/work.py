@@ -54,8 +54,8 @@ class Work:
         self.download = await self._s.journal.load(self.id, self.download) or self.download
         return self.download
 
-    def hold(self, part: Part) -> Holding:
-        """Take a part in hand, to be digested as the order wants."""
+    def hold(self, part: Part, *, is_new: bool) -> Holding:
+        """Take a part in hand, to be digested as the order wants; `is_new` tells that it is empty."""
         expected = self.download.order.digest
         self.holding = Holding(
             part,
@@ -63,6 +63,7 @@ class Work:
             self._s.threads,
             algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
             reserve_bytes=self._s.settings.reserve_bytes,
+            is_new=is_new,
         )
         return self.holding
 

@@ -156,8 +156,10 @@ class MemoryDisk:
         return MemoryPart(self, path, file)
 
     def publish(self, part: Part, final: str, *, replace: bool) -> None:
-        """Link the part to its final name, durably."""
+        """Link the part to its final name, durably; what was not flushed is flushed first."""
         file = self._names[part.path]
+        if file.durable != file.data:
+            part.flush()
         held = self._names.get(final)
         if held is file:
             return
