@@ -1,6 +1,7 @@
 """Digests as people write them, `ALGORITHM:HEX`, and the algorithms that we compute.
 
-Whole files are digested with SHA-256 unless the request expects another algorithm; pieces always with SHA-256.
+Whole files are digested with SHA-256 unless the request expects another algorithm; pieces with BLAKE3, which costs a
+quarter of it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ import hashlib
 from typing import Protocol
 
 import attrs
+from blake3 import blake3
 
 from lading.domain.errors import InvalidDigest
 
 DEFAULT = "sha256"
+OF_PIECES = "blake3"
 _LENGTHS = {
     "md5": 32,
     "sha1": 40,
@@ -22,14 +25,15 @@ _LENGTHS = {
     "sha512": 128,
     "blake2b": 128,
     "blake2s": 64,
+    "blake3": 64,
 }
 _ALIASES = {"blake2": "blake2b"}
 
 
 class Hasher(Protocol):
-    """A running digest, as hashlib makes them."""
+    """A running digest, as hashlib and blake3 make them."""
 
-    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+    def update(self, data: bytes | bytearray | memoryview, /) -> object:
         """Take in more bytes."""
         ...
 
@@ -76,7 +80,7 @@ class Digest:
 
 def hasher(algorithm: str = DEFAULT) -> Hasher:
     """Return a fresh running digest of `algorithm`, one that `Digest.parse` takes."""
-    return hashlib.new(algorithm, usedforsecurity=False)
+    return blake3() if algorithm == "blake3" else hashlib.new(algorithm, usedforsecurity=False)
 
 
 def of(data: bytes | bytearray | memoryview, algorithm: str = DEFAULT) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lading.domain import digests
 from lading.domain.pieces import Piece, cell_size
 
-PIECES = digests.DEFAULT
+PIECES = digests.OF_PIECES
 
 
 class Tally:

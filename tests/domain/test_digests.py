@@ -15,6 +15,12 @@ from lading.domain.errors import InvalidDigest
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
+def test_blake3_is_blake3():
+    """The digest of nothing, as its paper has it."""
+    assert digests.of(b"", "blake3") == "blake3:af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+    assert Digest.parse(digests.of(b"", "blake3")).algorithm == "blake3"
+
+
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s"])
 def test_what_we_compute_we_can_read(algorithm):
     """Each algorithm that a digest may name is one that this Python computes, to that length."""

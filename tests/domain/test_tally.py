@@ -31,7 +31,8 @@ def body(size: int) -> bytes:
 def are_right(snapshot: tuple[pieces.Piece, ...], data: bytes) -> bool:
     """Tell whether every piece has the digest of its bytes and lies within one cell."""
     return all(
-        piece.digest == digests.of(data[piece.start : piece.end]) and piece.start // CELL == (piece.end - 1) // CELL
+        piece.digest == digests.of(data[piece.start : piece.end], "blake3")
+        and piece.start // CELL == (piece.end - 1) // CELL
         for piece in snapshot
     )
 
