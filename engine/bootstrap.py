@@ -18,6 +18,7 @@ from lading.adapters.http import HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
 from lading.adapters.vault import SealedVault
+from lading.buffers import Buffers
 from lading.domain import events as e
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
@@ -174,6 +175,7 @@ async def run_engine(
         settings=settings,
         context=context,
         board=Board(),
+        buffers=Buffers(),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     scheduler = Scheduler(services, reading, places, worker) if owner else None

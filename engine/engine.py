@@ -8,6 +8,7 @@ reads views and never touches a file. Both have the same methods. All of them ma
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -227,18 +228,18 @@ class Engine:
 
         A client does not wait for an engine that is not there: what recovers the home will stop it.
         """
-        owner = self._scheduler is not None
+        patient_until_s = math.inf
         while True:
             news = self._news
             download = await self.get(download.id)
-            if download.state not in STOPPING and not (download.litter and owner):
-                return download
-            with trio.move_on_after(SWEPT_S if owner and download.state not in STOPPING else VACANCY_LOOK_S) as waiting:
-                await news.wait()
-            if waiting.cancelled_caught:
-                stuck = await self._s.threads.run(self._is_vacant) if not owner else download.state not in STOPPING
-                if stuck:
+            if download.state not in STOPPING:
+                patient_until_s = min(patient_until_s, trio.current_time() + SWEPT_S)
+                if not download.litter or trio.current_time() >= patient_until_s:
                     return download
+            with trio.move_on_after(VACANCY_LOOK_S) as look:
+                await news.wait()
+            if look.cancelled_caught and self._scheduler is None and await self._s.threads.run(self._is_vacant):
+                return download
 
     # -- looking ---------------------------------------------------------------------------------------------------
 

@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import attrs
-import trio
 
-from lading.domain import checkpoints, digests, names, replies, urls
 from lading.domain import commands as c
+from lading.domain import digests, names, replies, urls
 from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
 from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
 from lading.domain.requests import Resume
+from lading.intake import Intake
 from lading.live import Gauge
 from lading.placing import Place, Places
 from lading.services import Services
 from lading.work import Work
 
 SMALL_BYTES = 1024 * 1024
-SMALLEST_BUFFER = 64 * 1024
-LARGEST_BUFFER = 1024 * 1024
-FAST_FILL_S = 0.05
+PROOF_BUFFER = 64 * 1024
 MOST_ROUNDS = 5
 
 
@@ -111,7 +109,7 @@ class Fetching:
     async def _proves(self, reply: Reply, skip: int, piece: Piece) -> bool:
         """Take in the piece that the body begins with, and tell whether it is the one that we hold."""
         algorithm = piece.digest.partition(":")[0]
-        running, buffer = digests.hasher(algorithm), memoryview(bytearray(SMALLEST_BUFFER))
+        running, buffer = digests.hasher(algorithm), memoryview(bytearray(PROOF_BUFFER))
         at, end = 0, skip + piece.size
         while at < end:
             count = await reply.receive_into(buffer[: end - at])
@@ -134,7 +132,10 @@ class Fetching:
         self.received = receive
         await self._say_probed(reply, receive)
         self._gauge.begin(work.held.tally.at, receive.total)
-        await self._body(reply, receive)
+        intake = Intake(self._s, work, self._gauge, self._running, receive.total)
+        if not await intake.run(reply, receive.skip):
+            await work.start_over("the body is longer than the server said")
+            raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
         at = work.held.tally.at
         if receive.total is not None and at != receive.total:
             raise TransferError(f"the body ended at byte {at} of {receive.total}", cause=Cause.BROKEN)
@@ -171,46 +172,6 @@ class Fetching:
             return None
         self.place = await self._places.settle(download, name)
         return self.place.path if self.place.path != download.path else None
-
-    async def _body(self, reply: Reply, receive: Receive) -> None:
-        clock, work, held = self._s.clock, self._work, self._work.held
-        skip, filled, buffer = receive.skip, 0, bytearray(SMALLEST_BUFFER)
-        began_s = filling_s = work.saved_s = clock.monotonic()
-        arrived = 0
-        try:
-            while count := await reply.receive_into(memoryview(buffer)[filled:]):
-                now_s = clock.monotonic()
-                if skip:
-                    dropped = min(skip, count)
-                    buffer[filled : filled + count - dropped] = buffer[filled + dropped : filled + count]
-                    skip, count = skip - dropped, count - dropped
-                filled, arrived = filled + count, arrived + count
-                if receive.total is not None and held.tally.at + filled > receive.total:
-                    filled = 0
-                    await work.start_over("the body is longer than the server said")
-                    raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
-                self._gauge.add(count, now_s)
-                due = checkpoints.due(held.tally.unlogged + filled, now_s - work.saved_s, self._running())
-                if filled == len(buffer) or due:
-                    written, filled = filled, 0
-                    await held.write(memoryview(buffer)[:written], receive.total)
-                    if written == len(buffer) < LARGEST_BUFFER and now_s - filling_s < FAST_FILL_S:
-                        buffer = bytearray(len(buffer) * 4)
-                    filling_s = now_s
-                if due:
-                    await work.checkpoint()
-                await self._keep_to_limit(arrived, began_s)
-        finally:
-            if filled:
-                with trio.CancelScope(shield=True):
-                    await held.write(memoryview(buffer)[:filled], receive.total)
-
-    async def _keep_to_limit(self, arrived: int, began_s: float) -> None:
-        limit = self._work.download.order.limit_rate
-        if limit is not None:
-            ahead_s = arrived / limit - (self._s.clock.monotonic() - began_s)
-            if ahead_s > 0:
-                await self._s.clock.sleep(ahead_s)
 
 
 def _after(receive: Receive, proof: Piece | None) -> Receive:

@@ -28,8 +28,11 @@ async def open_plain_nursery() -> AsyncIterator[trio.Nursery]:
 
 
 def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """Return the one exception that is not a mere cancellation, if there is just one, told once or more often."""
-    leaves = [leaf for leaf in _leaves(group) if not isinstance(leaf, trio.Cancelled)]
+    """Return the one exception, told once or more often, if there is just one; of cancellations any stands for all."""
+    every = _leaves(group)
+    leaves = [leaf for leaf in every if not isinstance(leaf, trio.Cancelled)]
+    if not leaves:
+        return every[0]
     leaves = [leaf for leaf in leaves if not isinstance(leaf, Exception)] or leaves
     return leaves[0] if len({(type(leaf), str(leaf)) for leaf in leaves}) == 1 else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from lading.buffers import Buffers
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
 from lading.journal import Journal
@@ -26,3 +27,4 @@ class Services:
     settings: Settings
     context: Context
     board: Board
+    buffers: Buffers

@@ -28,7 +28,6 @@ class Work:
         self.number = 0
         self.holding: Holding | None = None
         self.probe: c.Probe | None = None
-        self.saved_s = services.clock.monotonic()
 
     @property
     def id(self) -> UUID:
@@ -84,7 +83,6 @@ class Work:
         await self.report(*first, c.Vouch(attempt=self.number, pieces=pieces), *more)
         self.probe = None
         self.held.tally.logged(pieces)
-        self.saved_s = self._s.clock.monotonic()
 
     async def start_over(self, reason: str, changed: tuple[Validator, Validator] | None = None) -> None:
         """Give up what is held: say so first, then empty the part."""

@@ -33,6 +33,20 @@ def allocate(descriptor: int, end: int) -> None:
             raise _failure(number)
 
 
+def reopen_past_cache(descriptor: int) -> int:
+    """Return a second descriptor of an open file, for aligned writes that leave no copy in the page cache (O_DIRECT).
+
+    Raises:
+        OSError: one of `NOT_HERE`, or why it cannot be opened.
+    """
+    if not hasattr(os, "O_DIRECT"):
+        raise _failure(errno.ENOSYS)
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        raise _failure(errno.ENOSYS) from None
+
+
 def rename_no_replace(source: str, name: str, folder: int) -> None:
     """Rename `source` to `name` in the open `folder`, and fail rather than replace (renameat2(2)).
 

@@ -15,6 +15,8 @@ MODE = 0o600
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = _FLAGS | os.O_CREAT | os.O_EXCL
 _SLACK_BYTES = 1 << 20
+_MUCH_BYTES = 256 * 1024
+_BLOCK_BYTES = 4096
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
@@ -28,6 +30,7 @@ class LocalPart:
         self._identity = (status.st_dev, status.st_ino)
         self._flushed = True
         self._flush_error: int | None = None
+        self._past_cache: int | None = None
 
     @property
     def path(self) -> str:
@@ -54,7 +57,7 @@ class LocalPart:
         return os.fstat(self._descriptor).st_size
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Write all of `data` at `offset`.
+        """Write all of `data` at `offset`: past the page cache where it is much, aligned, and the file system lets us.
 
         Raises:
             DiskFull: there was no room; what was flushed before is still there.
@@ -63,12 +66,32 @@ class LocalPart:
         self._flushed = False
         left = memoryview(data).cast("B")
         try:
-            while left:
-                count = os.pwrite(self._descriptor, left, offset)
-                left = left[count:]
-                offset += count
+            if len(left) >= _MUCH_BYTES and offset % _BLOCK_BYTES == 0:
+                done = self._write_past_cache(offset, left[: len(left) // _BLOCK_BYTES * _BLOCK_BYTES])
+                left, offset = left[done:], offset + done
+            _write(self._descriptor, offset, left)
         except OSError as error:
             raise meaning(error, self._path) from error
+        finally:
+            self._flushed = False  # a flush beside this may have said otherwise meanwhile
+
+    def _write_past_cache(self, offset: int, data: memoryview) -> int:
+        """Write without a copy in the page cache, if that can be; return how many bytes were written so."""
+        try:
+            if self._past_cache is None:
+                self._past_cache = kernel.reopen_past_cache(self._descriptor)
+            if self._past_cache >= 0:
+                return os.pwrite(self._past_cache, data, offset)
+        except OSError as error:
+            if error.errno not in kernel.NOT_HERE:
+                raise
+            self._close_past_cache()
+        return 0
+
+    def _close_past_cache(self) -> None:
+        descriptor, self._past_cache = self._past_cache, -1
+        if descriptor is not None and descriptor >= 0:
+            os.close(descriptor)
 
     def read(self, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
@@ -123,6 +146,7 @@ class LocalPart:
 
     def close(self) -> None:
         """Close the file and let go of its lock; a second call does nothing."""
+        self._close_past_cache()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -182,6 +206,12 @@ def peek(path: str, offset: int, count: int) -> bytes:
         return _read(descriptor, offset, count)
     finally:
         os.close(descriptor)
+
+
+def _write(descriptor: int, offset: int, data: memoryview) -> None:
+    while data:
+        count = os.pwrite(descriptor, data, offset)
+        data, offset = data[count:], offset + count
 
 
 def _read(descriptor: int, offset: int, count: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import mmap
 import os
 import pwd
 import signal
@@ -223,6 +224,64 @@ def test_write_that_the_system_does_in_pieces_is_whole(new_part, monkeypatch):
     made = new_part()
     made.write(3, bytearray(range(100)))
     assert made.read(0, 200) == bytes(3) + bytes(range(100))
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    writes=st.lists(
+        st.tuples(
+            st.integers(0, 3).map(lambda number: number * 4096) | st.integers(0, 10_000),
+            st.sampled_from([part._MUCH_BYTES, part._MUCH_BYTES + 4096, part._MUCH_BYTES + 77, 4096, 5]),
+            st.sampled_from([0, 0, 1]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_much_is_written_past_the_page_cache_and_nothing_differs(new_part, writes):
+    """Aligned or not, in memory and in the file, over and beside each other and what went through the cache."""
+    made, model = new_part(), bytearray()
+    memory = memoryview(mmap.mmap(-1, part._MUCH_BYTES + 3 * 4096))
+    for mark, (at, size, shift) in enumerate(writes, start=1):
+        data = memory[shift : shift + size]
+        data[:] = bytes([mark]) * size
+        made.write(at, data)
+        model.extend(bytes(max(0, at + size - len(model))))
+        model[at : at + size] = data
+    assert made.read(0, 1 << 20) == bytes(model)
+    made.flush()
+    assert content(made.path) == bytes(model)
+    made.close()
+
+
+def test_aligned_writes_leave_no_copy_in_the_page_cache(new_part):
+    """Where the file system knows such writes; elsewhere nothing is different but the speed."""
+    made = new_part()
+    made.write(0, memoryview(mmap.mmap(-1, 1 << 20)))
+    if made._past_cache in {None, -1}:
+        pytest.skip("this file system writes through its cache only")
+    with open(f"/proc/self/fdinfo/{made._past_cache}") as file:
+        flags = next(int(line.split()[1], 8) for line in file if line.startswith("flags"))
+    assert flags & os.O_DIRECT
+    made.close()
+    assert made._past_cache == -1
+
+
+@pytest.mark.law(2)
+def test_a_write_beside_a_flush_is_flushed_before_it_gets_a_name(new_part, calls, monkeypatch):
+    """A flush that ends while a write goes on says nothing of that write."""
+    made = new_part()
+    real = os.pwrite
+
+    def late(descriptor, data, at):
+        made.flush()
+        return real(descriptor, data, at)
+
+    monkeypatch.setattr(os, "pwrite", late)
+    made.write(0, b"late")
+    flushes = [call for call in calls if call[0] == "fdatasync"]
+    DISK.publish(made, made.path + ".final", replace=False)
+    assert len([call for call in calls if call[0] == "fdatasync"]) == len(flushes) + 1
 
 
 def test_read_that_the_system_does_in_pieces_is_whole(new_part, monkeypatch):

@@ -123,7 +123,7 @@ class Axe:
             count, kind = self._arrive("pwrite", _behind(descriptor))
             self._fall(BEFORE, kind, count)
             if self._meant(MIDWAY, kind, count):
-                original(descriptor, memoryview(data)[: len(data) // 2], offset)
+                original(descriptor, memoryview(data)[: _half(len(data))], offset)
             self._fall(MIDWAY, kind, count)
             written = original(descriptor, data, offset)
             self._fall(AFTER, kind, count)
@@ -149,6 +149,11 @@ class Axe:
             while True:
                 os.kill(os.getpid(), signal.SIGKILL)
                 time.sleep(1.0)
+
+
+def _half(size: int) -> int:
+    """Return half of a size; of a write in blocks, whole blocks."""
+    return size // 2 if size % 4096 else size // 8192 * 4096
 
 
 def _behind(descriptor: int) -> str | None:
