@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import attrs
 
+from lading.domain import digests
+
 SMALLEST_CELL = 4 * 1024 * 1024
 MOST_CELLS = 8192
 
@@ -26,6 +28,10 @@ class Piece:
     def size(self) -> int:
         """Bytes in the piece."""
         return self.end - self.start
+
+    def fits(self, data: bytes | memoryview) -> bool:
+        """Tell whether `data` is what this piece vouches for."""
+        return len(data) == self.size and digests.of(data, self.digest.partition(":")[0]) == self.digest
 
 
 def cell_size(total: int | None) -> int:

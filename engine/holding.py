@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from lading.domain import digests
 from lading.domain.pieces import Piece
 from lading.domain.ports import Disk, Part, Threads
 from lading.domain.tally import Tally
@@ -60,7 +59,7 @@ class Holding:
         size = self.part.size()
         for piece in pieces:
             data = self.part.read(piece.start, piece.size)
-            if len(data) != piece.size or digests.of(data, piece.digest.partition(":")[0]) != piece.digest:
+            if not piece.fits(data):
                 reason = "the part file is shorter" if len(data) != piece.size else "the digest does not match"
                 findings.append(Finding(start=piece.start, end=pieces[-1].end, reason=reason))
                 break
@@ -95,7 +94,7 @@ class Holding:
         self.tally = Tally(self._algorithm, total)
         for piece in pieces:
             data = self._disk.read(path, piece.start, piece.size)
-            if len(data) != piece.size or digests.of(data, piece.digest.partition(":")[0]) != piece.digest:
+            if not piece.fits(data):
                 break
             self.part.write(piece.start, data)
             self.tally.take(memoryview(data))

@@ -6,13 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lading.domain import pieces
+from lading.domain import digests, pieces
 from lading.domain.pieces import Piece
 
 
 def test_a_piece_knows_its_size():
     """The end is not part of it."""
     assert Piece(10, 25, "sha256:00").size == 15
+
+
+@pytest.mark.law(2)
+@pytest.mark.parametrize("algorithm", ["sha256", "blake3"])
+def test_a_piece_fits_only_the_bytes_that_it_vouches_for(algorithm):
+    """Not others, not fewer, not more; by the algorithm that its digest names."""
+    data = b"the bytes that were flushed"
+    piece = Piece(100, 100 + len(data), digests.of(data, algorithm))
+    assert piece.fits(data)
+    assert not any(map(piece.fits, (data[:-1], data + b"x", data.upper(), b"")))
 
 
 @pytest.mark.law(9)

@@ -13,8 +13,8 @@ from uuid import UUID
 import pytest
 
 from lading.adapters import codec
-from lading.domain import digests, holdings
 from lading.domain import events as e
+from lading.domain import holdings
 from lading.domain.download import Download, evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Log
@@ -111,7 +111,7 @@ def unlawful(world: World, truth: dict[str, bytes]) -> list[str]:
         wrong += [
             f"{download.id}: {piece.start}-{piece.end} is logged and not durable"
             for piece in standing
-            if digests.of(held[piece.start : piece.end], piece.digest.partition(":")[0]) != piece.digest
+            if not piece.fits(held[piece.start : piece.end])
         ]
     for path in world.disk.paths():
         name = path.rpartition("/")[2]
