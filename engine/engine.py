@@ -275,10 +275,14 @@ class Engine:
         """Wait until nothing is queued, waiting for time, or running."""
         while True:
             news = self._news
-            await self._s.threads.run(self._reading.catch_up)
-            if not await self._s.threads.run(self._reading.unfinished):
+            working = self._scheduler is not None and self._scheduler.running
+            if not working and not await self._s.threads.run(self._is_unfinished):
                 return
             await news.wait()
+
+    def _is_unfinished(self) -> bool:
+        self._reading.catch_up()
+        return self._reading.unfinished()
 
     def follow(self, id: UUID | None = None, *, after: int | None = None) -> Follower:
         """Iterate over facts as they are recorded: of one download from its first, or of all after position `after`.
