@@ -65,6 +65,8 @@ class Engine:
         self._is_vacant = is_vacant
         self._news = trio.Event()
         self.worker = worker
+        if scheduler is not None:
+            scheduler.on_rest = self.notice
 
     @property
     def role(self) -> str:

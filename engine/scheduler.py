@@ -11,7 +11,7 @@ it is tried again, and once there is room, what became of those attempts is said
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -62,7 +62,10 @@ class _Look:
 
 
 class Scheduler:
-    """Runs attempts in its nursery; `run` is its task, and ends when `close` was called and every attempt stopped."""
+    """Runs attempts in its nursery; `run` is its task, and ends when `close` was called and every attempt stopped.
+
+    `on_rest` is called when the last attempt of several has ended.
+    """
 
     def __init__(self, services: Services, reading: Reading, places: Places, worker: UUID) -> None:
         self._s = services
@@ -83,6 +86,7 @@ class Scheduler:
         self._wake = trio.Event()
         self.limits = services.settings.limits
         self.paused = False
+        self.on_rest: Callable[[], None] = lambda: None
 
     @property
     def running(self) -> frozenset[UUID]:
@@ -246,6 +250,8 @@ class Scheduler:
             del self._hosts[id]
             self._s.board.gauges.pop(id, None)
             self.wake()
+            if not self._running:
+                self.on_rest()
 
     async def _execute(self, download: Download, command: c.Command) -> None:
         try:
