@@ -9,6 +9,7 @@ import attrs
 import orjson
 
 from lading.tools.bench.pairs import Comparison
+from lading.tools.bench.races import Placing
 
 
 @attrs.frozen(kw_only=True)
@@ -29,7 +30,7 @@ class Figure:
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
-def show(results: Sequence[Comparison | Figure], *, json: bool) -> int:
+def show(results: Sequence[Comparison | Figure | Placing], *, json: bool) -> int:
     """Print results, and return the exit code: 1 when something asked for was not reached."""
     for result in results:
         if json:
@@ -39,11 +40,18 @@ def show(results: Sequence[Comparison | Figure], *, json: bool) -> int:
     return 0 if all(result.held is not False for result in results) else 1
 
 
-def _line(result: Comparison | Figure) -> str:
+def _line(result: Comparison | Figure | Placing) -> str:
     verdict = {True: "held", False: "MISSED", None: ""}[result.held]
     if isinstance(result, Figure):
         bound = "" if result.bound is None else f"{'≤' if result.at_most else '≥'} {result.bound:g}"
         return f"{result.name:52} {_figure(result.value):>14} {result.unit:10} {bound:12} {verdict}"
+    if isinstance(result, Placing):
+        asked = "" if result.bound is None else f"≤ {result.bound:g}" + (f" (aim {result.aim:g})" if result.aim else "")
+        return (
+            f"{result.race:24} {result.contender:22} {result.wall_s:8.2f} s {result.cpu_s:8.2f} s of CPU "
+            f"{result.peak_bytes / 2**20:7.0f} MiB   ours ×{result.ratio:5.2f} "
+            f"({min(result.ratios):.2f}–{max(result.ratios):.2f})  {asked:17} {verdict}"
+        )
     spread = f"{min(result.ratios):.2f}–{max(result.ratios):.2f}"
     asked = f"≥ {result.least:g}" + (f" (aim {result.aim:g})" if result.aim else "")
     return (

@@ -43,5 +43,17 @@ def measure_scale(frame: Frame, folder: Path, count: int) -> int:
     return report.show(scale.run(folder, count=count, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="transfer")
+@FOLDER
+@click.option("--turns", type=click.IntRange(1), default=5, help="Runs of each program, in turn. [default: 5]")
+def measure_transfer(frame: Frame, folder: Path, turns: int) -> int:
+    """Race curl, aria2c, wget and a bare httpx loop: one large file, and many small ones."""
+    from lading.tools.bench import report, transfer
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(transfer.run(folder, turns=turns, say=say or (lambda _: None)), json=frame.json)
+
+
 command.add_command(measure_log)
 command.add_command(measure_scale)
+command.add_command(measure_transfer)

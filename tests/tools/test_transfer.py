@@ -1,0 +1,47 @@
+"""The race of downloaders: everybody does the same work, and what is told of it is what was measured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from lading.tools.bench import races, transfer
+from lading.tools.bench.races import Contender, Placing, RunFailed
+
+pytestmark = pytest.mark.row("S2.4")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to race")
+def test_every_downloader_that_is_found_is_raced_with_its_bytes_checked(tmp_path, monkeypatch):
+    """Ours and its peers fetch the same files, each in each turn; ratios are of pairs, and ours to itself is 1."""
+    monkeypatch.setattr(transfer, "refuse_memory", lambda _: None)
+    monkeypatch.setattr(transfer, "RAW_BYTES", transfer.RAW_STEP)
+    monkeypatch.setattr(transfer, "LEAST_DISK", 0.0)
+    results = transfer.run(tmp_path, turns=2, large=3_000_000, files=5)
+    placings = [result for result in results if isinstance(result, Placing)]
+    races_run = {placing.race for placing in placings}
+    assert races_run == {"one file, http", "one file, https", "5 files of 64 KiB"}
+    for race in races_run:
+        found = {placing.contender: placing for placing in placings if placing.race == race}
+        assert {transfer.OURS, "curl", transfer.TOOLS} <= set(found)
+        assert found[transfer.OURS].ratios == (1.0, 1.0)
+        assert all(placing.wall_s > 0 and placing.cpu_s > 0 and len(placing.ratios) == 2 for placing in found.values())
+    assert any(placing.bound is not None for placing in placings)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_that_fails_or_makes_something_else_ends_the_race(tmp_path):
+    """No figure comes of work that was not done."""
+
+    def raced(command: str, check) -> list[Placing]:
+        contender = Contender(name="it", course=lambda _: ["sh", "-c", command])
+        return races.race("r", [contender], tmp_path, turns=1, bounds={}, check=check, say=lambda _: None)
+
+    assert raced("exit 0", lambda _: None)[0].ratio == 1.0
+    with pytest.raises(RunFailed, match="ended with 3: because"):
+        raced("echo because >&2; exit 3", lambda _: None)
+    with pytest.raises(Exception, match="did not arrive whole"):
+        raced("exit 0", transfer._whole([transfer.Resource("missing", 10)]))
+    assert os.listdir(tmp_path) == []

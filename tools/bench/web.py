@@ -1,0 +1,135 @@
+"""The server of a race: nginx on loopback where it is installed, else our own origin, which is slower.
+
+It serves what it is given over http, and over https with a certificate made for the occasion.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lading.domain.errors import StoreUnavailable
+from lading.tools.origin import OriginProcess, Resource
+
+READY_S = 10.0
+
+_CONFIG = """
+{user} daemon off; worker_processes 1; pid {place}/pid; error_log {place}/log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;
+  client_body_temp_path {place}/1; proxy_temp_path {place}/2; fastcgi_temp_path {place}/3;
+  uwsgi_temp_path {place}/4; scgi_temp_path {place}/5;
+  server {{
+    listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl; root {root};
+    ssl_certificate {certificate}; ssl_certificate_key {certificate};
+  }}
+}}
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Web:
+    """Where files are served: `plain` and `tls` are the roots of their URLs, `certificate` what to trust."""
+
+    server: str
+    plain: str
+    tls: str
+    certificate: Path
+
+
+@contextlib.contextmanager
+def serving(resources: Sequence[Resource], place: Path) -> Iterator[Web]:
+    """Serve these; what the server needs goes to `place`, an empty folder.
+
+    Raises:
+        StoreUnavailable: the server does not start.
+    """
+    certificate = place / "certificate.pem"
+    _certify(certificate)
+    nginx = shutil.which("nginx")
+    with _nginx(nginx, resources, place, certificate) if nginx else _origin(resources, certificate) as web:
+        yield web
+
+
+@contextlib.contextmanager
+def _nginx(nginx: str, resources: Sequence[Resource], place: Path, certificate: Path) -> Iterator[Web]:
+    root = place / "www"
+    root.mkdir()
+    for resource in resources:
+        with (root / resource.name).open("wb") as file:
+            file.writelines(resource.pieces(0, resource.size))
+    plain, tls = _free_ports(2)
+    user = "user root;" if os.geteuid() == 0 else ""  # else its workers could not enter our folder
+    config = place / "nginx.conf"
+    config.write_text(_CONFIG.format(user=user, place=place, plain=plain, tls=tls, root=root, certificate=certificate))
+    process = subprocess.Popen([nginx, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _await(process, plain)
+        yield Web(
+            server="nginx",
+            plain=f"http://127.0.0.1:{plain}/",
+            tls=f"https://127.0.0.1:{tls}/",
+            certificate=certificate,
+        )
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def _origin(resources: Sequence[Resource], certificate: Path) -> Iterator[Web]:
+    with OriginProcess(resources) as plain, OriginProcess(resources, tls_certificate=certificate) as tls:
+        yield Web(server="our own origin", plain=plain.root, tls=tls.root, certificate=certificate)
+
+
+def _certify(path: Path) -> None:
+    """Write a key and a certificate of it for 127.0.0.1 that is good for a day."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench")])
+    now = dt.datetime.now(tz=dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(private + certificate.public_bytes(pem))
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _await(process: subprocess.Popen[bytes], port: int) -> None:
+    patience_s = time.monotonic() + READY_S
+    while process.poll() is None and time.monotonic() < patience_s:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return
+        time.sleep(0.02)
+    raise StoreUnavailable("nginx does not start", hint="`nginx -t` tells why")
