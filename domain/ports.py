@@ -204,7 +204,7 @@ class Part(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make everything written before this call durable (`fdatasync`).
+        """Make everything written before this call durable (`fdatasync`), and the part's name with it.
 
         Raises:
             OSError: nothing since the last good flush may be believed; do not retry (law 2).
@@ -222,7 +222,7 @@ class Disk(Protocol):
     def open_part(self, path: str, *, create: bool) -> Part | None:
         """Open and lock the part file at `path`, made anew and empty when `create`, its folders made as needed.
 
-        A new part's folder is flushed before this returns.
+        A new part's name is durable once the part was flushed.
 
         Returns:
             The locked part; or None when it is not there (without `create`), or another worker holds its lock.

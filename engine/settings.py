@@ -61,6 +61,7 @@ FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name !=
 KINDS: dict[str, type[bool | int | float]] = {
     name: {"bool": bool, "int": int, "float": float}[str(field.type)] for name, field in FIELDS.items()
 }
+_SAID = {bool: "yes or no", int: "a whole number", float: "a number"}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -98,7 +99,7 @@ def parse(name: str, value: Any, origin: str) -> Any:
             raise ValueError(value)
         return kind(value)
     except (TypeError, ValueError):
-        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is a {kind.__name__}") from None
+        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is {_SAID[kind]}") from None
 
 
 def _read(file: Path | None) -> dict[str, Any]:

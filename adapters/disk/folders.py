@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
+import weakref
 from collections.abc import Iterator
 
 from lading.adapters.disk import kernel
@@ -35,14 +37,49 @@ def opened(folder: str) -> Iterator[int]:
 def flush(folder: int) -> None:
     """Make the names in an open folder durable; a file system that cannot be asked for that is believed.
 
+    Threads that ask while another flushes the same folder share the next flush, which begins after all of them asked:
+    a thousand new names are not a thousand waits.
+
     Raises:
         OSError: the device failed.
     """
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in kernel.NOT_HERE:
-            raise
+    status = os.fstat(folder)
+    with _guard:
+        shared = _shared.setdefault((status.st_dev, status.st_ino), _SharedFlush())
+    shared.flush(folder)
+
+
+class _SharedFlush:
+    """The flushes of one folder, numbered; a flush is good for all who asked before it began."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._begun = 0
+        self._done = 0
+        self._failed = 0
+        self._error: OSError | None = None
+
+    def flush(self, folder: int) -> None:
+        wanted = self._begun + 1
+        with self._turn:
+            if self._done < wanted:
+                self._begun += 1
+                self._flush(folder)
+                self._done = self._begun
+            if self._error is not None and wanted <= self._failed:
+                raise OSError(self._error.errno, self._error.strerror)
+
+    def _flush(self, folder: int) -> None:
+        try:
+            os.fsync(folder)
+        except OSError as error:
+            if error.errno not in kernel.NOT_HERE:
+                # Who asked while this one ran may have lost names by it too, and the next would not tell.
+                self._failed, self._error = self._begun + 1, error
+
+
+_guard = threading.Lock()
+_shared: weakref.WeakValueDictionary[Identity, _SharedFlush] = weakref.WeakValueDictionary()
 
 
 def flush_at(path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 
@@ -20,7 +19,7 @@ class LocalDisk:
     def open_part(self, path: str, *, create: bool) -> LocalPart | None:
         """Open and lock the part file at `path`, made anew and empty when `create`, its folders made as needed.
 
-        A new part's folder, and the folder of every folder made for it, is flushed before this returns. What a dead
+        The folder of every folder made for it is flushed before this returns, its own with its first flush. What a dead
         worker left under the part's name gives way to the new one.
 
         Returns:
@@ -31,17 +30,11 @@ class LocalDisk:
             InvalidDestination: a folder or something else is in the way, or it cannot be written or locked.
             DiskFull: there is no room.
         """
-        with explained(path), contextlib.ExitStack() as undo:
+        with explained(path):
             if not create:
                 return parts.claim(path)
-            folder = os.path.dirname(path)
-            folders.make(folder)
-            part = parts.create(path)
-            if part is not None:
-                undo.callback(part.close)
-                folders.flush_at(folder)
-                undo.pop_all()
-            return part
+            folders.make(os.path.dirname(path))
+            return parts.create(path)
 
     def publish(self, part: Part, final: str, *, replace: bool) -> None:
         """Give the part its final name, durably: link, then flush the folder; the part's own name stays.

@@ -30,6 +30,7 @@ class LocalPart:
         self._identity = (status.st_dev, status.st_ino)
         self._flushed = True
         self._flush_error: int | None = None
+        self._is_named = False
         self._past_cache: int | None = None
 
     @property
@@ -116,11 +117,17 @@ class LocalPart:
         os.ftruncate(self._descriptor, size)
 
     def flush(self) -> None:
-        """Make everything written before this call durable (`fdatasync`).
+        """Make everything written before this call durable (`fdatasync`), and the name of the part with it.
 
         Raises:
             OSError: nothing since the last good flush may be believed; each later flush of this part fails too (law 2).
         """
+        self._flush_content()
+        if not self._is_named:
+            folders.flush_at(os.path.dirname(self._path))
+            self._is_named = True
+
+    def _flush_content(self) -> None:
         if self._flush_error is not None:
             raise OSError(self._flush_error, "an earlier flush of this part failed", self._path)
         self._flushed = True
@@ -140,7 +147,7 @@ class LocalPart:
         if status.st_blocks * 512 > status.st_size + _SLACK_BYTES:
             self.truncate(status.st_size)
         if self._flush_error is not None or not self._flushed:
-            self.flush()
+            self._flush_content()
         with contextlib.suppress(PermissionError):
             os.fchmod(self._descriptor, 0o666 & ~kernel.umask())
 

@@ -1,7 +1,8 @@
 """A disk in memory that forgets what was not flushed: what real ones do when the power goes.
 
 Files are inodes with two contents: what programs read, and what would survive. Names survive when their folder was
-flushed, as `publish` and `open_part` do. `crash` drops everything that would not survive; `room` bounds the space.
+flushed, as `publish` and the first flush of a part do. `crash` drops everything that would not survive; `room` bounds
+the space.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class MemoryPart:
         if self._disk.broken:
             raise OSError(5, "the simulated disk failed to flush")
         self._file.durable = bytes(self._file.data)
+        self._disk.keep_name(self.path, self._file)
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -124,6 +126,11 @@ class MemoryDisk:
         for file in {id(file): file for file in self._names.values()}.values():
             file.lose_power(survives)
 
+    def keep_name(self, path: str, file: _File) -> None:
+        """Let the name of a file survive, if it is still this file's."""
+        if self._names.get(path) is file:
+            self._durable_names[path] = file
+
     def content(self, path: str) -> bytes | None:
         """Return what a program would read at `path`, or None."""
         file = self._names.get(path)
@@ -150,7 +157,7 @@ class MemoryDisk:
         if create:
             if file is not None and file.locked_by is not None:
                 return None
-            file = self._names[path] = self._durable_names[path] = _File(next(self._inodes))
+            file = self._names[path] = _File(next(self._inodes))
         if file is None or file.locked_by is not None:
             return None
         return MemoryPart(self, path, file)

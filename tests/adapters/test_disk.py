@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import mmap
 import os
 import pwd
@@ -13,13 +14,14 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lading.adapters.disk import LocalDisk, kernel, part, publishing
+from lading.adapters.disk import LocalDisk, folders, kernel, part, publishing
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
 
 DISK = LocalDisk()
@@ -158,13 +160,89 @@ def test_new_part_is_empty_and_for_its_owner_only(new_part, folder):
 
 
 @pytest.mark.law(2)
-def test_name_of_a_part_is_durable_before_it_is_handed_out(new_part, folder, calls):
-    """The part's folder and each folder in which one was made for it are flushed by then."""
-    new_part("deep/er/.file.1.part")
-    assert calls == [("fsync", os.path.basename(folder)), ("fsync", "deep"), ("fsync", "er")]
+def test_name_of_a_part_is_durable_when_it_was_flushed(new_part, folder, calls):
+    """Each folder that was made for it at once, its own name with its first flush, found again after a crash or not."""
+    made = new_part("deep/er/.file.1.part", b"bytes")
+    assert calls == [("fsync", os.path.basename(folder)), ("fsync", "deep")]
     calls.clear()
-    new_part("deep/er/.file.2.part")
-    assert calls == [("fsync", "er")]
+    made.flush()
+    made.flush()
+    assert calls == [("fdatasync", ".file.1.part"), ("fsync", "er"), ("fdatasync", ".file.1.part")]
+    made.close()
+    calls.clear()
+    claimed = DISK.open_part(made.path, create=False)
+    claimed.flush()
+    claimed.close()
+    assert calls == [("fdatasync", ".file.1.part"), ("fsync", "er")]
+
+
+@pytest.mark.law(2)
+def test_flushes_of_one_folder_that_are_asked_for_together_are_one(folder, monkeypatch):
+    """Whoever asks while one runs shares the next, which begins after all of them have asked; nobody is left out."""
+    began, go, count = threading.Event(), threading.Event(), itertools.count(1)
+    real, seen = os.fsync, []
+
+    def slow(descriptor):
+        if next(count) == 1:
+            began.set()
+            assert go.wait(10)
+        seen.append(sorted(os.listdir(folder)))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+
+    def name(number):
+        put(f"{folder}/{number}", b"")
+        folders.flush_at(folder)
+        assert str(number) in seen[-1]
+
+    first = threading.Thread(target=name, args=(0,))
+    first.start()
+    assert began.wait(10)
+    rest = [threading.Thread(target=name, args=(number,)) for number in range(1, 9)]
+    for thread in rest:
+        thread.start()
+    while len(os.listdir(folder)) < 9:
+        time.sleep(0.001)
+    go.set()
+    for thread in (first, *rest):
+        thread.join()
+    assert len(seen) < 9
+
+
+@pytest.mark.law(2)
+def test_a_flush_of_a_folder_that_fails_fails_for_all_who_shared_it(folder, monkeypatch):
+    """Names that one failed flush may have dropped are not believed because the next succeeds."""
+    began, go, count = threading.Event(), threading.Event(), itertools.count(1)
+    results: list[str] = []
+
+    def broken(descriptor):
+        if next(count) == 1:
+            began.set()
+            assert go.wait(10)
+            raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fsync", broken)
+
+    def ask():
+        try:
+            folders.flush_at(folder)
+            results.append("durable")
+        except OSError:
+            results.append("failed")
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads[0].start()
+    assert began.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    time.sleep(0.05)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert results == ["failed"] * 4
+    ask()
+    assert results[-1] == "durable"
 
 
 def test_part_that_is_not_there_is_none(folder):
