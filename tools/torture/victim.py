@@ -205,10 +205,15 @@ class _Errand:
 
 
 async def _meddle(engine: Engine, plan: Plan) -> None:
-    """Ask things of downloads that earlier victims left; in the last life let everything go on that does not rest."""
+    """Ask things of downloads that earlier victims left; in the last life let everything go on that does not rest.
+
+    What is asked for at this moment has its own errands, which may wait for an end that a pause would keep away.
+    """
     chance = random.Random(f"{plan.seed}/meddle/{plan.batch}")
     for row in await engine.listing():
         id, name = UUID(row["id"]), row["url"].rpartition("/")[2]
+        if name.startswith(f"{plan.batch}-"):
+            continue
         if row["state"] == "paused" and "-resting" not in name and (plan.last or chance.random() < 0.5):
             await _ask("resume", lambda id=id: engine.resume(id), name)  # type: ignore[misc]
         elif not plan.last and "-overwrite" in name and chance.random() < 0.5:
