@@ -7,6 +7,8 @@
     answers, tables, units        what goes to stdout, and how figures are written
     homes, work, interruption     opening a home to look or to work, and leaving it in good order
     asking, lists, adding         requests out of options and out of lists, queued
+    addresses, destinations       what is nearly a URL, and where no file can go: told before anything is queued
+    naming                        how people name a download, and how hints do
     watching, display, sentences  downloads under way: followed, shown, told
     endings, rows                 downloads that have ended, and downloads in a table
     control                       what the control verbs share

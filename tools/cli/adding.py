@@ -15,7 +15,7 @@ from lading.engine import Engine
 from lading.nurseries import open_plain_nursery
 from lading.tools.cli import homes, trouble
 from lading.tools.cli.answers import note, write_json
-from lading.tools.cli.asking import Asked
+from lading.tools.cli.asking import Asked, say_known
 from lading.tools.cli.frame import Frame
 from lading.tools.cli.lists import Line, open_list, read_list
 
@@ -47,7 +47,9 @@ class Adding:
     async def _add_all(self, requests: Sequence[Request], file: BinaryIO | None) -> None:
         async with homes.working(self._frame, role="client") as engine:
             if requests:
-                self._say(await engine.submit_many(requests))
+                downloads = await engine.submit_many(requests)
+                self._say(downloads)
+                say_known(self._frame, requests, downloads)
             if file is not None:
                 send, receive = trio.open_memory_channel[list[Request]](BATCHES_AHEAD)
                 async with open_plain_nursery() as nursery:

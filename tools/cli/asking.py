@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lading.tools.cli import addresses, destinations
+from lading.tools.cli.answers import note, plain
 from lading.tools.cli.units import SIZE
 
 if TYPE_CHECKING:
+    from lading.domain.download import Download
     from lading.domain.requests import Request
+    from lading.tools.cli.frame import Frame
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,6 +75,7 @@ class Asked:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
         self._options: dict[str, Any] = {**options, "headers": _headers(options["headers"])}
         self.request(_ANY)
+        destinations.check(options["path"], options["folder"], options["if_exists"])
 
     def request(self, url: str) -> Request:
         """Return the request for a URL.
@@ -78,9 +83,27 @@ class Asked:
         Raises:
             UsageError: the URL or an option cannot be meant.
         """
+        from lading.domain import urls
+        from lading.domain.errors import InvalidURL
         from lading.domain.requests import Request
 
+        for address in (url, *self._options["mirrors"]):
+            try:
+                urls.parse(address)
+            except InvalidURL as error:
+                raise addresses.explain(address, error) from None
         return Request(url, **self._options)
+
+
+def say_known(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download]) -> None:
+    """Say which keys name a download of another URL than the one that is asked for: that one is given."""
+    from lading.domain import urls
+
+    for request, download in zip(requests, downloads, strict=True):
+        known = download.order.url
+        if request.key is not None and known != urls.public(request.url.strip(), secret_path=request.secret_path).url:
+            note(frame, plain(f"the key {request.key} names a download with another URL already, {known}: it is given"))
+            note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
 
 
 def _headers(given: tuple[str, ...]) -> dict[str, str]:

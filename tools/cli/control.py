@@ -64,7 +64,7 @@ def carry_out(
     import trio
 
     from lading.domain.errors import IllegalCommand
-    from lading.tools.cli import homes
+    from lading.tools.cli import homes, naming
 
     _check_choice(ids, tag, everything=everything)
     homes.existing(frame)
@@ -75,8 +75,10 @@ def carry_out(
             found = await trio.to_thread.run_sync(_find, reading, ids, tag, command)
             try:
                 await act(engine, [download.id for download in found])
-            except IllegalCommand:
+            except IllegalCommand as error:
                 if ids:
+                    refused = next((d for d in found if _is_illegal(d, command)), found[0])
+                    error.hint = naming.with_id(error.hint, refused.id)
                     raise
             return await trio.to_thread.run_sync(_again, reading, found)
 
@@ -94,20 +96,29 @@ def _check_choice(ids: Sequence[str], tag: str | None, *, everything: bool) -> N
 
 def _find(reading: Reading, ids: Sequence[str], tag: str | None, command: Control) -> list[Download]:
     """Return the downloads that are meant; blocks."""
+    from lading.tools.cli.naming import find
+
     reading.catch_up()
     if ids:
-        return list({(download := reading.find(text)).id: download for text in ids}.values())
+        return list({(download := find(reading, text)).id: download for text in ids}.values())
     return [download for download in reading.downloads(tag=tag) if _applies(download, command)]
 
 
 def _applies(download: Download, command: Control) -> bool:
     from lading.domain.decide import decide
+
+    return not _is_illegal(download, command) and bool(decide(download, command))
+
+
+def _is_illegal(download: Download, command: Control) -> bool:
+    from lading.domain.decide import decide
     from lading.domain.errors import IllegalCommand
 
     try:
-        return bool(decide(download, command))
+        decide(download, command)
     except IllegalCommand:
-        return False
+        return True
+    return False
 
 
 def _again(reading: Reading, found: list[Download]) -> list[Download]:

@@ -78,10 +78,6 @@ def _row_name(row: dict[str, Any]) -> str:
     return str(row["path"] or row["url"]).rstrip("/").rpartition("/")[2] or str(row["url"])
 
 
-def _of(received: int, total: int | None) -> str:
-    return units.size(received) if total is None else f"{units.size(received)} of {units.size(total)}"
-
-
 class Silence:
     """Shows nothing."""
 
@@ -127,13 +123,13 @@ class Lines(Silence):
         for row in rows:
             if row["state"] == "active" and now_s - self._said_s.setdefault(row["id"], now_s) >= EVERY_S:
                 self._said_s[row["id"]] = now_s
-                share, of, rate = (
-                    units.percent(row["percent"]),
-                    _of(row["received"], row["total"]),
-                    units.rate(row["rate"]),
+                figures = (
+                    units.percent(row["percent"]) if row["percent"] is not None else "",
+                    units.share(row["received"], row["total"]),
+                    units.rate(row["rate"]) if row["rate"] is not None else "",
+                    units.left(row["eta"]),
                 )
-                left = f", {_left(row['eta'])}" if row["eta"] is not None else ""
-                self._print(f"{_row_name(row)}: {share}, {of}, {rate}{left}")
+                self._print(f"{_row_name(row)}: {', '.join(filter(None, figures))}")
 
     @staticmethod
     def _print(text: str) -> None:
@@ -173,13 +169,13 @@ class Bars(Silence):
         table = Table.grid(padding=(0, 1))
         for row in rows[: max(1, self._console.height - 3)]:
             running = row["state"] == "active"
-            rate = units.rate(row["rate"]) if running else row["state"]
-            left = _left(row["eta"]) if running else row["error"] or ""
+            rate = _rate(row["rate"]) if running else row["state"]
+            left = units.left(row["eta"]) if running else row["error"] or ""
             table.add_row(*self._cells(_row_name(row), row["received"], row["total"], rate, left))
         if overall.active + overall.queued + overall.waiting > 1:
             counts = f"{overall.active} active, {overall.queued} queued, {overall.waiting} waiting"
-            rate = units.rate(overall.rate)
-            table.add_row(*self._cells(counts, overall.received, overall.total, rate, _left(overall.eta)))
+            left = units.left(overall.eta)
+            table.add_row(*self._cells(counts, overall.received, overall.total, _rate(overall.rate), left))
         self._live.update(table, refresh=True)
 
     def _cells(self, called: str, received: int, total: int | None, rate: str, left: str) -> Iterator[RenderableType]:
@@ -190,8 +186,9 @@ class Bars(Silence):
         called = plain(called)
         yield Text(called if len(called) <= room else f"{called[: room - 1]}…", no_wrap=True)
         yield ProgressBar(total=total, completed=received, width=20, pulse=total is None)
-        yield Text(units.percent(estimate.percent(received, total)), justify="right", no_wrap=True)
-        yield Text(_of(received, total), justify="right", no_wrap=True)
+        done = estimate.percent(received, total)
+        yield Text("" if done is None else units.percent(done), justify="right", no_wrap=True)
+        yield Text(units.share(received, total), justify="right", no_wrap=True)
         yield Text(rate, justify="right", no_wrap=True)
         yield Text(plain(left), no_wrap=True)
 
@@ -205,5 +202,5 @@ class Bars(Silence):
             self._live.start()
 
 
-def _left(seconds: float | None) -> str:
-    return "" if seconds is None else f"{units.duration(seconds)} left"
+def _rate(bytes_a_second: float | None) -> str:
+    return "" if bytes_a_second is None else units.rate(bytes_a_second)

@@ -13,6 +13,7 @@ from lading.tools.cli import trouble
 from lading.tools.cli.answers import plain, write_json
 from lading.tools.cli.display import Display, name
 from lading.tools.cli.frame import Frame
+from lading.tools.cli.naming import with_id
 
 SKIPPED = "skipped"
 """How the reason begins when `--if-exists skip` is content with what lies at the destination."""
@@ -51,7 +52,7 @@ class Endings:
             elif failed:
                 row = outcome(download, reason)
                 told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
-                hint = (row["hint"] or "`lading why ID` tells more").replace(" ID`", f" {download.id}`")
+                hint = row["hint"] or with_id("`lading why ID` tells more", download.id)
                 trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=False)
 
     def conclude(self) -> int:
@@ -94,8 +95,10 @@ def hint(download: Download) -> str | None:
     if download.state not in {State.FAILED, State.WAITING}:
         return None
     if download.blocked is not None:
-        return BLOCK_HINTS.get(download.blocked)
-    try:
-        return HINTS.get(Cause(download.cause or ""))
-    except ValueError:
-        return None
+        found = BLOCK_HINTS.get(download.blocked)
+    else:
+        try:
+            found = HINTS.get(Cause(download.cause or ""))
+        except ValueError:
+            found = None
+    return None if found is None else with_id(found, download.id)

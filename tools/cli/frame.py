@@ -33,6 +33,7 @@ def _note_json(context: click.Context, _: click.Parameter, value: bool) -> None:
 json_option = click.option(
     "--json",
     is_flag=True,
+    is_eager=True,
     expose_value=False,
     callback=_note_json,
     help="Answer with one JSON object a line.",

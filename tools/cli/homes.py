@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from lading.engine import Engine
     from lading.home import Home
     from lading.reading import Reading
+
+
+ABANDONED = "no engine works on this home; `lading run` recovers it and goes on"
+_WORKED_ON = frozenset({"active", "verifying", "stopping"})
 
 
 def folder(frame: Frame) -> Path:
@@ -67,3 +71,16 @@ def is_vacant(home: Path) -> bool:
     from lading.home import EngineLock, open_home
 
     return EngineLock(open_home(home, new_id=None)).is_vacant()
+
+
+def is_abandoned(frame: Frame, states: Iterable[str]) -> bool:
+    """Tell whether one of these states says that somebody is at work, and no engine owns the home.
+
+    So it is after an engine has ended without a word: the log knows nothing of that until the next one recovers it.
+    """
+    from lading.domain.errors import StoreError
+
+    try:
+        return not _WORKED_ON.isdisjoint(states) and is_vacant(folder(frame))
+    except StoreError:  # a home that may only be read does not tell
+        return False

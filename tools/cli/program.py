@@ -77,9 +77,10 @@ class _Verbs(click.Group):
 
 def _say_version(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
     if value:
+        from lading.tools.cli.answers import answer
         from lading.version import VERSION
 
-        click.echo(f"lading {VERSION}")
+        answer(context.ensure_object(Frame), {"version": VERSION}, f"lading {VERSION}")
         context.exit()
 
 
@@ -96,7 +97,7 @@ def _say_version(context: click.Context, _: click.Parameter, value: bool) -> Non
     "--log", metavar="URL", envvar="LADING_LOG", help="The log. [env: LADING_LOG; default: lmdb: in the home]"
 )
 @json_option
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_say_version, help="Say which.")
+@click.option("--version", is_flag=True, expose_value=False, callback=_say_version, help="Say which.")
 @click.pass_context
 def program(context: click.Context, home: Path | None, log: str | None) -> None:
     """Lading, an event-sourced download engine: every byte that arrives has a bill of lading.

@@ -46,6 +46,11 @@ def size(count: int | None) -> str:
     return f"{count} B" if power == 0 else f"{value:.1f} {_NAMES[power]}"
 
 
+def share(received: int, total: int | None) -> str:
+    """Return how much of how much, for people."""
+    return f"{size(received)}, size unknown" if total is None else f"{size(received)} of {size(total)}"
+
+
 def rate(bytes_a_second: float | None) -> str:
     """Return a rate for people."""
     return UNKNOWN if bytes_a_second is None else f"{size(int(bytes_a_second))}/s"
@@ -70,6 +75,11 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {left:02d} s" if minutes else f"{left} s"
+
+
+def left(seconds: float | None) -> str:
+    """Return how long it will take, for people; empty when nobody knows."""
+    return "" if seconds is None else f"{duration(seconds)} left"
 
 
 def moment(instant: str | None) -> str:

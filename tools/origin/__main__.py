@@ -21,6 +21,24 @@ from typing import TextIO
 from lading.domain.errors import UsageError
 from lading.tools.origin import Origin, script
 
+_ABOUT = """\
+Serve files on this machine, well or badly, to try downloads without a network.
+
+It ends when its stdin closes, and on SIGTERM and Ctrl-C: in a terminal Ctrl-D ends it;
+in a script hold its stdin open for as long as it shall serve."""
+
+_SPOKEN = """\
+what it prints, one JSON object a line:
+  once it is ready             {"port": 40123, "url": "http://127.0.0.1:40123/"}
+  for each line on stdin       {"name": "a.bin", "url": "http://127.0.0.1:40123/a.bin"}
+  for one that it cannot take  {"error": "…", "hint": "…"}
+
+what it takes, with --resource and on stdin:
+  a.bin=2M                                              a file of that size
+  {"name": "a.bin", "size": "2M", "seed": "x"}          the same, of other bytes
+  {"name": "a.bin", "behaviour": {"rate": 100000}}      from now on treated so: 100000 bytes a second
+  {"name": "a.bin", "behaviour": {"refusals": [{"status": 503, "times": 2}]}}"""
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until told to end; the exit code is 0 then, and 2 for a resource that cannot be meant."""
@@ -47,7 +65,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m lading.tools.origin", description=main.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m lading.tools.origin",
+        description=_ABOUT,
+        epilog=_SPOKEN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seed", default="lading", help="seed of the resources that name none")
     parser.add_argument("--port-file", type=Path, help="file that gets the port once it is ready")
     parser.add_argument(

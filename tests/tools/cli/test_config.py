@@ -60,3 +60,11 @@ def test_what_is_set_is_what_a_run_does(lading):
     """The engine reads the same file."""
     lading("config", "set", "retries", "0")
     assert lading.row("get", "http://127.0.0.1:9/x", code=1)["attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("retries", "a whole number"), ("poll_s", "a number"), ("trust_env", "yes or no")]
+)
+def test_what_a_setting_takes_is_told_in_words(lading, name, said):
+    """Not by the name of a class."""
+    assert lading("--json", "config", "set", name, "many", code=2).trouble["hint"] == f"it is {said}"

@@ -42,7 +42,7 @@ def test_lines_claim_nothing_that_is_not_known(capsys, monkeypatch):
     lines.figures([row()], NOTHING)
     monkeypatch.setattr(display, "EVERY_S", 0)
     lines.figures([row(total=None, percent=None, rate=None, eta=None)], NOTHING)
-    assert capsys.readouterr().err == "b.bin: -, 50 B, -\n"
+    assert capsys.readouterr().err == "b.bin: 50 B, size unknown\n"
 
 
 def test_bars_leave_nothing_behind_and_stay_on_their_stream(capsys):
@@ -60,6 +60,18 @@ def test_bars_leave_nothing_behind_and_stay_on_their_stream(capsys):
     assert "network: gone" in drawn
     assert drawn.rindex("\x1b[2K") > drawn.rindex("b.bin")
     assert capsys.readouterr().out == "data\n"
+
+
+def test_bars_say_in_words_that_a_size_is_not_known():
+    """And leave out what follows from it, in columns that are as wide as ever."""
+    bars = Bars()
+    screen = io.StringIO()
+    bars._live.console = bars._console = Console(file=screen, force_terminal=True, width=120, height=10)
+    with bars:
+        bars.figures([row(total=None, percent=None, rate=None, eta=None)], NOTHING)
+    drawn = screen.getvalue()
+    assert "50 B, size unknown" in drawn
+    assert " - " not in drawn
 
 
 def test_bars_are_no_more_than_the_terminal_has_room_for():

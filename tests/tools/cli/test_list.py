@@ -84,3 +84,9 @@ def test_a_home_that_is_not_there_is_exit_code_3_and_is_not_made(lading):
     assert said.trouble["kind"] == "StoreUnavailable"
     assert said.trouble["hint"]
     assert not lading.home.exists()
+
+
+def test_totals_say_what_is_not_known_in_words(lading, queued):
+    """A dash of a dash says nothing to people."""
+    *_, figures = lading("list", "--total").out.splitlines()
+    assert figures == "0 B, size unknown, time left unknown"

@@ -49,3 +49,11 @@ def test_an_engines_own_events_are_found_by_their_stream(lading):
     worker = lading.rows("log")[0]["id"]
     assert [row["event"] for row in lading.rows("log", "--id", worker)] == ["EngineOpened", "EngineClosed"]
     lading("log", "--id", "nobody", code=2)
+
+
+def test_a_stretch_that_ends_before_it_begins_is_refused(lading):
+    """Silence would look like an empty log."""
+    lading("add", *(f"http://a.test/{number}" for number in range(5)))
+    said = lading("log", "--from", 5, "--to", 3, code=2)
+    assert "--from 5 lies behind --to 3" in said.err
+    assert len(lading.rows("log", "--from", 3, "--to", 3)) == 1

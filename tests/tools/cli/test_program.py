@@ -175,3 +175,9 @@ def test_what_is_no_size_is_none(text):
     from lading.tools.cli.units import parse_size
 
     assert parse_size(text) is None
+
+
+@pytest.mark.parametrize("words", [["--json", "--version"], ["--version", "--json"]])
+def test_the_version_is_an_object_to_programs(lading, words):
+    """Wherever --json stands."""
+    assert lading(*words).rows == [{"version": VERSION}]

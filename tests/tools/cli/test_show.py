@@ -35,3 +35,15 @@ def test_people_get_lines_that_steer_no_terminal(lading):
     id = lading.add("http://a.test/1", "-o", "a\x1b[31mb")
     assert "\x1b" not in lading("show", id).out
     assert lading.row("show", id)["path"].endswith("a\x1b[31mb")
+
+
+def test_a_part_is_absolute_and_told_only_while_something_may_go_on_with_it(lading, origin, small, folder):
+    """What is complete or given up has none; what failed keeps what it got."""
+    done = lading.row("get", origin.url(small.name))["id"]
+    assert lading.row("show", done)["part"] is None
+    failed = lading.row("get", origin.url(small.name), "-o", "x", "--digest", f"md5:{'0' * 32}", "--retries", 0, code=1)
+    part = lading.row("show", failed["id"])["part"]
+    assert part.startswith(f"{folder}/.x.")
+    assert f" {part}\n" in lading("show", failed["id"]).out
+    lading("cancel", failed["id"])
+    assert lading.row("show", failed["id"])["part"] is None

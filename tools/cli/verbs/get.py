@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lading.tools.cli.asking import Asked, request_options
+from lading.tools.cli.asking import Asked, request_options, say_known
 from lading.tools.cli.frame import Frame, verb
 
 
@@ -37,6 +37,8 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     async def begin(engine: Engine) -> Watch:
         after = await trio.to_thread.run_sync(engine.reading.log.head)
         downloads = await engine.submit_many(requests)
+        with shown.aside():
+            say_known(frame, requests, downloads)
         return Watch(shown, endings.report, after=after, own=downloads)
 
     async def main() -> bool:

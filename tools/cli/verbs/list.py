@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,14 +29,36 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
 
     with looking(frame) as reading:
         if total:
-            _say_total(frame, _whole(reading) if state is None and tag is None else _part(reading, state, tag))
+            whole = _whole(reading) if state is None and tag is None else _part(reading, state, tag)
+            _say_total(frame, whole)
+            _say_abandoned(frame, {name for name, count in whole["states"].items() if count})
             return
         found = reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit)
         if frame.json:
             for row in found:
                 write_json(row)
-        elif not tables.show(rows.COLUMNS, map(rows.cells, found)):
+            return
+        states: set[str] = set()
+        cells = (rows.cells(row) for row in _noting(found, states))
+        if tables.show(rows.COLUMNS, cells):
+            _say_abandoned(frame, states)
+        else:
             note(frame, "there is nothing to list")
+
+
+def _noting(rows: Iterable[dict[str, Any]], states: set[str]) -> Iterator[dict[str, Any]]:
+    """Pass rows on, and note in which states they are."""
+    for row in rows:
+        states.add(row["state"])
+        yield row
+
+
+def _say_abandoned(frame: Frame, states: set[str]) -> None:
+    from lading.tools.cli.answers import note
+    from lading.tools.cli.homes import ABANDONED, is_abandoned
+
+    if not frame.json and is_abandoned(frame, states):
+        note(frame, ABANDONED)
 
 
 def _whole(reading: Reading) -> dict[str, Any]:
@@ -95,5 +118,11 @@ def _say_total(frame: Frame, row: dict[str, Any]) -> None:
     from lading.tools.cli.answers import answer
 
     counts = ", ".join(f"{count} {state}" for state, count in row["states"].items() if count) or "no downloads"
-    figures = f"{units.size(row['received'])} of {units.size(row['total'])}, {units.percent(row['percent'])}"
-    answer(frame, row, f"{counts}\n{figures}, {units.rate(row['rate'])}, {units.duration(row['eta'])} left")
+    figures = [units.share(row["received"], row["total"])]
+    if row["percent"] is not None:
+        figures.append(units.percent(row["percent"]))
+    if row["rate"] is not None:
+        figures.append(units.rate(row["rate"]))
+    if row["downloads"]:
+        figures.append(units.left(row["eta"]) or "time left unknown")
+    answer(frame, row, f"{counts}\n{', '.join(figures)}")

@@ -27,11 +27,14 @@ POLL_S = 0.1
 @click.option("--to", "last", type=click.IntRange(min=0), metavar="P", help="Up to this position.")
 def command(frame: Frame, id: str | None, first: int | None, last: int | None, *, follow: bool) -> None:
     """Print the events of the log in its order; both ends of --from and --to are included."""
+    from lading.domain.errors import UsageError
     from lading.tools.cli.answers import plain, write_json
     from lading.tools.cli.homes import looking
     from lading.tools.cli.sentences import sentence
     from lading.tools.cli.units import moment
 
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"--from {first} lies behind --to {last}", hint="positions grow from --from to --to")
     with looking(frame, caught_up=id is not None) as reading:
         after = max(0, (first or 0) - 1)
         if id is None:
@@ -89,9 +92,10 @@ def _stream(reading: Reading, stream: UUID, after: int, *, follow: bool) -> Iter
 def _stream_of(reading: Reading, text: str) -> UUID:
     """Return the stream of the download that is meant, or of whatever else has this whole id."""
     from lading.domain.errors import UnknownDownload
+    from lading.tools.cli.naming import find
 
     try:
-        return reading.find(text).id
+        return find(reading, text).id
     except UnknownDownload:
         try:
             stream = UUID(text)

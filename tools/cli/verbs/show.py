@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 def command(frame: Frame, id: str) -> None:
     """Show all there is to know of one download; ID may be the beginning of an id, or a key."""
     from lading.tools.cli.answers import write_json
-    from lading.tools.cli.homes import looking
+    from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
+    from lading.tools.cli.naming import find
 
     with looking(frame) as reading:
-        row = _row(reading, reading.find(id))
+        row = _row(reading, find(reading, id))
     if frame.json:
         write_json(row)
     else:
-        _print(row)
+        _print(row | {"engine": ABANDONED} if is_abandoned(frame, [row["state"]]) else row)
 
 
 def _row(reading: Reading, download: Download) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
         "validator": None if known is None else {"etag": known.etag, "last_modified": known.last_modified},
         "expected_digest": order.digest,
         "durable": [list(span) for span in download.durable],
-        "part": download.part,
+        "part": _part(download),
         "storage": download.storage,
         "worker": None if download.worker is None else str(download.worker),
         "headers": list(order.headers),
@@ -66,6 +67,15 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
         "version": download.version,
         "tries": tries[::-1],
     }
+
+
+def _part(download: Download) -> str | None:
+    """Return where the part file is, in the same shape as the path; None when nothing will go on with it."""
+    from lading.domain.states import State
+
+    if download.part is None or (download.ended and download.state is not State.FAILED):
+        return None
+    return f"/{download.part.lstrip('/')}" if download.order.root == "/" else download.part
 
 
 _OF_THE_END = ("digest", "size", "assurance", "transport", "tier", "resumed_from", "cached", "hint")

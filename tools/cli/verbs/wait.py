@@ -11,6 +11,8 @@ import click
 from lading.tools.cli.frame import Frame, verb
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from lading.domain.download import Download
     from lading.engine import Engine
 
@@ -31,11 +33,17 @@ def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
     from lading.tools.cli.answers import note
     from lading.tools.cli.endings import Endings
     from lading.tools.cli.interruption import interruptible
+    from lading.tools.cli.naming import with_id
     from lading.tools.cli.watching import Watch
 
     homes.existing(frame)
     shown = display.choose(frame)
     endings = Endings(frame, shown, demanding=True)
+    ended: set[UUID] = set()
+
+    def report(download: Download, reason: str) -> None:
+        ended.add(download.id)
+        endings.report(download, reason)
 
     def say(text: str) -> None:
         with shown.aside():
@@ -49,14 +57,15 @@ def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
                 after = await trio.to_thread.run_sync(engine.reading.log.head)
                 own = await trio.to_thread.run_sync(_find, engine, ids)
                 _warn(own, homes.is_vacant(homes.folder(frame)), say)
-                watch = Watch(shown, endings.report, after=after, own=own)
+                watch = Watch(shown, report, after=after, own=own)
                 with patience:
                     await watch.follow(engine)
         if interruption.seen:
             return work.say_interrupted(frame)
         if patience.cancelled_caught:
             told = f"{len(own) - endings.count} of {len(own)} downloads have not ended after {timeout:g} s"
-            hint = "`lading why ID` tells what they wait for"
+            open_one = next((download for download in own if download.id not in ended), own[0])
+            hint = with_id("`lading why ID` tells what it waits for", open_one.id)
             trouble.tell(trouble.Trouble(told, hint, "Timeout", trouble.FAILED), as_json=frame.json)
             return trouble.FAILED
         return endings.conclude()
@@ -67,8 +76,10 @@ def command(frame: Frame, ids: tuple[str, ...], timeout: float | None) -> int:
 
 def _find(engine: Engine, ids: tuple[str, ...]) -> list[Download]:
     """Return the downloads that are meant, each once; blocks."""
+    from lading.tools.cli.naming import find
+
     engine.reading.catch_up()
-    return list({(download := engine.reading.find(text)).id: download for text in ids}.values())
+    return list({(download := find(engine.reading, text)).id: download for text in ids}.values())
 
 
 def _warn(own: list[Download], vacant: bool, say: Callable[[str], None]) -> None:  # noqa: FBT001

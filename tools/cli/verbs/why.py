@@ -20,16 +20,19 @@ MOST_CAUSES = 200
 def command(frame: Frame, id: str) -> None:
     """Tell why a download is in the state that it is in: what happened to it, and who wanted that."""
     from lading.tools.cli.answers import plain, write_json
-    from lading.tools.cli.homes import looking
+    from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
+    from lading.tools.cli.naming import find
     from lading.tools.cli.units import moment
 
     with looking(frame) as reading:
-        download = reading.find(id)
+        download = find(reading, id)
         row = _row(download, reading.stream(download.id))
     if frame.json:
         write_json(row)
         return
     print(f"{row['id']} is {row['state']}: {plain(row['why'])}")
+    if is_abandoned(frame, [row["state"]]):
+        print(f"  {ABANDONED}")
     if row["left_out"]:
         print(f"  {row['left_out']} earlier events are left out; `lading log --id {row['id']}` has them")
     for cause in row["causes"]:
