@@ -1,5 +1,10 @@
 """HTTP/1.1 and TLS by way of httpx on trio: the port `Transport`.
 
+`transport` is the port: it asks through httpx's client, and follows redirects by `hop`. Below that client lies a
+transport of our own: `wire`, on a `pool` of `connection`s, reads `heads` with h11 and `bodies` straight into the
+caller's memory. What `proxies` sends through a proxy goes by httpx's own transport instead, `proxied` and watched by a
+`witness`. `reply` makes one thing of both; `trouble` has the words for what goes wrong, `discretion` keeps silent.
+
 The rules of this room:
 
 - What the caller gave for one origin (headers, userinfo) goes to that origin only. Redirects are followed here, one by
@@ -8,7 +13,9 @@ The rules of this room:
   may be quoted in it. What is said is ours: the public host, and the class of the failure.
 - Bytes that arrived are given to the caller before the failure that followed them. An end is only an end if the
   protocol said so: whatever else stops a body is remembered and said again, never taken for its end (law 5).
+- Never is a byte put into the caller's buffer that is not the body's; a connection with bytes behind a body is cut.
 - Nothing waits for ever: connecting, the whole head and each silence in a body have their limits (law 9).
+  Nobody goes without a turn because another's connection is fast.
 - Cookies are neither kept nor sent.
 """
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Protocol
 
 import httpx
 import trio
 
 from lading.adapters.http import trouble
 from lading.adapters.http.discretion import unheard
+from lading.adapters.http.wire import STREAM
 from lading.domain import urls
 from lading.domain.errors import TransferError
 from lading.domain.replies import Head
@@ -17,22 +19,44 @@ CLOSING_S = 5.0
 _KEPT_BACK = frozenset({"set-cookie", "set-cookie2"})
 
 
+class Stream(Protocol):
+    """Where a body comes from: our own transport's stream, or what is made of another's chunks."""
+
+    @property
+    def is_assured(self) -> bool:
+        """Whether the body has ended, and what marked its end vouches that nothing is missing."""
+        ...
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        """Put more of the body at the start of `buffer` and return how many bytes; 0 is its end."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of the body, read to its end or not."""
+        ...
+
+
 class HTTPXReply:
     """One answer of httpx, its body not yet read; `url` is whole and stays in here."""
 
     def __init__(self, response: httpx.Response, url: str) -> None:
-        self._response = response
         self._url = url
         self._head = _head(response, url)
-        self._chunks = response.aiter_raw()
-        self._left = memoryview(b"")
-        self._ended = False
+        self._stream: Stream = response.extensions.get(STREAM) or _Chunks(response)
         self._failure: TransferError | None = None
 
     @property
     def head(self) -> Head:
         """Status, headers (lower-case names, repeated ones joined, none that sets a cookie), and the public URL."""
         return self._head
+
+    @property
+    def is_assured(self) -> bool:
+        """Whether the body has ended, and something vouches that nothing of it is missing (law 5).
+
+        Its length, its last chunk, or for one that only ends by closing, TLS's clean close_notify.
+        """
+        return self._stream.is_assured
 
     async def receive_into(self, buffer: memoryview) -> int:
         """Wait for more of the body, put it at the start of `buffer`, and return how many bytes; 0 is its end.
@@ -43,15 +67,48 @@ class HTTPXReply:
             TransferError: the body broke off, stalled or timed out; bytes returned before were good.
         """
         assert len(buffer) > 0, "a buffer without room cannot tell the end of a body"
-        while not self._left and not self._ended:
-            self._left = await self._next()
+        if self._failure is None:
+            try:
+                return await self._stream.receive_into(buffer)
+            except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
+                self._failure = trouble.in_body(error, self._url)
+            except BaseException:
+                self._failure = trouble.broken(self._url)
+                raise
+        raise self._failure
+
+    async def aclose(self) -> None:
+        """Take what has arrived already; if that is the rest, the connection may serve again, else it is cut."""
+        await self._stream.aclose()
+
+
+class _Chunks:
+    """The body that httpx's own transport gives, chunk by chunk."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._chunks = response.aiter_raw()
+        self._left = memoryview(b"")
+        self._has_ended = False
+
+    @property
+    def is_assured(self) -> bool:
+        headers = self._response.headers
+        return self._has_ended and ("content-length" in headers or "transfer-encoding" in headers)
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        while not self._left and not self._has_ended:
+            with unheard():
+                chunk = await anext(self._chunks, None)
+            self._has_ended = chunk is None
+            self._left = memoryview(chunk or b"")
         count = min(len(buffer), len(self._left))
         buffer[:count] = self._left[:count]
         self._left = self._left[count:]
         return count
 
     async def aclose(self) -> None:
-        """Take what has arrived already; if that is the rest, the connection may serve again, else it is cut.
+        """Take what has arrived.
 
         The chunks come through generators of httpx, which are unwound here and not left to the collector: a receive
         under a cancelled scope returns what is there and then raises through all of them.
@@ -63,21 +120,6 @@ class HTTPXReply:
                     pass
             with trio.move_on_after(CLOSING_S, shield=True), contextlib.suppress(Exception):
                 await self._response.aclose()
-
-    async def _next(self) -> memoryview:
-        if self._failure is not None:
-            raise self._failure
-        self._failure = trouble.broken(self._url)
-        try:
-            with unheard():
-                chunk = await anext(self._chunks, None)
-        except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
-            self._failure = trouble.in_body(error, self._url)
-        else:
-            self._failure = None
-            self._ended = chunk is None
-            return memoryview(chunk or b"")
-        raise self._failure
 
 
 def _head(response: httpx.Response, url: str) -> Head:

@@ -7,16 +7,17 @@ import ssl
 from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
+from urllib.request import getproxies
 
 import httpx
 import trio
 
-from lading.adapters.http import hop, trouble
+from lading.adapters.http import hop, proxies, trouble
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
+from lading.adapters.http.proxied import ProxiedTransport
 from lading.adapters.http.reply import HTTPXReply
-from lading.adapters.http.witness import Witness
-from lading.domain.errors import TransferError
+from lading.adapters.http.wire import WireTransport
 from lading.domain.ports import Call
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -32,6 +33,11 @@ AGENT = f"lading/{version('lading')}"
 
 class HTTPXTransport:
     """Fetches http and https sources with httpx; one for an engine, shared by its transfers.
+
+    Below httpx's client lies our own `WireTransport`, whose bodies are received into the caller's buffer. Only what the
+    environment wants to go through a proxy, when it is believed, goes to httpx's own transport: for each URL the client
+    takes the most special of the patterns that `proxies.patterns` found, and where that says no proxy, or there is
+    none, our own. What the environment says is read once, when this is made.
 
     Args:
         connect_timeout_s: for a free place in the pool, and for a connection with its TLS handshake, each.
@@ -54,15 +60,19 @@ class HTTPXTransport:
     ) -> None:
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
+        tls = ssl_context or httpx.create_ssl_context(trust_env=trust_env)
+        limits = httpx.Limits(
+            max_connections=connections_max, max_keepalive_connections=connections_max, keepalive_expiry=IDLE_S
+        )
+        found = proxies.patterns(getproxies()) if trust_env else {}
         self._client = httpx.AsyncClient(
-            verify=True if ssl_context is None else ssl_context,
-            trust_env=trust_env,
+            transport=WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S),
+            mounts={
+                pattern: None if proxy is None else ProxiedTransport(proxy, ssl_context=tls, limits=limits)
+                for pattern, proxy in found.items()
+            },
+            trust_env=False,
             timeout=httpx.Timeout(read_timeout_s, connect=connect_timeout_s, pool=connect_timeout_s),
-            limits=httpx.Limits(
-                max_connections=connections_max,
-                max_keepalive_connections=connections_max,
-                keepalive_expiry=IDLE_S,
-            ),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             event_hooks={"response": [_take_location]},
         )
@@ -104,30 +114,14 @@ class HTTPXTransport:
         raise trouble.lost_way(at.url, f"more than {self._redirects_max} redirects")
 
     async def _ask(self, at: Hop) -> httpx.Response:
-        """Send one request and wait for its head.
-
-        A kept connection may have been closed by the server just as it was chosen, or hold bytes that nobody asked for;
-        a request that got no answer on such a one is sent once more (RFC 9112 §9.3.1).
-        """
-        failure, was_kept = await self._send(at)
-        if was_kept and isinstance(failure, TransferError):
-            failure, _ = await self._send(at)
-        if isinstance(failure, TransferError):
-            raise failure
-        return failure
-
-    async def _send(self, at: Hop) -> tuple[httpx.Response | TransferError, bool]:
-        """Return the answer or why there is none, and whether the connection was one that had served before."""
-        witness = Witness()
+        """Send one request and wait for its head."""
         try:
-            request = httpx.Request("GET", at.url, headers=at.headers, extensions={"trace": witness})
+            request = httpx.Request("GET", at.url, headers=at.headers)
             with unheard(), trio.fail_after(self._answer_timeout_s):
-                response = await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+                return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
-            was_kept = not witness.connected and isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError)
-            return trouble.before_head(error, at.url), was_kept
-        witness.response = response
-        return response, not witness.connected
+            failure = trouble.before_head(error, at.url)
+        raise failure
 
 
 async def _take_location(response: httpx.Response) -> None:

@@ -19,12 +19,16 @@ _H11_SAW_THE_END = "peer closed connection"
 _HTTPCORE_SAW_THE_END = "Server disconnected"
 
 
+class HungUp(httpx.RemoteProtocolError):
+    """The server ended the connection instead of answering."""
+
+
 def before_head(error: Exception, url: str) -> TransferError:
     """Return why there was no answer from the host of `url`."""
     match error:
         case httpx.TimeoutException() | trio.TooSlowError():
             return _told(Cause.TIMEOUT, url, "no answer in time")
-        case httpx.RemoteProtocolError() if str(error).startswith(_HTTPCORE_SAW_THE_END):
+        case httpx.RemoteProtocolError() if _hung_up(error):
             return _told(Cause.NETWORK, url, "the connection was closed before an answer")
         case httpx.RemoteProtocolError():
             return _told(Cause.PROTOCOL, url, "the answer is not valid HTTP/1.1, or its head is too long")
@@ -68,6 +72,10 @@ def _told(cause: Cause, url: str, what: str) -> TransferError:
     return TransferError(f"{urls.host(url)}: {what}", cause=cause, hint=HINTS.get(cause))
 
 
+def _hung_up(error: httpx.RemoteProtocolError) -> bool:
+    return isinstance(error, HungUp) or str(error).startswith(_HTTPCORE_SAW_THE_END)
+
+
 def _handshake(error: BaseException) -> str | None:
     """Return what TLS found fault with; None when the connection merely ended, or TLS had no part in it."""
     for each in _beneath(error):
@@ -84,7 +92,7 @@ def _network(error: BaseException) -> str:
     for each in _beneath(error):
         if isinstance(each, socket.gaierror):
             return "its address could not be found"
-        if isinstance(each, OSError) and each.errno:
+        if isinstance(each, OSError) and not isinstance(each, ssl.SSLError) and each.errno:
             return os.strerror(each.errno).lower()
     return "the connection failed"
 

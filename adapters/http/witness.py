@@ -1,4 +1,4 @@
-"""What an exchange must know of the connection beneath it, told by httpcore's trace of the request."""
+"""What an exchange by httpx's own transport must know of its connection, told by httpcore's trace of the request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Witness:
 
     async def __call__(self, event: str, _: object) -> None:
         """Hear of one step of httpcore's."""
-        if event == "connection.connect_tcp.started":
+        if event.endswith(".connect_tcp.started"):
             self.connected = True
         elif event == "http11.response_closed.started" and self.response is not None:
             line = self.response.extensions["network_stream"]

@@ -1,0 +1,124 @@
+"""The connections of one engine: so many at once, those that may serve again kept for a while, per origin.
+
+Who waits for a place waits in the order of coming, and only so long. Places are for exchanges; kept connections take
+none, but are given up, the longest kept first, before connections and exchanges together become too many.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+
+import attrs
+import httpx
+import trio
+
+from lading.adapters.http.connection import Connection, connect
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@attrs.frozen
+class Origin:
+    """Whose connections they are."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> Origin:
+        """Return the origin of a URL."""
+        return cls(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
+
+
+@attrs.frozen
+class _Kept:
+    origin: Origin
+    connection: Connection
+    since_s: float
+
+
+class Pool:
+    """Gives out connections, and takes them back.
+
+    Args:
+        tls: what certificates are trusted.
+        most: how many connections are open at once, kept ones included.
+        idle_s: how long a connection is kept for another use.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, *, most: int, idle_s: float) -> None:
+        self._tls = tls
+        self._most = most
+        self._idle_s = idle_s
+        self._places = trio.Semaphore(most, max_value=most)
+        self._kept: list[_Kept] = []
+        self._is_closed = False
+
+    @property
+    def kept(self) -> int:
+        """How many connections are kept for another use."""
+        return len(self._kept)
+
+    async def enter(self, timeout_s: float | None) -> None:
+        """Wait for a place, to be left when the exchange is over.
+
+        Raises:
+            httpx.PoolTimeout: none became free in time.
+        """
+        try:
+            self._places.acquire_nowait()
+        except trio.WouldBlock:
+            with trio.move_on_after(math.inf if timeout_s is None else timeout_s):
+                return await self._places.acquire()
+            raise httpx.PoolTimeout("no place in time") from None
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._places.release()
+
+    def take(self, origin: Origin) -> Connection | None:
+        """Return a kept connection to `origin`, the one used last, if one is still good for an exchange."""
+        self._expire()
+        for at in range(len(self._kept) - 1, -1, -1):
+            if self._kept[at].origin == origin:
+                connection = self._kept.pop(at).connection
+                if connection.is_quiet():
+                    return connection
+                connection.close()
+        return None
+
+    async def open(self, origin: Origin, timeout_s: float | None) -> Connection:
+        """Make a new connection to `origin`, for who has entered.
+
+        Raises:
+            httpx.ConnectError, httpx.ConnectTimeout: it could not be had.
+        """
+        self._make_room()
+        tls = self._tls if origin.scheme == "https" else None
+        return await connect(origin.host, origin.port, tls, timeout_s=timeout_s)
+
+    def keep(self, origin: Origin, connection: Connection) -> None:
+        """Keep a connection that may serve again."""
+        if self._is_closed:
+            connection.close()
+            return
+        self._kept.append(_Kept(origin, connection, trio.current_time()))
+        self._expire()
+
+    def close(self) -> None:
+        """Close what is kept, and keep nothing any more."""
+        self._is_closed = True
+        while self._kept:
+            self._kept.pop().connection.close()
+
+    def _expire(self) -> None:
+        over_s = trio.current_time() - self._idle_s
+        while self._kept and self._kept[0].since_s <= over_s:
+            self._kept.pop(0).connection.close()
+
+    def _make_room(self) -> None:
+        entered = self._most - self._places.value
+        while self._kept and entered + len(self._kept) > self._most:
+            self._kept.pop(0).connection.close()
