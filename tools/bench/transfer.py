@@ -1,7 +1,8 @@
 """`lading bench transfer`: one large file, the same over https, and many small ones, beside every downloader found.
 
 Each is run as people run it, with its defaults, as a process of its own; Lading digests, flushes and logs every byte,
-which the others do not. So the last peer is the same work with today's tools: curl, then sha256sum, then sync.
+which the others do not. So one peer is the same work with today's tools, curl, then sha256sum, then sync, and one is
+Lading itself without its audit.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ RAW_STEP = 8 * 1024 * 1024
 LEAST_DISK = 1.5
 """The disk must write so many times as fast as curl for the large file to be judged: else the disk is what is timed."""
 
-OURS, TOOLS = "lading", "curl, sha256sum, sync"
-_PLAIN: Bounds = {"curl": (0.8, 0.55), "aria2c": (0.5, 0.35), TOOLS: (0.3, 0.2)}
+OURS, UNAUDITED, TOOLS = "lading", "lading, unaudited", "curl, sha256sum, sync"
+_PLAIN: Bounds = {UNAUDITED: (1.25, None), "curl": (0.8, 0.55), "aria2c": (0.5, 0.35), TOOLS: (0.3, 0.2)}
 _TLS: Bounds = {"curl": (1.0, 0.8)}
 _SMALL: Bounds = {"aria2c": (1.0, 0.7), "curl": (2.0, 1.2), TOOLS: (1.0, None)}
 
@@ -124,6 +125,8 @@ def _lading(folder: Path, *words: str) -> list[str]:
 def _large(web: Web, base: str) -> Iterator[Contender]:
     url, trust = f"{base}large", str(web.certificate)
     yield Contender(name=OURS, course=lambda folder: _lading(folder, url), environ={"SSL_CERT_FILE": trust})
+    unaudited = [sys.executable, "-m", "lading.tools.bench.unaudited", url]
+    yield Contender(name=UNAUDITED, course=lambda folder: [*unaudited, str(folder)], environ={"SSL_CERT_FILE": trust})
     yield Contender(name="curl", course=lambda folder: _curl(trust, url, folder / "large"))
     if shutil.which("wget"):
         wget = ["wget", "-q", f"--ca-certificate={trust}", "-O"]
