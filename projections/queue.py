@@ -54,8 +54,13 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
                 for key in rows:
                     if key.startswith(BLOCKED):
                         batch.count(REASON + key[len(BLOCKED) : -8], amount)
+    old_heads: dict[bytes, bytes] = {}
+    new_heads: dict[bytes, bytes] = {}
     for host in come.keys() | gone.keys():
-        _requeue(batch, host, come[host], gone[host])
+        first, head = _requeue(batch, host, come[host], gone[host])
+        old_heads |= first
+        new_heads |= head
+    batch.replace(old_heads, new_heads)
 
 
 def _turn(download: Download, age: int) -> tuple[str, bytes] | None:
@@ -77,8 +82,10 @@ def _waits(download: Download, age: int) -> dict[bytes, bytes]:
     return {}
 
 
-def _requeue(batch: Batch, host: str, come: dict[bytes, bytes], gone: set[bytes]) -> None:
-    """Put downloads into the line of a host and take others out, and see to it that its first is its head."""
+def _requeue(
+    batch: Batch, host: str, come: dict[bytes, bytes], gone: set[bytes]
+) -> tuple[dict[bytes, bytes], dict[bytes, bytes]]:
+    """Put downloads into the line of a host and take others out; return the rows of its head, before and after."""
     line = READY + text(host)
     for place in gone:
         batch.delete(line + place)
@@ -93,11 +100,12 @@ def _requeue(batch: Batch, host: str, come: dict[bytes, bytes], gone: set[bytes]
             kept = (place, id)
             break
     head = min((*come.items(), *([kept] if kept else [])), default=None)
-    if head != first:
-        if first is not None:
-            batch.delete(HEAD + first[0])
-        if head is not None:
-            batch.put(HEAD + head[0], head[1] + host.encode())
+    return _head(first, host), _head(head, host)
+
+
+def _head(first: tuple[bytes, bytes] | None, host: str) -> dict[bytes, bytes]:
+    """Return the row of the first of a host's line; none of an empty line."""
+    return {} if first is None else {HEAD + first[0]: first[1] + host.encode()}
 
 
 def host(download: Download) -> str:

@@ -73,6 +73,22 @@ def test_what_is_blocked_is_counted_and_found_by_its_reason(data, worlds, make):
             assert list(queue.blocked(reader, reason)) == [d.id for d in blocked if d.blocked == reason]
 
 
+@pytest.mark.parametrize("hosts", list(itertools.permutations("abc", 2)))
+def test_download_that_changes_its_host_within_one_batch_is_still_next(hosts, make):
+    """The row of the first of a line names no host in its key: taking it from one host must not take it from the other.
+
+    Hosts are gone through in no order that is told; of two that are tried both ways round, one comes last.
+    """
+    world = make.World()
+    id = world.submit(sources=tuple(Source(url=f"https://{host}.example/it") for host in hosts))
+    queued = world.facts()
+    world.do(id, make.start(world.downloads[id]))
+    world.do(id, make.falter(world.downloads[id]))
+    world.do(id, c.Resume())
+    with make.fold(world.facts(), [len(queued)]).read() as reader:
+        assert list(queue.candidates(reader)) == [Candidate(id, f"{hosts[1]}.example:443")]
+
+
 class Counting:
     """A reader that counts the rows that are read."""
 
