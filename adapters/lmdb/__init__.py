@@ -3,7 +3,7 @@
     record, tables, overlay       how things lie in an environment
     ground, locks, registry       whether, and by whom, an environment may be opened; once per process
     environment, handle, gate     one open environment: its transactions, its growing map, its readers
-    bell                          waiting for the next commit
+    headroom, bell                room for the next commits; waiting for them
     faults, settlement            what errors mean; what became of a commit that failed
     log, store                    `LMDBLog` and `LMDBStore`: the domain's ports `Log` and `Store`
     recorders, tracking, …        what `PERSISTENCE_MODULE=lading.adapters.lmdb` gives an application

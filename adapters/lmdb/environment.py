@@ -26,6 +26,7 @@ from lading.adapters.lmdb.bell import CommitBell
 from lading.adapters.lmdb.faults import CommitUnknown, translate
 from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.handle import Handle, Settings
+from lading.adapters.lmdb.headroom import lay
 from lading.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -193,11 +194,17 @@ class Environment:
         """
         self._take_turn()
         try:
-            self._check_in_place()
-            return self._begin_write()
+            size = self._check_in_place()
+            txn = self._begin_write()
         except BaseException:
             self._pass_turn()
             raise
+        try:
+            lay(self._data, size, self._handle.used_bytes())
+        except BaseException:
+            self.end_write(txn)
+            raise
+        return txn
 
     def commit(self, txn: Transaction[bytes]) -> None:
         """Commit, durable on return.
@@ -268,7 +275,8 @@ class Environment:
         finally:
             self._pass_turn()
 
-    def _check_in_place(self) -> None:
+    def _check_in_place(self) -> int:
+        """Return the length of the data file, after making sure that it is still the one that was opened."""
         try:
             found = os.stat(self._data)
         except OSError:
@@ -278,6 +286,7 @@ class Environment:
                 f"{self.folder} was deleted or replaced while it was open; what is written now is never found again",
                 hint="start again, so that it is opened afresh",
             )
+        return found.st_size
 
     def _reopen(self) -> None:
         self.tables.update(self._handle.reopen(list(self.tables)))

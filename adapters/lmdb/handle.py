@@ -53,6 +53,7 @@ class Handle:
         self.settings = settings
         self.gate = Gate()
         self.lmdb: Any = self._open()
+        self.page_bytes: int = self.lmdb.stat()["psize"]
 
     def _open(self) -> lmdb.Environment:
         try:
@@ -74,6 +75,11 @@ class Handle:
     def begin(self) -> Transaction[bytes]:
         """Begin a read transaction, to be ended by `gate.leave`."""
         return self.gate.enter(self.lmdb.begin)
+
+    def used_bytes(self) -> int:
+        """Return the end of the last page that was ever used."""
+        last: int = self.lmdb.info()["last_pgno"]
+        return (last + 1) * self.page_bytes
 
     def adopt(self) -> None:
         """Take over the size to which other processes have grown the map."""

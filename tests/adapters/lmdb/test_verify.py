@@ -148,7 +148,7 @@ def test_what_is_not_there_cannot_be_verified(tmp_path: Path) -> None:
 
 def test_a_file_that_was_cut_short_is_a_finding(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is not mapped, and the finding says why."""
-    os.truncate(folder / "data.mdb", (folder / "data.mdb").stat().st_size // 2)
+    os.truncate(folder / "data.mdb", 3 * 4096)
     assert main([str(folder)]) == 4
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[0]["kind"] == "pages"
