@@ -100,9 +100,10 @@ class Views:
                             raise
                         held, renewed = self._renew(error, replaced=replaced), renewed or not replaced
                         continue
-                changed.update(_streams(facts, seen))
-                seen = self._seen = max(seen, facts[-1].position)
-                limit -= len(facts)
+                    changed.update(_streams(facts, seen))
+                    seen = self._seen = max(seen, facts[-1].position)
+                    limit -= len(facts)
+                    del facts  # before the collector wakes, which would walk them all
             at = min(held.at, seen)
             return Caught(changed=frozenset(changed), reached=at >= self._log.head(), position=at)
 
@@ -160,6 +161,7 @@ class Views:
                         break
                     built.take(facts if upto is None else [fact for fact in facts if fact.position <= upto])
                     at = facts[-1].position
+                    del facts  # before the collector wakes, which would walk them all
         except BaseException as error:
             self._current.discard(built)
             if isinstance(error, ViewsDamaged) and error.stream is not None:

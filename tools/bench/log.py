@@ -44,7 +44,7 @@ DOWNLOADS = 4_000
 PAGE = 1_000
 
 
-def run(folder: Path, *, pairs: int = 9) -> list[Comparison]:
+def run(folder: Path, *, pairs: int = 15) -> list[Comparison]:
     """Measure in a new folder below `folder`, which must lie on a disk, and return the comparisons."""
     refuse_memory(folder)
     with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=folder) as place:
