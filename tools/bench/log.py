@@ -108,9 +108,8 @@ class _Bench:
             shutil.rmtree(path)
 
     def batches(self, opened: Opened) -> Callable[[], float]:
-        batches = [_stored(BATCH) for _ in range(BATCHES)]
-
         def measure() -> float:
+            batches = [_stored(BATCH) for _ in range(BATCHES)]
             with opened() as recorder:
                 return rate(BATCH * BATCHES, lambda: [recorder.insert_events(batch) for batch in batches])
 

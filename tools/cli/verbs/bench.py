@@ -24,7 +24,7 @@ def command() -> None:
 
 @verb(name="log")
 @FOLDER
-@click.option("--pairs", type=click.IntRange(1), default=9, help="Runs of each side, in turn. [default: 9]")
+@click.option("--pairs", type=click.IntRange(1), default=15, help="Runs of each side, in turn. [default: 15]")
 def measure_log(frame: Frame, folder: Path, pairs: int) -> int:
     """Compare the LMDB log with the event library's SQLite recorder."""
     from lading.tools.bench import log, report
