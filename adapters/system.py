@@ -1,4 +1,4 @@
-"""The system's own time, randomness and worker threads, behind the domain's ports."""
+"""The system's own time and randomness, behind the domain's ports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TypeVar
 from uuid import UUID
 
 import trio
 
-T = TypeVar("T")
 _RANDOM_BITS = 74 - 12
 
 
@@ -91,14 +89,3 @@ def _reseed_all() -> None:
 
 _drawing: weakref.WeakSet[SystemChance] = weakref.WeakSet()
 os.register_at_fork(after_in_child=_reseed_all)
-
-
-class WorkerThreads:
-    """Blocking work in trio's worker threads, at most `most` at once; never abandoned half-way."""
-
-    def __init__(self, most: int = 64) -> None:
-        self._limiter = trio.CapacityLimiter(most)
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a worker thread and return what it returns."""
-        return await trio.to_thread.run_sync(work, limiter=self._limiter)

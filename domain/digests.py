@@ -7,6 +7,8 @@ quarter of it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import attrs
@@ -78,9 +80,14 @@ class Digest:
         return f"{self.algorithm}:{self.hex}"
 
 
+_MAKERS: dict[str, Callable[[], Hasher]] = {
+    name: blake3 if name == "blake3" else partial(getattr(hashlib, name), usedforsecurity=False) for name in _LENGTHS
+}
+
+
 def hasher(algorithm: str = DEFAULT) -> Hasher:
     """Return a fresh running digest of `algorithm`, one that `Digest.parse` takes."""
-    return blake3() if algorithm == "blake3" else hashlib.new(algorithm, usedforsecurity=False)
+    return _MAKERS[algorithm]()
 
 
 def of(data: bytes | bytearray | memoryview, algorithm: str = DEFAULT) -> str:

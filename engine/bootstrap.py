@@ -16,7 +16,8 @@ import attrs
 from lading.adapters.disk import LocalDisk
 from lading.adapters.http import HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
-from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
+from lading.adapters.system import SystemChance, SystemClock
+from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
 from lading.domain import events as e

@@ -8,6 +8,7 @@ there is treated as the request says.
 from __future__ import annotations
 
 import functools
+import posixpath
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from uuid import UUID
@@ -39,8 +40,8 @@ class Place:
 
         It bears the end of the download's id: what one download leaves there is never taken for another's.
         """
-        path = PurePosixPath(self.path)
-        return str(path.with_name(f".{path.name}.{id.hex[-8:]}.{attempt}.part"))
+        folder, name = posixpath.split(self.path)
+        return posixpath.join(folder, f".{name}.{id.hex[-8:]}.{attempt}.part")
 
 
 class Places:
@@ -68,7 +69,7 @@ class Places:
         base = self._roots.get(root)
         if base is None:
             raise InvalidDestination(f"this engine has no folder called {root!r}", hint="open it with that folder")
-        return str(PurePosixPath(base) / path)
+        return posixpath.join(base, path) if path else base
 
     def names(self, absolute: str) -> list[tuple[str, str]]:
         """Return every root that a path of the disk lies below, with the path below it."""
@@ -102,15 +103,15 @@ class Places:
         folder = self.absolute(order.root, order.folder)
         storage = self._disk.storage(folder)
         path = wanted(download, server_name)
-        name = PurePosixPath(path).name
         self._disk.check(self.absolute(order.root, ""), self.absolute(order.root, path))
         if self._free(download, path) or order.if_exists is IfExists.OVERWRITE:
             return Place(path=path, storage=storage)
         if order.if_exists is IfExists.SKIP:
             return Place(path=path, storage=storage, skip=True)
         if order.if_exists is IfExists.RENAME:
+            name = posixpath.basename(path)
             for number in range(2, MOST_NUMBERS):
-                other = str(PurePosixPath(order.folder) / names.numbered(name, number))
+                other = posixpath.join(order.folder, names.numbered(name, number))
                 if self._free(download, other):
                     return Place(path=other, storage=storage)
         raise DestinationTaken(f"{self.absolute(order.root, path)} exists already, or another download will make it")
@@ -136,10 +137,10 @@ def wanted(download: Download, server_name: str | None = None) -> str:
     elif server_name is not None:
         name = names.clean(server_name)
     elif download.path is not None:
-        name = PurePosixPath(download.path).name
+        name = posixpath.basename(download.path)
     else:
         name = names.clean(urls.last_segment(order.url))
-    return str(PurePosixPath(order.folder) / name)
+    return posixpath.join(order.folder, name)
 
 
 @functools.lru_cache(maxsize=256)

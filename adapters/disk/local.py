@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 
@@ -14,7 +15,13 @@ from lading.domain.ports import Part
 
 
 class LocalDisk:
-    """The file systems of this machine; without state, so that one serves a whole engine, from any thread."""
+    """The file systems of this machine; one serves a whole engine, from any thread.
+
+    Files are published with the mode that a new file had when this was made.
+    """
+
+    def __init__(self) -> None:
+        self._mode = 0o666 & ~kernel.umask()
 
     def open_part(self, path: str, *, create: bool) -> LocalPart | None:
         """Open and lock the part file at `path`, made anew and empty when `create`, its folders made as needed.
@@ -53,7 +60,7 @@ class LocalDisk:
             raise TypeError("a local disk publishes the parts that it opened itself")
         folder, name = os.path.split(final)
         with explained(final):
-            part.settle()
+            part.settle(self._mode)
             with folders.opened(folder) as place:
                 publishing.publish(part, name, place, replace=replace)
 
@@ -129,6 +136,7 @@ class LocalDisk:
             raise InvalidDestination(f"{path!r} does not stay inside {root!r}")
 
 
+@functools.cache
 def _machine() -> str:
     try:
         with open("/etc/machine-id", encoding="ascii") as file:

@@ -137,8 +137,8 @@ class LocalPart:
             self._flush_error = error.errno or errno.EIO
             raise
 
-    def settle(self) -> None:
-        """Make ready for a final name: no room set aside beyond the end, all flushed, the mode of any new file.
+    def settle(self, mode: int) -> None:
+        """Make ready for a final name: no room set aside beyond the end, all flushed, and this mode.
 
         Raises:
             OSError: a flush failed, now or before.
@@ -149,7 +149,7 @@ class LocalPart:
         if self._flush_error is not None or not self._flushed:
             self._flush_content()
         with contextlib.suppress(PermissionError):
-            os.fchmod(self._descriptor, 0o666 & ~kernel.umask())
+            os.fchmod(self._descriptor, mode)
 
     def close(self) -> None:
         """Close the file and let go of its lock; a second call does nothing."""

@@ -1,9 +1,9 @@
 """HTTP/1.1 and TLS by way of httpx on trio: the port `Transport`.
 
-`transport` is the port: it asks through httpx's client, and follows redirects by `hop`. Below that client lies a
-transport of our own: `wire`, on a `pool` of `connection`s, reads `heads` with h11 and `bodies` straight into the
-caller's memory. What `proxies` sends through a proxy goes by httpx's own transport instead, `proxied` and watched by a
-`witness`. `reply` makes one thing of both; `trouble` has the words for what goes wrong, `discretion` keeps silent.
+`transport` is the port: it asks, and follows redirects by `hop`. It asks by a transport of our own for httpx: `wire`,
+on a `pool` of `connection`s, reads `heads` with h11 and `bodies` straight into the caller's memory. What `proxies`
+sends through a proxy goes by httpx's own transport instead, `proxied` and watched by a `witness`. `reply` makes one
+thing of both; `trouble` has the words for what goes wrong, `discretion` keeps silent.
 
 The rules of this room:
 

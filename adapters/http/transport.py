@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from urllib.request import getproxies
 
 import httpx
 import trio
 
-from lading.adapters.http import hop, proxies, trouble
+from lading.adapters.http import hop, trouble
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
 from lading.adapters.http.proxied import ProxiedTransport
+from lading.adapters.http.proxies import Proxies
 from lading.adapters.http.reply import HTTPXReply
 from lading.adapters.http.wire import WireTransport
 from lading.domain.ports import Call
@@ -26,18 +26,17 @@ READ_TIMEOUT_S = 60.0
 REDIRECTS_MAX = 10
 CONNECTIONS_MAX = 256
 IDLE_S = 30.0
-_LOCATION = "lading.location"
 
 AGENT = f"lading/{version('lading')}"
 
 
 class HTTPXTransport:
-    """Fetches http and https sources with httpx; one for an engine, shared by its transfers.
+    """Fetches http and https sources with transports of httpx; one for an engine, shared by its transfers.
 
-    Below httpx's client lies our own `WireTransport`, whose bodies are received into the caller's buffer. Only what the
-    environment wants to go through a proxy, when it is believed, goes to httpx's own transport: for each URL the client
-    takes the most special of the patterns that `proxies.patterns` found, and where that says no proxy, or there is
-    none, our own. What the environment says is read once, when this is made.
+    They are used without httpx's client: what that does with redirects, cookies and logs is not wanted here, and for a
+    small file it would be a good part of the work. Most is asked by our own `WireTransport`, whose bodies are received
+    into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, by httpx's own.
+    What the environment says is read once, when this is made.
 
     Args:
         connect_timeout_s: for a free place in the pool, and for a connection with its TLS handshake, each.
@@ -60,22 +59,14 @@ class HTTPXTransport:
     ) -> None:
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
+        self._timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s, pool=connect_timeout_s).as_dict()
         tls = ssl_context or httpx.create_ssl_context(trust_env=trust_env)
         limits = httpx.Limits(
             max_connections=connections_max, max_keepalive_connections=connections_max, keepalive_expiry=IDLE_S
         )
-        found = proxies.patterns(getproxies()) if trust_env else {}
-        self._client = httpx.AsyncClient(
-            transport=WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S),
-            mounts={
-                pattern: None if proxy is None else ProxiedTransport(proxy, ssl_context=tls, limits=limits)
-                for pattern, proxy in found.items()
-            },
-            trust_env=False,
-            timeout=httpx.Timeout(read_timeout_s, connect=connect_timeout_s, pool=connect_timeout_s),
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            event_hooks={"response": [_take_location]},
-        )
+        self._wire = WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S)
+        self._proxies = Proxies(getproxies() if trust_env else {})
+        self._proxied = {proxy: ProxiedTransport(proxy, ssl_context=tls, limits=limits) for proxy in self._proxies.all}
 
     @property
     def name(self) -> str:
@@ -97,17 +88,18 @@ class HTTPXTransport:
 
     async def aclose(self) -> None:
         """Close what is pooled."""
-        await self._client.aclose()
+        for transport in (self._wire, *self._proxied.values()):
+            await transport.aclose()
 
     async def _follow(self, at: Hop) -> HTTPXReply:
         for _ in range(self._redirects_max + 1):
             response = await self._ask(at)
             reply = HTTPXReply(response, at.url)
-            location = response.extensions.get(_LOCATION)
+            location = response.headers.get_list("location")[:1]
             if response.status_code not in REDIRECTS or not location:
                 return reply
             await reply.aclose()
-            target = at.follow(location)
+            target = at.follow(location[0])
             if target is None:
                 raise trouble.lost_way(at.url, "it redirects to something that is no http or https URL")
             at = target
@@ -116,16 +108,14 @@ class HTTPXTransport:
     async def _ask(self, at: Hop) -> httpx.Response:
         """Send one request and wait for its head."""
         try:
-            request = httpx.Request("GET", at.url, headers=at.headers)
+            request = httpx.Request("GET", at.url, headers=at.headers, extensions={"timeout": self._timeout})
             with unheard(), trio.fail_after(self._answer_timeout_s):
-                return await self._client.send(request, stream=True, auth=None, follow_redirects=False)
+                return await self._to(request.url).handle_async_request(request)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
             failure = trouble.before_head(error, at.url)
         raise failure
 
-
-async def _take_location(response: httpx.Response) -> None:
-    """Put Location where httpx does not look: it would build, and fail on, a redirect that nobody told it to follow."""
-    for location in response.headers.get_list("location")[:1]:
-        response.extensions[_LOCATION] = location
-        del response.headers["location"]
+    def _to(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
+        """Return the transport that asks the host of a URL."""
+        proxy = self._proxies.of(url.scheme, url.host)
+        return self._wire if proxy is None else self._proxied[proxy]

@@ -38,7 +38,7 @@ class Witness:
 def _holds_more(response: httpx.Response) -> bool:
     inner: Any = response.stream
     try:
-        for name in ("_stream", "_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
             inner = getattr(inner, name)
     except AttributeError:
         return True

@@ -738,9 +738,10 @@ def test_published_file_is_the_part_with_the_mode_of_any_new_file(new_part, fold
     made = new_part(data=b"whole")
     mask = os.umask(0o027)
     try:
-        DISK.publish(made, f"{folder}/file", replace=False)
+        disk = LocalDisk()
     finally:
         os.umask(mask)
+    disk.publish(made, f"{folder}/file", replace=False)
     assert content(f"{folder}/file") == b"whole"
     assert DISK.inode(f"{folder}/file") == made.inode == DISK.inode(made.path)
     assert stat.S_IMODE(os.stat(f"{folder}/file").st_mode) == 0o640

@@ -17,12 +17,13 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.adapters.http import HTTPXTransport, connection, proxies
+from lading.adapters.http import HTTPXTransport, connection
 from lading.adapters.http.bodies import LINE_MAX, TRAILERS_MAX, Chunked
 from lading.adapters.http.connection import Connection
 from lading.adapters.http.heads import ask
 from lading.adapters.http.pool import Origin as Whose
 from lading.adapters.http.pool import Pool
+from lading.adapters.http.proxies import Proxies
 from lading.adapters.http.wire import WireTransport
 from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
@@ -164,7 +165,7 @@ async def test_bytes_behind_a_body_reach_nobody(transport, served, secure, frame
     surplus = HEAD + framed + HEAD + b"Content-Length: 4\r\n\r\nevil"
     with server(surplus, HEAD + b"Content-Length: 3\r\n\r\nnew", tls=served if secure else None) as url:
         assert await fetch(transport, url) == (b"ok", True)
-        assert transport._client._transport._pool.kept == 0
+        assert transport._wire._pool.kept == 0
         assert await fetch(transport, url) == (b"new", True)
 
 
@@ -635,31 +636,27 @@ async def test_any_client_of_httpx_can_use_the_transport():
             assert (await client.get(origin.url("file.bin"))).content == FILE.read()
 
 
+PROXIES = {"http": "p:1", "https": "http://s:2", "no": " .a.example, B.example,127.0.0.1,[::1],10.0.0.0/8, ,localhost"}
+
+
 @pytest.mark.parametrize(
-    ("environment", "expected"),
+    ("environment", "scheme", "host", "proxy"),
     [
-        ({}, {}),
-        ({"no": "a.example"}, {}),
-        ({"http": "p:1", "https": "http://s:2"}, {"http://": "http://p:1", "https://": "http://s:2"}),
-        ({"all": "http://p", "no": "*"}, {}),
-        (
-            {"all": "http://p", "no": " .a.example, b.example,127.0.0.1,::1,10.0.0.0/8, localhost,,http://c "},
-            {
-                "all://": "http://p",
-                "all://*.a.example": None,
-                "all://*b.example": None,
-                "all://127.0.0.1": None,
-                "all://[::1]": None,
-                "all://10.0.0.0": None,
-                "all://localhost": None,
-                "http://c": None,
-            },
-        ),
+        ({}, "http", "x", None),
+        ({"no": "a.example"}, "http", "x", None),
+        (PROXIES, "http", "x", "http://p:1"),
+        (PROXIES, "https", "x", "http://s:2"),
+        (PROXIES | {"all": "http://all"}, "https", "x", "http://s:2"),
+        ({"all": "http://all"}, "https", "x", "http://all"),
+        ({"all": "http://all", "no": "a.example, *"}, "https", "x", None),
+        *((PROXIES, "http", host, None) for host in ("a.example", "x.A.example", "b.example.", "c.b.example")),
+        *((PROXIES, "http", host, None) for host in ("127.0.0.1", "::1", "10.9.8.7", "localhost")),
+        *((PROXIES, "http", host, "http://p:1") for host in ("ab.example", "example", "127.0.0.2", "::2", "11.0.0.1")),
     ],
 )
-def test_environment_is_read_as_curl_reads_it(environment, expected):
-    """Proxies by scheme, and the hosts that are asked directly."""
-    assert proxies.patterns(environment) == expected
+def test_environment_is_read_as_curl_reads_it(environment, scheme, host, proxy):
+    """Proxies by scheme, and the hosts that are asked directly: domains, addresses, networks, or all."""
+    assert Proxies(environment).of(scheme, host) == proxy
 
 
 async def test_proxy_is_asked_for_what_the_environment_says_and_for_nothing_else(monkeypatch):

@@ -23,7 +23,8 @@ from eventsourcing.utils import Environment
 from lading.adapters.lmdb import LMDBFactory
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
-from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
+from lading.adapters.system import SystemChance, SystemClock
+from lading.adapters.threads import WorkerThreads
 from lading.domain.commands import Prioritise
 from lading.domain.errors import StoreUnavailable
 from lading.domain.events import Queued

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import trio
 
-from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
+from lading.adapters.system import SystemChance, SystemClock
+from lading.adapters.threads import WorkerThreads
 from lading.domain.commands import Start
 from lading.domain.ports import Entry
 from lading.domain.scheduling import Limits

@@ -15,7 +15,8 @@ import trio
 
 from lading.adapters.disk import LocalDisk, LocalPart, folders
 from lading.adapters.http import HTTPXTransport
-from lading.adapters.system import SystemChance, SystemClock, WorkerThreads
+from lading.adapters.system import SystemChance, SystemClock
+from lading.adapters.threads import WorkerThreads
 from lading.bootstrap import Parts, run_engine
 from lading.domain import digests
 from lading.domain.facts import Context

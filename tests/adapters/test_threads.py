@@ -1,0 +1,119 @@
+"""The crew of worker threads: everything is done, nobody is abandoned, and nobody waits behind what is stuck."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import trio
+import trio.testing
+
+from lading.adapters import threads
+from lading.adapters.threads import CREW, WorkerThreads
+
+LONG_S = 20.0
+
+
+async def test_each_caller_gets_what_its_own_work_returned():
+    """Thousands at once, each with its own answer, by no more threads than the crew has."""
+    crew, seen, answers = WorkerThreads(), set(), {}
+
+    async def ask(number: int) -> None:
+        def work() -> int:
+            seen.add(threading.get_ident())
+            return number * number
+
+        answers[number] = await crew.run(work)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(2000):
+            nursery.start_soon(ask, number)
+    assert answers == {number: number * number for number in range(2000)}
+    assert threading.get_ident() not in seen
+
+
+async def test_what_a_work_raises_reaches_its_caller_and_nobody_else():
+    """The thread goes on with other work."""
+    crew = WorkerThreads()
+
+    def fail() -> None:
+        raise OSError("no such luck")
+
+    for _ in range(2 * CREW):
+        with pytest.raises(OSError, match="no such luck"):
+            await crew.run(fail)
+    assert await crew.run(lambda: "well") == "well"
+
+
+async def test_work_that_was_begun_is_not_abandoned_by_a_cancelled_caller():
+    """Whoever is cancelled waits for the end of what runs for him; whoever was cancelled before begins nothing."""
+    crew, begun, go, done = WorkerThreads(), threading.Event(), threading.Event(), []
+
+    def work() -> None:
+        begun.set()
+        go.wait(LONG_S)
+        done.append("all of it")
+
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crew.run, work)
+            while not begun.is_set():
+                await trio.sleep(0.001)
+            scope.cancel()
+            with trio.CancelScope(shield=True):
+                await trio.sleep(0.05)
+            assert not done
+            go.set()
+    assert done == ["all of it"]
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await crew.run(lambda: done.append("begun"))
+    assert scope.cancelled_caught
+    assert done == ["all of it"]
+
+
+@pytest.mark.law(9)
+async def test_nobody_waits_for_long_behind_what_is_held_up():
+    """When all of the crew hang in a disk that does not answer, others are called in, one after another."""
+    crew, go = WorkerThreads(), threading.Event()
+    async with trio.open_nursery() as nursery:
+        for _ in range(3 * CREW):
+            nursery.start_soon(crew.run, lambda: go.wait(LONG_S))
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(LONG_S / 2):
+            assert await crew.run(lambda: "served") == "served"
+        go.set()
+
+
+@pytest.mark.law(9)
+async def test_threads_are_bounded_and_go_when_they_are_not_needed(monkeypatch):
+    """There are never more than was said, however many wait; without work they end."""
+    monkeypatch.setattr(threads, "IDLE_S", 0.05)
+    crew, most, running, peak = WorkerThreads(most=CREW + 2), CREW + 2, [], []
+
+    def work() -> None:
+        running.append(1)
+        peak.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(40):
+            nursery.start_soon(crew.run, work)
+    assert CREW <= max(peak) <= most
+    with trio.fail_after(LONG_S):
+        while crew._threads:
+            await trio.sleep(0.01)
+    assert not crew._idle
+    assert await crew.run(lambda: "awake again") == "awake again"
+
+
+async def test_work_and_idleness_may_meet_at_any_moment(monkeypatch):
+    """A thread that is about to leave when work comes does it, or lets another: nothing is lost between the two."""
+    monkeypatch.setattr(threads, "IDLE_S", 0.001)
+    crew = WorkerThreads()
+    with trio.fail_after(LONG_S):
+        for number in range(300):
+            assert await crew.run(lambda number=number: number) == number
+            await trio.sleep(0.0008 + number % 5 * 0.0002)
