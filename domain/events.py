@@ -66,7 +66,7 @@ class Started(Event):
 class Probed(Event):
     """The server answered: what it says of the resource, and the file's final path if it changed by that."""
 
-    TOPIC: ClassVar[str] = "lading.probed.v1"
+    TOPIC: ClassVar[str] = "lading.probed.v2"
     attempt: int
     url: str
     status: int
@@ -99,7 +99,7 @@ class PieceRejected(Event):
 class ResourceChanged(Event):
     """The server now has other bytes under this URL than those that we hold."""
 
-    TOPIC: ClassVar[str] = "lading.resource-changed.v1"
+    TOPIC: ClassVar[str] = "lading.resource-changed.v2"
     attempt: int
     before: Validator
     after: Validator
@@ -224,7 +224,7 @@ class Verified(Event):
 class Completed(Event):
     """The final name holds the content. `assurance` says what vouches for it: digest, length or framing (law 5)."""
 
-    TOPIC: ClassVar[str] = "lading.completed.v1"
+    TOPIC: ClassVar[str] = "lading.completed.v2"
     attempt: int
     path: str
     size: int

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from lading.domain import faults, spans, validators
+from lading.domain import faults, sent_digests, spans, validators
 from lading.domain.download import Download
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
@@ -115,9 +115,10 @@ def plan(download: Download, last: Piece | None = None) -> Ask | None:
     start = spans.prefix(download.durable)
     if start == 0:
         return Ask()
-    if_range = download.validator.if_range if download.validator else None
-    if if_range is None and download.order.digest is None:
-        lenient = download.order.resume is Resume.LENIENT and download.validator is not None and last is not None
+    known = download.validator
+    if_range = known.if_range if known else None
+    if if_range is None and download.order.digest is None and (known is None or known.digest is None):
+        lenient = download.order.resume is Resume.LENIENT and known is not None and last is not None
         lenient = lenient and last is not None and last.end == start
         return Ask(start=last.start, proof=last) if lenient and last is not None else None
     return Ask(start=start, if_range=if_range)
@@ -179,7 +180,7 @@ def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) ->
         offset=0,
         total=length,
         framed="transfer-encoding" in head.headers,
-        validator=validators.from_headers(head.headers, length),
+        validator=validators.from_headers(head.headers, length, sent_digests.of_file(head.headers, whole=True)),
     )
     if ask.start == 0 and not download.durable:
         return receive
@@ -197,7 +198,7 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
     first, total = sent
     if ask.start == 0:
         return _whole_body(ask, head, download, total)
-    validator = validators.from_headers(head.headers, total)
+    validator = validators.from_headers(head.headers, total, sent_digests.of_file(head.headers, whole=False))
     known = download.validator
     if known is not None and known.differs(validator):
         return Afresh(reason="the resource has changed", validator=validator)
@@ -236,19 +237,26 @@ def _sent_range(ask: Ask, head: Head) -> tuple[int, int] | str:
 def _same(known: Validator | None, sent: Validator, download: Download) -> bool:
     """Tell whether a range that contradicts nothing is proved to be of the version that we hold (law 4).
 
-    A digest of the whole is proof in the end. Else our If-Range held; but some servers and caches ignore it, so the
-    range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it (of a Last-Modified it does not ask
-    that).
+    A digest of the whole is proof in the end, one that the server states again is now. Else our If-Range held; but some
+    servers and caches ignore it, so the range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it
+    (of a Last-Modified it does not ask that).
     """
-    if download.order.digest is not None:
+    if download.order.digest is not None or (known is not None and known.digest and known.digest == sent.digest):
         return True
+    if known is not None and known.if_range is None:
+        return False
     return known is None or known.strong_etag is None or sent.etag == known.etag
 
 
 def _merged(known: Validator | None, sent: Validator) -> Validator:
     if known is None:
         return sent
-    return attrs.evolve(sent, etag=sent.etag or known.etag, last_modified=sent.last_modified or known.last_modified)
+    return attrs.evolve(
+        sent,
+        etag=sent.etag or known.etag,
+        last_modified=sent.last_modified or known.last_modified,
+        digest=sent.digest or known.digest,
+    )
 
 
 def _unsatisfiable(ask: Ask, head: Head, download: Download) -> Verdict:

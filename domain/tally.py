@@ -13,11 +13,17 @@ PIECES = digests.OF_PIECES
 
 
 class Tally:
-    """Digests bytes that arrive in order, from byte 0 on; a resumed prefix is taken in before the rest."""
+    """Digests bytes that arrive in order, from byte 0 on; a resumed prefix is taken in before the rest.
 
-    def __init__(self, algorithm: str, total: int | None) -> None:
+    Args:
+        algorithm: by which the whole is digested.
+        total: how many bytes there will be, when that is known; from it follows how long pieces are.
+        also: another algorithm by which the whole is digested, if any.
+    """
+
+    def __init__(self, algorithm: str, total: int | None, also: str | None = None) -> None:
         self._algorithm = algorithm
-        self._whole = digests.hasher(algorithm)
+        self._wholes = {name: digests.hasher(name) for name in (algorithm, also) if name}
         self._cell = cell_size(total)
         self._at = 0
         self._begin(0)
@@ -37,18 +43,25 @@ class Tally:
     @property
     def digest(self) -> str:
         """The digest of everything so far, `ALGORITHM:HEX`."""
-        return f"{self._algorithm}:{self._whole.hexdigest()}"
+        return f"{self._algorithm}:{self._wholes[self._algorithm].hexdigest()}"
+
+    def agrees(self, stated: str) -> bool | None:
+        """Tell whether everything so far has a stated digest, `ALGORITHM:HEX`; None when that was not computed."""
+        algorithm, _, digits = stated.partition(":")
+        running = self._wholes.get(algorithm)
+        return None if running is None else running.hexdigest() == digits
 
     def copy(self) -> Tally:
         """Return a second tally in the same state."""
         other = object.__new__(Tally)
         other.__dict__.update(self.__dict__)
-        other._whole, other._piece, other._closed = self._whole.copy(), self._piece.copy(), self._closed.copy()
+        other._wholes = {name: running.copy() for name, running in self._wholes.items()}
+        other._piece, other._closed = self._piece.copy(), self._closed.copy()
         return other
 
     def take(self, data: memoryview) -> None:
         """Take in the next bytes."""
-        self._whole.update(data)
+        self._digest_whole(data)
         while data:
             room = (self._start // self._cell + 1) * self._cell - self._at
             head, data = data[:room], data[room:]
@@ -60,7 +73,7 @@ class Tally:
 
     def take_logged(self, data: memoryview) -> None:
         """Take in bytes that the log vouches for already: the prefix that a resume goes on from."""
-        self._whole.update(data)
+        self._digest_whole(data)
         self._at += len(data)
         self._logged = self._at
         self._begin(self._at)
@@ -75,6 +88,10 @@ class Tally:
         if pieces:
             self._logged = pieces[-1].end
             self._closed = [piece for piece in self._closed if piece.end > self._logged]
+
+    def _digest_whole(self, data: memoryview) -> None:
+        for running in self._wholes.values():
+            running.update(data)
 
     def _begin(self, start: int) -> None:
         self._start = start

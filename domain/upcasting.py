@@ -16,7 +16,18 @@ from lading.domain.events import EVENTS
 Payload = dict[str, Any]
 Upcaster = Callable[[Payload], tuple[str, Payload]]
 
-UPCASTERS: dict[str, Upcaster] = {}
+
+def _renamed(topic: str) -> Upcaster:
+    """Return the step for a shape that has only gained fields, which nobody had anything to say in before."""
+    return lambda payload: (topic, payload)
+
+
+UPCASTERS: dict[str, Upcaster] = {
+    "lading.probed.v1": _renamed("lading.probed.v2"),
+    "lading.resource-changed.v1": _renamed("lading.resource-changed.v2"),
+    "lading.completed.v1": _renamed("lading.completed.v2"),
+}
+"""The steps. A validator of version 1 had no `digest`."""
 
 
 def upcast(topic: str, payload: Payload) -> tuple[str, Payload]:

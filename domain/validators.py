@@ -15,12 +15,16 @@ _STRONG_ETAG = re.compile(r'"[!#-~\x80-\uffff]+"')
 
 @attrs.frozen(kw_only=True, slots=False)
 class Validator:
-    """ETag, Last-Modified and length of one answer, as sent; `date` is the answer's own Date."""
+    """ETag, Last-Modified and length of one answer, as sent; `date` is the answer's own Date.
+
+    `digest` is what the server says that the whole file digests to, `ALGORITHM:HEX`.
+    """
 
     etag: str | None = None
     last_modified: str | None = None
     date: str | None = None
     length: int | None = None
+    digest: str | None = None
 
     @property
     def strong_etag(self) -> str | None:
@@ -48,17 +52,23 @@ class Validator:
             (self.etag, other.etag),
             (self.last_modified, other.last_modified),
             (self.length, other.length),
+            (self.digest, other.digest) if _algorithm(self) == _algorithm(other) else (None, None),
         )
         return any(mine is not None and theirs is not None and mine != theirs for mine, theirs in pairs)
 
 
-def from_headers(headers: Mapping[str, str], length: int | None) -> Validator:
+def _algorithm(validator: Validator) -> str | None:
+    return None if validator.digest is None else validator.digest.partition(":")[0]
+
+
+def from_headers(headers: Mapping[str, str], length: int | None, digest: str | None = None) -> Validator:
     """Read the validators of an answer whose header names are in lower case and whose whole length is `length`."""
     return Validator(
         etag=headers.get("etag") or None,
         last_modified=headers.get("last-modified") or None,
         date=headers.get("date") or None,
         length=length,
+        digest=digest,
     )
 
 

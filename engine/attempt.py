@@ -235,6 +235,12 @@ class Attempt:
             await work.start_over("the digest of the whole file is not the expected one")
             raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
         probe, part = work.probe, work.held.part
+        known = probe.validator if probe else work.download.validator
+        if order.digest is None and known and known.digest and tally.agrees(known.digest) is False:
+            await work.start_over("the digest of the whole file is not the one that the server states")
+            raise TransferError(
+                f"the file does not have the digest {known.digest} that the server states", cause=Cause.DIGEST
+            )
         replace = order.if_exists is IfExists.OVERWRITE
         if probe is None or replace:
             await work.checkpoint(c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=part.inode))
@@ -250,7 +256,7 @@ class Attempt:
                     digest=tally.digest,
                     assurance=fetching.assurance,
                     url=(probe.url if probe else work.download.url) or order.url,
-                    validator=(probe.validator if probe else work.download.validator) or Validator(),
+                    validator=known or Validator(),
                 )
             )
             await self._s.threads.run(lambda: self._s.disk.unlink(part.path))

@@ -12,6 +12,7 @@ import attrs
 
 from lading.domain import commands as c
 from lading.domain import digests, names, replies, urls
+from lading.domain.digests import Digest
 from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
@@ -55,9 +56,10 @@ class Fetching:
     @property
     def assurance(self) -> str:
         """What vouches that the content is whole, once it has been fetched (law 5)."""
-        if self._work.download.order.digest is not None:
+        work = self._work
+        known = work.probe.validator if work.probe is not None else work.download.validator
+        if work.download.order.digest is not None or (known and known.digest and work.held.tally.agrees(known.digest)):
             return "digest"
-        known = self._work.download.validator
         total = known.length if self.received is None and known is not None else None
         if total is not None or (self.received is not None and self.received.total is not None):
             return "length"
@@ -128,7 +130,8 @@ class Fetching:
         """Take the body in, and see that it is all there."""
         work = self._work
         if work.held.tally.at == 0:
-            await work.held.start_over(receive.total)
+            stated = None if work.download.order.digest else receive.validator.digest
+            await work.held.start_over(receive.total, Digest.parse(stated).algorithm if stated else None)
         self.received = receive
         await self._say_probed(reply, receive)
         self._gauge.begin(work.held.tally.at, receive.total)

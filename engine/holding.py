@@ -34,7 +34,15 @@ class Holding:
     """A part file in hand: bytes are written in order, digested as they go by, and flushed before they are claimed."""
 
     def __init__(
-        self, part: Part, disk: Disk, threads: Threads, *, algorithm: str, reserve_bytes: int, is_new: bool
+        self,
+        part: Part,
+        disk: Disk,
+        threads: Threads,
+        *,
+        algorithm: str,
+        also: str | None,
+        reserve_bytes: int,
+        is_new: bool,
     ) -> None:
         self.part = part
         self._disk = disk
@@ -43,7 +51,8 @@ class Holding:
         self._reserve_bytes = reserve_bytes
         self._allocated = 0
         self._is_empty = is_new
-        self.tally = Tally(algorithm, None)
+        self._also = also
+        self.tally = Tally(algorithm, None, also)
 
     async def check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
         """Hold the part against the log's pieces, which lie end to end from byte 0, and cut off what does not count.
@@ -54,7 +63,7 @@ class Holding:
         return await self._threads.run(lambda: self._check(pieces, total))
 
     def _check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
-        self.tally = Tally(self._algorithm, total)
+        self.tally = Tally(self._algorithm, total, self._also)
         findings: list[Finding] = []
         size = self.part.size()
         for piece in pieces:
@@ -73,9 +82,10 @@ class Holding:
         """Cut the part down to what counts."""
         await self._threads.run(lambda: self.part.truncate(self.tally.at))
 
-    async def start_over(self, total: int | None) -> None:
-        """Empty the part and begin a new tally."""
-        self.tally = Tally(self._algorithm, total)
+    async def start_over(self, total: int | None, also: str | None = None) -> None:
+        """Empty the part and begin a new tally, by another algorithm `also`."""
+        self._also = also
+        self.tally = Tally(self._algorithm, total, also)
         self._allocated = 0
         if not self._is_empty:
             await self._threads.run(lambda: self.part.truncate(0))
@@ -91,7 +101,7 @@ class Holding:
 
     def _copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
         self._is_empty = False
-        self.tally = Tally(self._algorithm, total)
+        self.tally = Tally(self._algorithm, total, self._also)
         for piece in pieces:
             data = self._disk.read(path, piece.start, piece.size)
             if not piece.fits(data):

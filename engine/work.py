@@ -55,12 +55,13 @@ class Work:
 
     def hold(self, part: Part, *, is_new: bool) -> Holding:
         """Take a part in hand, to be digested as the order wants; `is_new` tells that it is empty."""
-        expected = self.download.order.digest
+        expected, known = self.download.order.digest, self.download.validator
         self.holding = Holding(
             part,
             self._s.disk,
             self._s.threads,
             algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
+            also=None if expected or known is None or known.digest is None else Digest.parse(known.digest).algorithm,
             reserve_bytes=self._s.settings.reserve_bytes,
             is_new=is_new,
         )

@@ -25,6 +25,7 @@ STRONG = Validator(etag='"one"', length=100)
 DATED = Validator(last_modified=OLD, date=LATER, length=100)
 WEAK = Validator(etag='W/"one"', length=100)
 DIGEST = "sha256:" + "0" * 64
+STATED = Validator(digest=DIGEST, length=100)
 
 
 def held(*durable: tuple[int, int], validator: Validator | None = STRONG, total: int | None = 100, **order) -> Download:
@@ -77,6 +78,7 @@ PLANS = [
     (held((0, 50), digest=DIGEST), Ask(start=50, if_range='"one"')),
     (held((0, 50), validator=WEAK), None),
     (held((0, 50), validator=WEAK, digest=DIGEST), Ask(start=50)),
+    (held((0, 50), validator=STATED), Ask(start=50)),
     (held((0, 50), validator=None), None),
     (held((0, 50), validator=Validator()), None),
     (held((0, 50), validator=WEAK, resume=Resume.LENIENT), None),

@@ -51,7 +51,9 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
         "sources": [source.url for source in order.sources],
         "source": order.sources[download.source % len(order.sources)].url,
         "final_url": download.url,
-        "validator": None if known is None else {"etag": known.etag, "last_modified": known.last_modified},
+        "validator": None
+        if known is None
+        else {"etag": known.etag, "last_modified": known.last_modified, "digest": known.digest},
         "expected_digest": order.digest,
         "durable": [list(span) for span in download.durable],
         "part": _part(download),
