@@ -14,13 +14,14 @@ from uuid import UUID
 import attrs
 
 from lading.adapters.disk import LocalDisk
-from lading.adapters.http import HTTPXTransport
+from lading.adapters.http import CONNECTIONS_MAX, HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
 from lading.domain import events as e
+from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
@@ -107,6 +108,7 @@ async def open_engine(
         transport = HTTPXTransport(
             connect_timeout_s=chosen.connect_timeout_s,
             read_timeout_s=chosen.stall_timeout_s,
+            connections_max=max(chosen.concurrency, CONNECTIONS_MAX),
             trust_env=chosen.trust_env,
         )
         stack.push_async_callback(transport.aclose)
@@ -177,6 +179,7 @@ async def run_engine(
         context=context,
         board=Board(),
         buffers=Buffers(),
+        budget=Budget(),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     scheduler = Scheduler(services, reading, places, worker) if owner else None

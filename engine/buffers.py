@@ -1,16 +1,18 @@
 """Where bodies are received: page-aligned buffers from one bounded pool for all transfers of an engine.
 
-A transfer begins with a small buffer of its own and proves that it is fast before it gets larger ones; these come out
-of the pool, so that a thousand transfers do not take a thousand times as much as one (law 9). Aligned memory can go to
-the disk past the page cache.
+A transfer begins with a small buffer of its own and proves that it is fast before it gets larger ones; the largest come
+out of the pool, so that a thousand transfers do not take a thousand times as much as one (law 9). Aligned memory can go
+to the disk past the page cache.
 """
 
 from __future__ import annotations
 
 import mmap
 
-SIZES = (64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024)
-"""What buffers there are, in bytes; the smallest are not counted."""
+SIZES = (16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024, 4 * 1024 * 1024)
+"""What buffers there are, in bytes."""
+OWN_BYTES = SIZES[1]
+"""Up to this size a buffer is a transfer's own, and not counted."""
 POOL_BYTES = 96 * 1024 * 1024
 
 
@@ -27,7 +29,7 @@ class Buffers:
 
     def take(self, size: int) -> memoryview:
         """Return a buffer of `size`, one of `SIZES`, or of the next smaller one that there is room for."""
-        while size > SIZES[0]:
+        while size > OWN_BYTES:
             if self._idle[size]:
                 return self._idle[size].pop()
             if self._left >= size or self._drop_idle(size):
@@ -38,7 +40,7 @@ class Buffers:
 
     def give_back(self, buffer: memoryview) -> None:
         """Let another transfer have a buffer, which nobody may touch any more."""
-        if len(buffer) > SIZES[0]:
+        if len(buffer) > OWN_BYTES:
             self._idle[len(buffer)].append(buffer)
 
     def _drop_idle(self, wanted: int) -> bool:

@@ -18,7 +18,10 @@ from lading.nurseries import open_plain_nursery
 READ_BYTES = 1024 * 1024
 APART_BYTES = 256 * 1024
 """From here on, digesting takes longer than finding a second thread for it."""
-PREALLOCATE_STEP = 256 * 1024 * 1024
+PREALLOCATE_LEAST, PREALLOCATE_MOST = 4 * 1024 * 1024, 256 * 1024 * 1024
+"""How much room is set aside ahead of the bytes: as much again as there are, within these bounds.
+
+So a thousand slow downloads of large files do not fill the disk with room that they will need next week."""
 
 
 @attrs.frozen(kw_only=True)
@@ -140,7 +143,7 @@ class Holding:
         self._is_empty = False
         end = at + len(data)
         if total is not None and end > self._allocated and total > READ_BYTES:
-            step = min(total, end + PREALLOCATE_STEP)
+            step = min(total, end + min(max(end, PREALLOCATE_LEAST), PREALLOCATE_MOST))
             free = self._disk.free(self.part.path.rpartition("/")[0])
             if free - (step - self._allocated) > self._reserve_bytes:
                 self.part.preallocate(step)

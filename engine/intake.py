@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import trio
 
-from lading.buffers import SIZES
+from lading.buffers import OWN_BYTES, SIZES
 from lading.domain import checkpoints
 from lading.domain.ports import Reply
 from lading.live import Gauge
@@ -24,8 +24,8 @@ from lading.work import Work
 AHEAD = 3
 """How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
+SEVERAL = 4
 BLOCK_BYTES = 4096
-SHORT_BYTES = SIZES[0]
 
 
 class _Filled(NamedTuple):
@@ -59,7 +59,7 @@ class Intake:
         self._handed_s = self._began_s = services.clock.monotonic()
         self._unlogged = 0
         self._arrived = 0
-        self._size = SIZES[0]
+        self._size = OWN_BYTES if self._is_short() else SIZES[0]
         self._is_stopping = False
 
     async def run(self, reply: Reply, skip: int) -> bool:
@@ -72,7 +72,7 @@ class Intake:
             DiskFull, OSError: the disk failed.
             Fenced: somebody else has the word.
         """
-        if self._total is not None and self._total - self._at <= SHORT_BYTES:
+        if self._is_short():
             return await self._receive(reply, skip, self._store)
         async with open_plain_nursery() as nursery:
             send, receive = trio.open_memory_channel[_Filled](AHEAD)
@@ -83,10 +83,14 @@ class Intake:
             finally:
                 self._is_stopping = True
 
+    def _is_short(self) -> bool:
+        """Tell whether all that is to come fits into one buffer."""
+        return self._total is not None and self._total - self._at <= OWN_BYTES
+
     # -- receiving -------------------------------------------------------------------------------------------------
 
     async def _receive(self, reply: Reply, skip: int, store: Callable[[_Filled], Awaitable[None]]) -> bool:
-        buffer, filled, room, filling_s = self._fresh()
+        buffer, filled, room = self._fresh()
         try:
             while count := await reply.receive_into(buffer[filled:room]):
                 now_s = self._s.clock.monotonic()
@@ -101,15 +105,16 @@ class Intake:
                 self._unlogged += count
                 self._gauge.add(count, now_s)
                 due = checkpoints.due(self._unlogged, now_s - self._handed_s, self._running())
+                due = due and self._s.budget.take(now_s)
                 if filled == room or due:
-                    if filled == room and now_s - filling_s < FAST_FILL_S:
+                    if self._is_fast(now_s):
                         self._size = SIZES[min(SIZES.index(self._size) + 1, len(SIZES) - 1)]
                     if due:
                         self._unlogged, self._handed_s = 0, now_s
                     full, count, filled = buffer, filled, 0
                     buffer = memoryview(b"")
                     await self._hand_over(store, _Filled(full, count, due))
-                    buffer, filled, room, filling_s = self._fresh()
+                    buffer, filled, room = self._fresh()
                 await self._keep_to_limit()
         finally:
             if filled:
@@ -127,10 +132,18 @@ class Intake:
             self._s.buffers.give_back(filled.buffer)
             await trio.sleep_forever()
 
-    def _fresh(self) -> tuple[memoryview, int, int, float]:
-        """Return an empty buffer, 0, the room in it that ends on a block of the file, and the time."""
+    def _is_fast(self, now_s: float) -> bool:
+        """Tell whether buffers like the present one fill in no time: several have, on the average since the beginning.
+
+        Servers that hold a rate send in bursts; one buffer that was filled by a burst proves nothing.
+        """
+        buffers = self._arrived / self._size
+        return buffers >= SEVERAL and now_s - self._began_s < buffers * FAST_FILL_S
+
+    def _fresh(self) -> tuple[memoryview, int, int]:
+        """Return an empty buffer, 0, and the room in it that ends on a block of the file."""
         buffer = self._s.buffers.take(self._size)
-        return buffer, 0, len(buffer) - self._at % BLOCK_BYTES, self._s.clock.monotonic()
+        return buffer, 0, len(buffer) - self._at % BLOCK_BYTES
 
     async def _keep_to_limit(self) -> None:
         limit = self._work.download.order.limit_rate

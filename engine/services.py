@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from lading.buffers import Buffers
+from lading.domain.checkpoints import Budget
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
 from lading.journal import Journal
@@ -28,3 +29,4 @@ class Services:
     context: Context
     board: Board
     buffers: Buffers
+    budget: Budget

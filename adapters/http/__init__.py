@@ -19,6 +19,6 @@ The rules of this room:
 - Cookies are neither kept nor sent.
 """
 
-from lading.adapters.http.transport import HTTPXTransport
+from lading.adapters.http.transport import CONNECTIONS_MAX, HTTPXTransport
 
-__all__ = ["HTTPXTransport"]
+__all__ = ["CONNECTIONS_MAX", "HTTPXTransport"]

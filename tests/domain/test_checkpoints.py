@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.domain import checkpoints
-from lading.domain.checkpoints import MIB, MOST_PER_SECOND, due
+from lading.domain.checkpoints import MIB, MOST_PER_SECOND, Budget, due
 
 pytestmark = [pytest.mark.row("S0.1"), pytest.mark.law(9)]
 
@@ -61,6 +61,19 @@ def test_an_engine_writes_about_twenty_checkpoints_a_second_at_most(running, rat
         assert sum(written[begin : begin + turn]) <= turn * MOST_PER_SECOND
     assert sum(written) <= seconds * MOST_PER_SECOND
     assert sum(written) >= running * (seconds // (checkpoints.LATE_S * max(1, running / 100)) - 1)
+
+
+@given(st.lists(st.floats(0, 0.2), max_size=300))
+def test_a_budget_grants_no_more_in_any_second_however_often_it_is_asked(pauses):
+    """Even those that were granted a little apart, and took the disk's time to be written, stay below the bound."""
+    budget, now_s, granted = Budget(), 0.0, []
+    for pause_s in pauses:
+        now_s += pause_s
+        if budget.take(now_s):
+            granted.append(now_s)
+    assert not pauses or granted
+    for begin_s in granted:
+        assert sum(begin_s <= at_s < begin_s + 1 for at_s in granted) <= 0.8 * MOST_PER_SECOND
 
 
 @pytest.mark.parametrize(

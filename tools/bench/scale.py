@@ -170,7 +170,7 @@ def _running(home: Path) -> Figure:
     try:
         until_s = time.monotonic() + RUN_S
         while time.monotonic() < until_s and process.poll() is None:
-            most = max(most, _anonymous(process.pid))
+            most = max(most, anonymous_bytes(process.pid))
             time.sleep(0.1)
     finally:
         process.terminate()
@@ -178,7 +178,7 @@ def _running(home: Path) -> Figure:
     return Figure(name="anonymous memory of run", value=most / MIB, unit="MiB", bound=200)
 
 
-def _anonymous(pid: int) -> int:
+def anonymous_bytes(pid: int) -> int:
     """Return the RssAnon of a process in bytes, 0 when it has gone."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()

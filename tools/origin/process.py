@@ -26,6 +26,7 @@ class OriginProcess:
         contents: What it serves from the start.
         port_file: File that gets the port, for other processes to find.
         tls_certificate: PEM with key and chain, to speak https.
+        connections_max: Connections served at once.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class OriginProcess:
         *,
         port_file: Path | None = None,
         tls_certificate: Path | None = None,
+        connections_max: int | None = None,
     ) -> None:
         self._contents = tuple(contents)
         self._command = [sys.executable, "-m", "lading.tools.origin"]
@@ -41,6 +43,8 @@ class OriginProcess:
             self._command += ["--port-file", str(port_file)]
         if tls_certificate:
             self._command += ["--tls-certificate", str(tls_certificate)]
+        if connections_max:
+            self._command += ["--connections", str(connections_max)]
         self.root = ""
 
     def __enter__(self) -> Self:

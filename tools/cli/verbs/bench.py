@@ -54,6 +54,19 @@ def measure_transfer(frame: Frame, folder: Path, turns: int) -> int:
     return report.show(transfer.run(folder, turns=turns, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="crowd")
+@FOLDER
+@click.option("--count", type=click.IntRange(1, 10_000), default=1_000, help="Downloads. [default: 1000]")
+@click.option("--seconds", type=click.FloatRange(1.0), default=60.0, help="For how long. [default: 60]")
+def measure_crowd(frame: Frame, folder: Path, count: int, seconds: float) -> int:
+    """Run a thousand slow downloads at once, and measure what they cost and do to each other."""
+    from lading.tools.bench import crowd, report
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(crowd.run(folder, count=count, seconds=seconds, say=say or (lambda _: None)), json=frame.json)
+
+
+command.add_command(measure_crowd)
 command.add_command(measure_log)
 command.add_command(measure_scale)
 command.add_command(measure_transfer)

@@ -1,0 +1,70 @@
+"""Very many downloads at once: what they share is shared, and nobody takes what he does not need."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import trio
+
+from lading.domain import events as e
+from lading.domain.checkpoints import MIB, MOST_PER_SECOND
+from lading.domain.requests import Request
+from lading.holding import PREALLOCATE_LEAST, PREALLOCATE_MOST, Holding
+from lading.testing.simulation import World, run
+from lading.testing.threads import InlineThreads
+
+pytestmark = [pytest.mark.row("S2.4"), pytest.mark.law(9)]
+
+MANY = 60
+
+
+def test_downloads_that_become_due_together_are_not_logged_together():
+    """However many began at the same moment and go at the same rate, their checkpoints are spread out."""
+
+    async def story(world: World) -> None:
+        for number in range(MANY):
+            world.network.serve(f"http://a.example/{number}", bytes(6 * MIB), rate=2e5)
+        async with world.engine(concurrency=MANY) as engine:
+            await engine.submit_many([Request(f"http://a.example/{number}") for number in range(MANY)])
+            await trio.sleep(25)
+            facts = engine.reading.facts(0, 10**6)
+        written = Counter(fact.at_ns // 10**9 for fact in facts if isinstance(fact.event, e.Progressed))
+        assert sum(written.values()) >= MANY
+        assert max(written.values()) <= MOST_PER_SECOND
+
+    run(1, story)
+
+
+class Ledger:
+    """A disk with room for everything, and a part that notes how much room is set aside."""
+
+    path = "/files/.part"
+
+    def __init__(self) -> None:
+        self.allocated: list[int] = []
+
+    def free(self, folder: str) -> int:
+        return 2**60
+
+    def preallocate(self, end: int) -> None:
+        self.allocated.append(end)
+
+    def write(self, offset: int, data: memoryview) -> None:
+        pass
+
+
+async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
+    """Never more than as much again, or a few megabytes, nor more than the file needs; and in few steps."""
+    ledger, total = Ledger(), 700 * MIB
+    held = Holding(ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0, is_new=True)
+    data = memoryview(bytes(MIB))
+    for number in range(20):
+        await held.write(data, total)
+        assert ledger.allocated[-1] - (number + 1) * MIB <= max(PREALLOCATE_LEAST, (number + 1) * MIB)
+    held._write(600 * MIB, data, total)
+    assert ledger.allocated[-1] == total
+    held._allocated = 0
+    held._write(300 * MIB, data, total)
+    assert ledger.allocated[-1] == 301 * MIB + PREALLOCATE_MOST
+    assert len(ledger.allocated) <= 6
