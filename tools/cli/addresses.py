@@ -35,7 +35,7 @@ def explain(address: str, error: InvalidURL) -> InvalidURL:
             return InvalidURL(message, hint=_form(match[1]))
     scheme = _SCHEME.match(text)
     if scheme is None:
-        return InvalidURL(error.message, hint=f"{error.hint}: {_form('https')}") if "://" not in text else error
+        return InvalidURL(error.message, hint=f"{error.hint}; {_form('https')}") if "://" not in text else error
     close = get_close_matches(scheme[1].lower(), SCHEMES, n=1, cutoff=0.7)
     if close and scheme[1].lower() not in SCHEMES:
         return InvalidURL(error.message, hint=f"did you mean {close[0]}? {_form(close[0])}")

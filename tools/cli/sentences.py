@@ -67,7 +67,8 @@ def _(_event: e.ResourceChanged, _: Context) -> str:
 
 @_say.register
 def _(event: e.Restarted, _: Context) -> str:
-    return f"began again from byte 0, giving up {size(event.discarded)}: {event.reason}"
+    given_up = f", giving up {size(event.discarded)}" if event.discarded else ""
+    return f"began again from byte 0{given_up}: {event.reason}"
 
 
 @_say.register

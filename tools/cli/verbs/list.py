@@ -123,6 +123,5 @@ def _say_total(frame: Frame, row: dict[str, Any]) -> None:
         figures.append(units.percent(row["percent"]))
     if row["rate"] is not None:
         figures.append(units.rate(row["rate"]))
-    if row["downloads"]:
-        figures.append(units.left(row["eta"]) or "time left unknown")
-    answer(frame, row, f"{counts}\n{', '.join(figures)}")
+    figures.append(units.left(row["eta"]) or "time left unknown")
+    answer(frame, row, f"{counts}\n{', '.join(figures) if row['downloads'] else 'nothing is left to do'}")
