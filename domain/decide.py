@@ -234,7 +234,12 @@ def _complete(download: Download, r: c.Complete) -> Events:
 @_on(c.Falter)
 def _falter(download: Download, r: c.Falter) -> Events:
     delay_s = faults.retry(
-        r.cause, spent=download.spent, budget=r.budget, jitter=r.jitter, retry_after_s=r.retry_after_s
+        r.cause,
+        spent=download.spent,
+        budget=r.budget,
+        jitter=r.jitter,
+        retry_after_s=r.retry_after_s,
+        repeated=download.repeated if download.cause == r.cause else 0,
     )
     following = _following(download, r.cause, exhausted=delay_s is None)
     if delay_s is None and following is None:

@@ -33,6 +33,7 @@ class Download:
         version: of its stream, the last event folded in.
         attempt: number of the last attempt, 0 before the first.
         spent: retries used since durable bytes last passed `best`, the most that were ever held.
+        repeated: the last of these, as far as they were all for the same `cause` and source.
         durable: the byte ranges that the log vouches for, in the part file `part`.
         paced_ns, pace: time and rate (bytes a second) of the last checkpoint of this attempt, None when unknown.
         cause, message: why it waits, failed or last faltered.
@@ -49,6 +50,7 @@ class Download:
     ended_at_ns: int | None = None
     attempt: int = 0
     spent: int = 0
+    repeated: int = 0
     best: int = 0
     worker: UUID | None = None
     storage: str | None = None
@@ -203,7 +205,7 @@ def _progressed(download: Download, event: e.Progressed, at_ns: int) -> Changes:
     if download.paced_ns is not None and at_ns > download.paced_ns:
         changes["pace"] = max(0, received - download.received) * 1e9 / (at_ns - download.paced_ns)
     if received > download.best:
-        changes |= {"best": received, "spent": 0}
+        changes |= {"best": received, "spent": 0, "repeated": 0}
     return changes
 
 
@@ -220,7 +222,7 @@ def _restarted(_: Download, event: e.Restarted, __: int) -> Changes:
 
 @_on(e.FellBack)
 def _fell_back(_: Download, event: e.FellBack, __: int) -> Changes:
-    return {"source": event.source, "cause": event.cause, "validator": None}
+    return {"source": event.source, "cause": event.cause, "repeated": 0, "validator": None}
 
 
 @_on(e.Reprioritised)
@@ -232,7 +234,7 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"ended_at_ns": None, "not_before_ns": None, "blocked": None}
     if event.fresh:
-        changes |= {"spent": 0, "best": download.received}
+        changes |= {"spent": 0, "repeated": 0, "best": download.received}
     return changes
 
 
@@ -261,6 +263,7 @@ def _stopped(download: Download, event: e.Stopped, _: int) -> Changes:
 def _retry_scheduled(download: Download, event: e.RetryScheduled, _: int) -> Changes:
     return {
         "spent": download.spent + 1,
+        "repeated": download.repeated + 1 if event.cause == download.cause else 1,
         "cause": event.cause,
         "message": event.message,
         "not_before_ns": event.not_before_ns,

@@ -102,7 +102,15 @@ def of_status(status: int) -> Cause:
     return Cause.PROTOCOL
 
 
-def retry(cause: Cause, *, spent: int, budget: int, jitter: float, retry_after_s: float | None = None) -> float | None:
+def retry(
+    cause: Cause,
+    *,
+    spent: int,
+    budget: int,
+    jitter: float,
+    retry_after_s: float | None = None,
+    repeated: int | None = None,
+) -> float | None:
     """Return the seconds to wait before the next attempt, or None when there should be none.
 
     Args:
@@ -111,10 +119,10 @@ def retry(cause: Cause, *, spent: int, budget: int, jitter: float, retry_after_s
         budget: the most that the request allows.
         jitter: a random number from 0 to 1.
         retry_after_s: what the server asked for; obeyed, up to a day.
+        repeated: how many of those that were spent were for this very cause, one after the other; None for all.
     """
     policy = POLICIES[cause]
-    allowed = budget if policy.most is None else min(policy.most, budget)
-    if spent >= allowed:
+    if spent >= budget or (policy.most is not None and (spent if repeated is None else repeated) >= policy.most):
         return None
     if retry_after_s is not None:
         return min(max(0.0, retry_after_s), LONGEST_RETRY_AFTER_S)
