@@ -78,7 +78,7 @@ def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = Fa
     if parts.query and show_query:
         names = tuple(name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name in show_query)
     shown = urlunsplit((parts.scheme, host, "/" if secret_path else parts.path, "", ""))
-    return PublicURL(shown, names, complete=False)
+    return PublicURL(shown, names, complete=shown == url)
 
 
 def host(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lading.domain import urls
@@ -41,6 +41,7 @@ def refusals(url: str) -> dict[InvalidURL, object]:
 
 @pytest.mark.law(7)
 @given(secretive(), st.booleans())
+@example("http://example.org/", secret_path=True)
 def test_the_public_url_holds_no_userinfo_query_or_fragment(url, secret_path):
     """Whatever may be a secret is taken out, and the rest still names the same host."""
     shown = urls.public(url, secret_path=secret_path)
