@@ -41,7 +41,7 @@ def refusals(url: str) -> dict[InvalidURL, object]:
 
 @pytest.mark.law(7)
 @given(secretive(), st.booleans())
-@example("http://example.org/", secret_path=True)
+@example("http://example.org/", True)
 def test_the_public_url_holds_no_userinfo_query_or_fragment(url, secret_path):
     """Whatever may be a secret is taken out, and the rest still names the same host."""
     shown = urls.public(url, secret_path=secret_path)
