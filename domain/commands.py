@@ -87,6 +87,16 @@ class Probe:
 
 
 @attrs.frozen(kw_only=True)
+class Join:
+    """Another of the sources answered the worker, and takes part."""
+
+    attempt: int
+    source: int
+    url: str
+    validator: Validator
+
+
+@attrs.frozen(kw_only=True)
 class Vouch:
     """The worker flushed these pieces."""
 
@@ -139,7 +149,7 @@ class Complete:
 
 @attrs.frozen(kw_only=True)
 class Falter:
-    """The attempt came to nothing; `jitter` is a random number from 0 to 1."""
+    """The attempt came to nothing; `jitter` is a random number from 0 to 1, `mixed` tells that sources were mixed."""
 
     attempt: int
     cause: Cause
@@ -148,6 +158,7 @@ class Falter:
     jitter: float
     budget: int
     retry_after_s: float | None = None
+    mixed: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -182,5 +193,5 @@ class Discard:
 
 
 Control = Pause | Resume | Retry | Cancel | Remove | Prioritise
-Report = Probe | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop
+Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop
 Command = Submit | Start | Unblock | Discard | Control | Report

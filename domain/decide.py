@@ -56,8 +56,8 @@ def _check(download: Download, events: Events) -> None:
 
 
 _DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
-_REPORTS = (c.Probe, c.Vouch, c.Reject, c.StartOver, c.Verify, c.Complete, c.Falter, c.Block, c.Stop)
-_LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Vouch, c.Reject)
+_REPORTS = (c.Probe, c.Join, c.Vouch, c.Reject, c.StartOver, c.Verify, c.Complete, c.Falter, c.Block, c.Stop)
+_LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Join, c.Vouch, c.Reject)
 
 
 def _own(download: Download, report: Any) -> None:
@@ -188,6 +188,11 @@ def _probe(_: Download, r: c.Probe) -> Events:
     return (e.Probed(attempt=r.attempt, url=r.url, status=r.status, total=r.total, validator=r.validator, path=r.path),)
 
 
+@_on(c.Join)
+def _join(_: Download, r: c.Join) -> Events:
+    return (e.Joined(attempt=r.attempt, source=r.source, url=r.url, validator=r.validator),)
+
+
 @_on(c.Vouch)
 def _vouch(_: Download, report: c.Vouch) -> Events:
     return (e.Progressed(attempt=report.attempt, pieces=report.pieces),) if report.pieces else ()
@@ -241,7 +246,7 @@ def _falter(download: Download, r: c.Falter) -> Events:
         retry_after_s=r.retry_after_s,
         repeated=download.repeated if download.cause == r.cause else 0,
     )
-    following = _following(download, r.cause, exhausted=delay_s is None)
+    following = None if r.mixed and delay_s is not None else _following(download, r.cause, exhausted=delay_s is None)
     if delay_s is None and following is None:
         hint = faults.HINTS.get(r.cause, "")
         return (e.Failed(attempt=r.attempt, cause=r.cause, message=r.message, hint=hint),)

@@ -76,10 +76,21 @@ class Probed(Event):
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class Joined(Event):
+    """Another source takes part in the attempt, with what its server says of the resource; a digest judges them all."""
+
+    TOPIC: ClassVar[str] = "lading.joined.v1"
+    attempt: int
+    source: int
+    url: str
+    validator: Validator = attrs.field(factory=Validator)
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class Progressed(Event):
     """These pieces were flushed to the disk before this was written (law 2)."""
 
-    TOPIC: ClassVar[str] = "lading.progressed.v1"
+    TOPIC: ClassVar[str] = "lading.progressed.v2"
     attempt: int
     pieces: tuple[Piece, ...]
 

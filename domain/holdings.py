@@ -32,7 +32,7 @@ def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
 
 
 def contiguous(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
-    """Return those of `pieces` (sorted) that lie end to end from byte 0: what a transfer in order can go on from."""
+    """Return those of `pieces` (sorted) that lie end to end from byte 0."""
     chain: list[Piece] = []
     at = 0
     for piece in pieces:

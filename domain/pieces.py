@@ -1,7 +1,7 @@
 """Pieces: durable byte ranges with their digests, on a fixed grid.
 
 A `Progressed` event vouches for pieces. A piece lies within one cell of the grid and begins where the cell does, or
-where the transfer came into the cell; a piece that has grown replaces the shorter one that began at the same byte. So
+where a connection came into the cell; a piece that has grown replaces the shorter one that began at the same byte. So
 every byte that the log claims is covered by a digest, the unfinished last cell included, and recovery needs to trust
 neither the clock nor the disk.
 """
@@ -18,11 +18,15 @@ MOST_CELLS = 8192
 
 @attrs.frozen(slots=False)
 class Piece:
-    """The bytes from `start` up to `end`, and the digest that they had when they were flushed."""
+    """The bytes from `start` up to `end`, and the digest that they had when they were flushed.
+
+    `source` is the number of the source that they came from, None for the attempt's own.
+    """
 
     start: int
     end: int
     digest: str
+    source: int | None = None
 
     @property
     def size(self) -> int:

@@ -191,6 +191,10 @@ class Part(Protocol):
         """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
         ...
 
+    def has_data(self, start: int, end: int) -> bool:
+        """Tell whether anything may have been written from `start` up to `end`; a hole has no data."""
+        ...
+
     def preallocate(self, end: int) -> None:
         """Set blocks aside up to byte `end` where the file system can, without changing what `size` says.
 
@@ -275,12 +279,23 @@ class Disk(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """One exchange to make: the whole URL and headers, secrets included; never logged, never shown."""
+    """One exchange to make: the whole URL and headers, secrets included; never logged, never shown.
+
+    Asked for are the bytes from `start` up to `end`, without an `end` all the rest.
+    """
 
     url: str = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     start: int = 0
+    end: int | None = None
     if_range: str | None = None
+
+    @property
+    def range(self) -> str | None:
+        """What the Range header says (RFC 9110 §14.2), None when the whole file is asked for."""
+        if self.end is None:
+            return f"bytes={self.start}-" if self.start else None
+        return f"bytes={self.start}-{self.end - 1}"
 
 
 class Reply(Protocol):

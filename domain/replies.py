@@ -33,14 +33,21 @@ _SUFFIXES = {
 
 @attrs.frozen(kw_only=True)
 class Ask:
-    """What to ask for: the bytes from `start`, guarded by `if_range` when a strong validator is known.
+    """What to ask for: the bytes from `start` up to `end`, guarded by `if_range` when a strong validator is known.
 
-    With `proof`, the answer begins with a piece that we hold, and counts only if that has the same digest.
+    Without `end` it is all the rest. With `proof`, the answer begins with a piece that we hold, and counts only if that
+    has the same digest.
     """
 
     start: int = 0
+    end: int | None = None
     if_range: str | None = None
     proof: Piece | None = None
+
+    @property
+    def is_range(self) -> bool:
+        """Whether it is for less than the whole file."""
+        return self.start > 0 or self.end is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -68,11 +75,13 @@ class Head:
 class Receive:
     """The body is what we want: drop its first `skip` bytes, write the rest at `offset`, expect `total` in the end.
 
-    `framed` tells that the end of the body is marked by the protocol (chunks) although its length is not known.
+    It ends at byte `until` of the file, if that is known. `framed` tells that the end of the body is marked by the
+    protocol (chunks) although its length is not known.
     """
 
     offset: int
     skip: int = 0
+    until: int | None
     total: int | None
     framed: bool
     validator: Validator
@@ -107,30 +116,38 @@ Verdict = Receive | Afresh | Whole | Reject
 
 
 def plan(download: Download, last: Piece | None = None) -> Ask | None:
-    """Return what to ask for to go on from the durable prefix, or None when nothing proves that the rest would fit.
+    """Return what to ask for to fill the first gap, or None when nothing proves that it would fit to what we hold.
 
-    None means: give up what we hold, then ask for the whole. `last` is the last piece of the prefix; under
-    `--resume lenient`, fetching it again and finding it equal is proof enough.
+    None means: give up what we hold, then ask for the whole. `last` is the last piece of the durable prefix; under
+    `--resume lenient`, fetching it again and finding it equal is proof enough where nothing is held but the prefix.
     """
-    start = spans.prefix(download.durable)
-    if start == 0:
+    held = download.durable
+    if not held:
         return Ask()
+    start = spans.prefix(held)
     known = download.validator
-    if_range = known.if_range if known else None
-    if if_range is None and download.order.digest is None and (known is None or known.digest is None):
-        lenient = download.order.resume is Resume.LENIENT and known is not None and last is not None
-        lenient = lenient and last is not None and last.end == start
-        return Ask(start=last.start, proof=last) if lenient and last is not None else None
-    return Ask(start=start, if_range=if_range)
+    if not is_provable(download):
+        if download.order.resume is not Resume.LENIENT or known is None or last is None or held != ((0, last.end),):
+            return None
+        return Ask(start=last.start, proof=last)
+    following = next((low for low, _ in held if low > start), None)
+    return Ask(start=start, end=following, if_range=known.if_range if known else None)
+
+
+def is_provable(download: Download) -> bool:
+    """Tell whether a range can be proved to be of the version that we hold; resumes and splits stand on it (law 4)."""
+    known = download.validator
+    return download.order.digest is not None or (known is not None and bool(known.if_range or known.digest))
 
 
 def judge(ask: Ask, head: Head, download: Download, *, now_s: float) -> Verdict:
     """Say what the answer `head` to `ask` is worth for `download`.
 
-    A range is only what it says it is: 206, bytes, a Content-Range that covers the start that we asked for, the same
-    total, no validator that contradicts what we hold (RFC 9110 §14.4, §15.3.7). A 206 that begins earlier is used from
-    where we asked; any other 206 proves nothing, and we start over. A 200 to a range is the whole file: we start over
-    with it. A 206 that nobody asked for is worth something only if it is the whole file, and then as much as a 200.
+    A range is only what it says it is: 206, bytes, a Content-Range that covers the start that we asked for and goes no
+    further than we asked, the same total, no validator that contradicts what we hold (RFC 9110 §14.4, §15.3.7). A 206
+    that begins earlier is used from where we asked; any other 206 proves nothing, and we start over. A 200 to a range
+    is the whole file: we start over with it. A 206 that nobody asked for is worth something only if it is the whole
+    file, and then as much as a 200.
     """
     if head.status in {200, 206}:
         trouble = _unreadable(head)
@@ -140,7 +157,7 @@ def judge(ask: Ask, head: Head, download: Download, *, now_s: float) -> Verdict:
         return _whole_body(ask, head, download, head.length)
     if head.status == 206:
         return _partial_body(ask, head, download)
-    if head.status == 416 and ask.start:
+    if head.status == 416 and ask.is_range:
         return _unsatisfiable(ask, head, download)
     cause = faults.of_status(head.status)
     wait_s = retry_after(head.headers.get("retry-after"), now_s=now_s) if cause in {Cause.BUSY, Cause.SERVER} else None
@@ -178,11 +195,12 @@ def _unreadable(head: Head) -> str | None:
 def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) -> Verdict:
     receive = Receive(
         offset=0,
+        until=length,
         total=length,
         framed="transfer-encoding" in head.headers,
         validator=validators.from_headers(head.headers, length, sent_digests.of_file(head.headers, whole=True)),
     )
-    if ask.start == 0 and not download.durable:
+    if not ask.is_range and not download.durable:
         return receive
     return Afresh(
         reason="the server sent the whole file, not the rest of it",
@@ -194,9 +212,9 @@ def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) ->
 def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
     sent = _sent_range(ask, head)
     if isinstance(sent, str):
-        return Afresh(reason=sent) if ask.start else Reject(cause=Cause.PROTOCOL, message=sent)
-    first, total = sent
-    if ask.start == 0:
+        return Afresh(reason=sent) if ask.is_range else Reject(cause=Cause.PROTOCOL, message=sent)
+    first, until, total = sent
+    if not ask.is_range:
         return _whole_body(ask, head, download, total)
     validator = validators.from_headers(head.headers, total, sent_digests.of_file(head.headers, whole=False))
     known = download.validator
@@ -209,14 +227,18 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
     return Receive(
         offset=ask.start,
         skip=ask.start - first,
+        until=until,
         total=total,
         framed=head.length is None,
         validator=_merged(known, validator),
     )
 
 
-def _sent_range(ask: Ask, head: Head) -> tuple[int, int] | str:
-    """Return first byte and total size of a 206 that can be used, or why it cannot (RFC 9110 §14.4, §15.3.7)."""
+def _sent_range(ask: Ask, head: Head) -> tuple[int, int, int] | str:
+    """Return the bytes, from and up to, and the total size of a 206 that can be used, or why it cannot be.
+
+    See RFC 9110 §14.4 and §15.3.7.
+    """
     if head.headers.get("content-type", "").strip().lower().startswith("multipart/byteranges"):
         return "several ranges were sent, one was asked for"
     match = _CONTENT_RANGE.fullmatch(head.headers.get("content-range", ""))
@@ -225,13 +247,14 @@ def _sent_range(ask: Ask, head: Head) -> tuple[int, int] | str:
     if match[3] == "*":
         return "206 without the total size of the file"
     first, last, total = int(match[1]), int(match[2]), int(match[3])
-    if not first <= ask.start <= last < total:
-        return f"asked for bytes from {ask.start}, was sent {first}-{last} of {total}"
+    if not first <= ask.start <= last < (total if ask.end is None else min(ask.end, total)):
+        asked = f"from {ask.start}" if ask.end is None else f"{ask.start}-{ask.end - 1}"
+        return f"asked for bytes {asked}, was sent {first}-{last} of {total}"
     if head.length is not None and head.length != last - first + 1:
         return "Content-Length and Content-Range contradict each other"
-    if ask.start == 0 and last != total - 1:
+    if not ask.is_range and last != total - 1:
         return f"asked for the whole file, was sent {first}-{last} of {total}"
-    return first, total
+    return first, last + 1, total
 
 
 def _same(known: Validator | None, sent: Validator, download: Download) -> bool:

@@ -43,6 +43,11 @@ def size(spans: Spans) -> int:
     return held
 
 
+def holds(spans: Spans, start: int, end: int) -> bool:
+    """Tell whether all bytes from `start` up to `end` are among the ranges."""
+    return any(low <= start and end <= high for low, high in spans)
+
+
 def prefix(spans: Spans) -> int:
     """Return the end of the range that begins at byte 0, or 0 when there is none."""
     return spans[0][1] if spans and spans[0][0] == 0 else 0

@@ -46,6 +46,7 @@ _S = State
 _ASKED: dict[type[e.Event], State] = {e.Cancelled: _S.CANCELLED, e.Removed: _S.REMOVED}
 _WORKING: dict[type[e.Event], State] = {
     e.Probed: _S.ACTIVE,
+    e.Joined: _S.ACTIVE,
     e.Progressed: _S.ACTIVE,
     e.PieceRejected: _S.ACTIVE,
     e.ResourceChanged: _S.ACTIVE,
@@ -97,6 +98,7 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
     },
     _S.PAUSING: {
         e.Probed: _S.PAUSING,
+        e.Joined: _S.PAUSING,
         e.Progressed: _S.PAUSING,
         e.PieceRejected: _S.PAUSING,
         e.Stopped: _S.PAUSED,

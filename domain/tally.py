@@ -1,4 +1,8 @@
-"""The tally of a transfer: what its bytes digest to, as a whole and piece by piece, while they go by in order.
+"""The tally of a transfer: what its bytes digest to, as a whole and piece by piece, while they go by.
+
+Bytes arrive in runs, each in order, and several at once when several connections fetch one file. Pieces are digested as
+they grow, wherever they lie. The whole is digested from its beginning on, as far as bytes lie end to end; those that
+arrived ahead of that are *behind*, and are taken in again, read back from the part, when their turn has come.
 
 A checkpoint takes a snapshot, flushes the disk, has the pieces logged, and only then tells the tally that they are. So
 what a `Progressed` names was written before the flush that it stands for (law 2).
@@ -6,14 +10,36 @@ what a `Progressed` names was written before the flush that it stands for (law 2
 
 from __future__ import annotations
 
-from lading.domain import digests
+from lading.domain import digests, spans
 from lading.domain.pieces import Piece, cell_size
 
 PIECES = digests.OF_PIECES
 
 
+class _Run:
+    """A piece that is not finished: it began at `start`, goes on at `at`, and is logged up to `logged`."""
+
+    def __init__(self, start: int, source: int | None) -> None:
+        self.start = self.at = self.logged = start
+        self.source = source
+        self._running = digests.hasher(PIECES)
+
+    def copy(self) -> _Run:
+        other = object.__new__(_Run)
+        other.__dict__.update(self.__dict__)
+        other._running = self._running.copy()
+        return other
+
+    def take(self, data: memoryview) -> None:
+        self._running.update(data)
+        self.at += len(data)
+
+    def piece(self) -> Piece:
+        return Piece(self.start, self.at, f"{PIECES}:{self._running.hexdigest()}", self.source)
+
+
 class Tally:
-    """Digests bytes that arrive in order, from byte 0 on; a resumed prefix is taken in before the rest.
+    """Digests what is taken in, each byte once; of a resumed transfer, what is held before the rest.
 
     Args:
         algorithm: by which the whole is digested.
@@ -24,25 +50,42 @@ class Tally:
     def __init__(self, algorithm: str, total: int | None, also: str | None = None) -> None:
         self._algorithm = algorithm
         self._wholes = {name: digests.hasher(name) for name in (algorithm, also) if name}
+        self._digested = 0
         self._cell = cell_size(total)
-        self._at = 0
-        self._begin(0)
+        self._runs: dict[int, _Run] = {}
         self._closed: list[Piece] = []
-        self._logged = 0
+        self._logged: spans.Spans = ()
+        self.held: spans.Spans = ()
 
     @property
     def at(self) -> int:
-        """The offset of the next byte."""
-        return self._at
+        """How many bytes lie end to end from byte 0."""
+        return spans.prefix(self.held)
+
+    @property
+    def size(self) -> int:
+        """How many bytes were taken in."""
+        return spans.size(self.held)
+
+    @property
+    def end(self) -> int:
+        """The byte after the last that was taken in."""
+        return self.held[-1][1] if self.held else 0
 
     @property
     def unlogged(self) -> int:
         """Bytes taken in that no checkpoint has covered yet."""
-        return self._at - self._logged
+        return self.size - spans.size(self._logged)
+
+    @property
+    def behind(self) -> spans.Span:
+        """The bytes that the digest of the whole needs next and did not see when they arrived; empty when it did."""
+        return self._digested, self.at
 
     @property
     def digest(self) -> str:
-        """The digest of everything so far, `ALGORITHM:HEX`."""
+        """The digest of everything, `ALGORITHM:HEX`, once nothing is behind."""
+        assert self._digested == self.at == self.end, "the whole was taken in before its digest is asked for"
         return f"{self._algorithm}:{self._wholes[self._algorithm].hexdigest()}"
 
     def agrees(self, stated: str) -> bool | None:
@@ -56,46 +99,60 @@ class Tally:
         other = object.__new__(Tally)
         other.__dict__.update(self.__dict__)
         other._wholes = {name: running.copy() for name, running in self._wholes.items()}
-        other._piece, other._closed = self._piece.copy(), self._closed.copy()
+        other._runs = {at: run.copy() for at, run in self._runs.items()}
+        other._closed = self._closed.copy()
         return other
 
-    def take(self, data: memoryview) -> None:
-        """Take in the next bytes."""
-        self._digest_whole(data)
+    def take(self, start: int, data: memoryview, source: int | None = None) -> None:
+        """Take in bytes that begin at `start` and came from `source`, None for the attempt's own."""
+        self._take_whole(start, data)
+        at = start
         while data:
-            room = (self._start // self._cell + 1) * self._cell - self._at
-            head, data = data[:room], data[room:]
-            self._piece.update(head)
-            self._at += len(head)
-            if len(head) == room:
-                self._closed.append(self._open_piece())
-                self._begin(self._at)
+            run = self._runs.pop(at, None)
+            if run is None or run.source != source:
+                self._close(run)
+                run = _Run(at, source)
+            room = (at // self._cell + 1) * self._cell - at
+            run.take(data[:room])
+            at, data = run.at, data[room:]
+            if at % self._cell:
+                self._runs[at] = run
+            else:
+                self._close(run)
 
-    def take_logged(self, data: memoryview) -> None:
-        """Take in bytes that the log vouches for already: the prefix that a resume goes on from."""
+    def take_logged(self, start: int, data: memoryview) -> None:
+        """Take in bytes from `start` that the log vouches for already: a piece that a resume goes on with."""
+        self._take_whole(start, data)
+        self._logged = spans.union(self._logged, start, start + len(data))
+
+    def take_behind(self, data: memoryview) -> None:
+        """Take in, for the digest of the whole, bytes that were `behind`, from the first of them on."""
         self._digest_whole(data)
-        self._at += len(data)
-        self._logged = self._at
-        self._begin(self._at)
 
     def snapshot(self) -> tuple[Piece, ...]:
-        """Return the pieces that no checkpoint has covered, the unfinished one included."""
-        unfinished = (self._open_piece(),) if self._at > self._start else ()
-        return (*self._closed, *unfinished)
+        """Return the pieces that no checkpoint has covered, the unfinished ones included, in order of their bytes."""
+        unfinished = (run.piece() for run in self._runs.values() if run.at > run.logged)
+        return tuple(sorted((*self._closed, *unfinished), key=lambda piece: piece.start))
 
     def logged(self, pieces: tuple[Piece, ...]) -> None:
         """Note that the log vouches for the pieces of a snapshot now."""
-        if pieces:
-            self._logged = pieces[-1].end
-            self._closed = [piece for piece in self._closed if piece.end > self._logged]
+        ends = {piece.start: piece.end for piece in pieces}
+        for start, end in ends.items():
+            self._logged = spans.union(self._logged, start, end)
+        for run in self._runs.values():
+            run.logged = ends.get(run.start, run.logged)
+        self._closed = [piece for piece in self._closed if ends.get(piece.start) != piece.end]
+
+    def _take_whole(self, start: int, data: memoryview) -> None:
+        self.held = spans.union(self.held, start, start + len(data))
+        if start == self._digested:
+            self._digest_whole(data)
 
     def _digest_whole(self, data: memoryview) -> None:
+        self._digested += len(data)
         for running in self._wholes.values():
             running.update(data)
 
-    def _begin(self, start: int) -> None:
-        self._start = start
-        self._piece = digests.hasher(PIECES)
-
-    def _open_piece(self) -> Piece:
-        return Piece(self._start, self._at, f"{PIECES}:{self._piece.hexdigest()}")
+    def _close(self, run: _Run | None) -> None:
+        if run is not None and run.at > run.logged:
+            self._closed.append(run.piece())

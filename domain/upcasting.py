@@ -26,8 +26,9 @@ UPCASTERS: dict[str, Upcaster] = {
     "lading.probed.v1": _renamed("lading.probed.v2"),
     "lading.resource-changed.v1": _renamed("lading.resource-changed.v2"),
     "lading.completed.v1": _renamed("lading.completed.v2"),
+    "lading.progressed.v1": _renamed("lading.progressed.v2"),
 }
-"""The steps. A validator of version 1 had no `digest`."""
+"""The steps. A validator of version 1 had no `digest`, a piece no `source`."""
 
 
 def upcast(topic: str, payload: Payload) -> tuple[str, Payload]:

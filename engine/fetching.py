@@ -6,12 +6,15 @@ checkpoint by checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 
 import attrs
 
+from lading.crew import Crew, Overlong
 from lading.domain import commands as c
-from lading.domain import digests, names, replies, urls
+from lading.domain import digests, holdings, names, replies, urls
+from lading.domain.allotment import Share
 from lading.domain.digests import Digest
 from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
@@ -19,7 +22,7 @@ from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
 from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
 from lading.domain.requests import Resume
-from lading.intake import Intake
+from lading.intake import Course, Intake
 from lading.live import Gauge
 from lading.placing import Place, Places
 from lading.services import Services
@@ -52,6 +55,12 @@ class Fetching:
         self._secret_path = secret_path
         self.place = place
         self.received: Receive | None = None
+        self._crew: Crew | None = None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether the content came from several sources."""
+        return self._crew is not None and self._crew.is_mixed
 
     @property
     def assurance(self) -> str:
@@ -77,15 +86,14 @@ class Fetching:
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
                 return None
-            ask = replies.plan(work.download, await self._last_piece())
+            ask = replies.plan(work.present, await self._last_piece())
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
-            if ask.start == 0 and ask.proof is None and work.held.tally.at:
-                await work.held.start_over(None)
-            call = attrs.evolve(calls[work.download.source], start=ask.start, if_range=ask.if_range)
-            async with self._s.transport.exchange(call) as reply:
-                verdict = replies.judge(ask, reply.head, work.download, now_s=self._s.clock.now_ns() / 1e9)
+            call = attrs.evolve(calls[work.download.source], start=ask.start, end=ask.end, if_range=ask.if_range)
+            async with AsyncExitStack() as answer:
+                reply = await answer.enter_async_context(self._s.transport.exchange(call))
+                verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
                 match verdict:
                     case Whole():
                         return None
@@ -95,17 +103,17 @@ class Fetching:
                         await self._give_up_held(verdict)
                     case Afresh(receive=Receive() as receive):
                         await self._give_up_held(verdict)
-                        return await self._receive(reply, receive)
+                        return await self._receive(reply, receive, calls, answer.aclose)
                     case Receive():
                         if ask.proof is None or await self._proves(reply, verdict.skip, ask.proof):
-                            return await self._receive(reply, _after(verdict, ask.proof))
+                            return await self._receive(reply, _after(verdict, ask.proof), calls, answer.aclose)
                         await work.start_over("the server sends other bytes than the last piece that we hold")
         raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
 
     async def _last_piece(self) -> Piece | None:
         if self._work.download.order.resume is not Resume.LENIENT:
             return None
-        pieces = await self._work.pieces()
+        pieces = holdings.contiguous(await self._work.pieces())
         return pieces[-1] if pieces else None
 
     async def _proves(self, reply: Reply, skip: int, piece: Piece) -> bool:
@@ -126,26 +134,46 @@ class Fetching:
         changed = (known, sent) if known is not None and sent is not None and known.differs(sent) else None
         await self._work.start_over(verdict.reason, changed)
 
-    async def _receive(self, reply: Reply, receive: Receive) -> None:
-        """Take the body in, and see that it is all there."""
+    async def _receive(
+        self, reply: Reply, receive: Receive, calls: Sequence[Call], close: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Take the body in, and whatever else is missing, and see that it is all there."""
         work = self._work
-        if work.held.tally.at == 0:
+        if not work.held.tally.held:
             stated = None if work.download.order.digest else receive.validator.digest
             await work.held.start_over(receive.total, Digest.parse(stated).algorithm if stated else None)
         self.received = receive
         await self._say_probed(reply, receive)
-        self._gauge.begin(work.held.tally.at, receive.total)
+        self._gauge.begin(work.held.tally.size, receive.total)
         intake = Intake(self._s, work, self._gauge, self._running, receive.total)
-        if not await intake.run(reply, receive.skip):
-            await work.start_over("the body is longer than the server said")
-            raise TransferError("the body is longer than the server said", cause=Cause.PROTOCOL)
-        at = work.held.tally.at
-        if receive.total is not None and at != receive.total:
-            raise TransferError(f"the body ended at byte {at} of {receive.total}", cause=Cause.BROKEN)
+        try:
+            if receive.total:
+                crew = self._crew = Crew(
+                    self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path
+                )
+                await intake.run(lambda: crew.run(reply, close))
+            else:
+                await intake.run(lambda: self._receive_alone(reply, receive, intake))
+        except Overlong as error:
+            await work.start_over(error.message)
+            raise
         order = work.download.order
         vouched = receive.total is not None or receive.framed or order.digest is not None
         if not vouched and not order.allow_unsized:
             raise TransferError("nothing vouches for the end of this body", cause=Cause.UNSIZED)
+
+    async def _receive_alone(self, reply: Reply, receive: Receive, intake: Intake) -> None:
+        """Take in the one body of a file that is empty, or as long as it turns out to be."""
+        course = Course(share=Share(receive.offset, receive.total), until=receive.until)
+        if not await intake.receive(reply, course):
+            raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
+
+    def _most(self) -> int:
+        """Return how many connections this file may have; what is to be slow needs no second one."""
+        order = self._work.download.order
+        if order.connections is not None:
+            return order.connections
+        return 1 if order.limit_rate is not None else self._s.settings.connections
 
     async def _say_probed(self, reply: Reply, receive: Receive) -> None:
         """Say `Probed` at once when it matters; else keep it for the first checkpoint, which small files never see."""

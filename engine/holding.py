@@ -5,17 +5,22 @@ Every blocking step runs in a worker thread. Nothing here speaks to the log; it 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 import attrs
 import trio
 
+from lading.domain import spans
 from lading.domain.pieces import Piece
 from lading.domain.ports import Disk, Part, Threads
 from lading.domain.tally import Tally
 from lading.nurseries import open_plain_nursery
 
 READ_BYTES = 1024 * 1024
+CATCH_UP = 4
+"""How many bytes are read back for the digest of the whole, for each that arrives, as long as some are behind."""
+BEHIND_BYTES = 64 * 1024 * 1024
 APART_BYTES = 256 * 1024
 """From here on, digesting takes longer than finding a second thread for it."""
 PREALLOCATE_LEAST, PREALLOCATE_MOST = 4 * 1024 * 1024, 256 * 1024 * 1024
@@ -34,7 +39,7 @@ class Finding:
 
 
 class Holding:
-    """A part file in hand: bytes are written in order, digested as they go by, and flushed before they are claimed."""
+    """A part file in hand: bytes are written where they belong, digested as they go by, and flushed before claimed."""
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class Holding:
         self.tally = Tally(algorithm, None, also)
 
     async def check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
-        """Hold the part against the log's pieces, which lie end to end from byte 0, and cut off what does not count.
+        """Hold the part against the log's pieces, in order of their bytes, and believe of them what the disk confirms.
 
         Returns:
             What was found not to count, to be said in events before anything is written over it.
@@ -68,22 +73,32 @@ class Holding:
     def _check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
         self.tally = Tally(self._algorithm, total, self._also)
         findings: list[Finding] = []
-        size = self.part.size()
+        claimed: spans.Spans = ()
         for piece in pieces:
-            data = self.part.read(piece.start, piece.size)
-            if not piece.fits(data):
-                reason = "the part file is shorter" if len(data) != piece.size else "the digest does not match"
-                findings.append(Finding(start=piece.start, end=pieces[-1].end, reason=reason))
-                break
-            self.tally.take_logged(memoryview(data))
-        if size > max(self.tally.at, pieces[-1].end if pieces else 0):
-            start = max(self.tally.at, pieces[-1].end if pieces else 0)
-            findings.append(Finding(start=start, end=size, reason="the log does not vouch for it"))
+            start = max(piece.start, claimed[-1][1] if claimed else 0)
+            claimed = spans.union(claimed, piece.start, piece.end)
+            reason = self._fault(piece) if start == piece.start else "it overlaps another piece"
+            if reason is not None and start < piece.end:
+                findings.append(Finding(start=start, end=piece.end, reason=reason))
+        findings += [
+            Finding(start=start, end=end, reason="the log does not vouch for it")
+            for start, end in spans.gaps(claimed, self.part.size())
+            if self.part.has_data(start, end)
+        ]
         return findings
 
+    def _fault(self, piece: Piece) -> str | None:
+        """Take a piece in if it is what the log says; else say why not."""
+        data = self.part.read(piece.start, piece.size)
+        if not piece.fits(data):
+            return "the part file is shorter" if len(data) != piece.size else "the digest does not match"
+        self.tally.take_logged(piece.start, memoryview(data))
+        self._take_behind(piece.size)
+        return None
+
     async def cut(self) -> None:
-        """Cut the part down to what counts."""
-        await self._threads.run(lambda: self.part.truncate(self.tally.at))
+        """Cut off what lies behind the last byte that counts."""
+        await self._threads.run(lambda: self.part.truncate(self.tally.end))
 
     async def start_over(self, total: int | None, also: str | None = None) -> None:
         """Empty the part and begin a new tally, by another algorithm `also`."""
@@ -107,37 +122,63 @@ class Holding:
         self.tally = Tally(self._algorithm, total, self._also)
         for piece in pieces:
             data = self._disk.read(path, piece.start, piece.size)
-            if not piece.fits(data):
-                break
-            self.part.write(piece.start, data)
-            self.tally.take(memoryview(data))
+            if piece.fits(data):
+                self.part.write(piece.start, data)
+                self.tally.take(piece.start, memoryview(data), piece.source)
         return self.tally.snapshot()
 
-    async def write(self, data: memoryview, total: int | None) -> None:
-        """Write and digest the next bytes in order; much of it side by side, on two cores.
+    async def write(self, start: int, data: memoryview, total: int | None, source: int | None = None) -> None:
+        """Write and digest bytes that begin at `start`; much of it side by side, on two cores.
 
         Raises:
             DiskFull: there is no room; nothing that the log claims is harmed.
         """
         with trio.CancelScope(shield=True):
             if len(data) < APART_BYTES:
-                await self._threads.run(lambda: self._write_and_digest(data, total))
+                await self._threads.run(lambda: self._write_and_digest(start, data, total, source))
             else:
-                await self._write_apart(data, total)
+                await self._write_apart(start, data, total, source)
 
-    def _write_and_digest(self, data: memoryview, total: int | None) -> None:
-        self._write(self.tally.at, data, total)
-        self.tally.take(data)
+    def _write_and_digest(self, start: int, data: memoryview, total: int | None, source: int | None) -> None:
+        self._write(start, data, total)
+        self._digest(start, data, source)
 
-    async def _write_apart(self, data: memoryview, total: int | None) -> None:
-        before, at = self.tally.copy(), self.tally.at
+    async def _write_apart(self, start: int, data: memoryview, total: int | None, source: int | None) -> None:
+        before = self.tally.copy()
         try:
             async with open_plain_nursery() as nursery:
-                nursery.start_soon(self._threads.run, lambda: self._write(at, data, total))
-                nursery.start_soon(self._threads.run, lambda: self.tally.take(data))
+                nursery.start_soon(self._threads.run, lambda: self._write(start, data, total))
+                nursery.start_soon(self._threads.run, lambda: self._digest(start, data, source))
         except BaseException:
             self.tally = before
             raise
+
+    def _digest(self, start: int, data: memoryview, source: int | None) -> None:
+        """Digest bytes as they go by, and some of those that went by too early for the digest of the whole.
+
+        What is behind is read first: it was written before, while these bytes may be about to be.
+        """
+        self._take_behind(CATCH_UP * len(data))
+        self.tally.take(start, data, source)
+
+    async def take_behind(self) -> None:
+        """Read back whatever the digest of the whole has not seen yet.
+
+        Raises:
+            OSError: the disk failed; or what was written is not there any more.
+        """
+        while self.tally.behind[0] < self.tally.behind[1]:
+            await self._threads.run(lambda: self._take_behind(BEHIND_BYTES))
+
+    def _take_behind(self, most: int) -> None:
+        start, end = self.tally.behind
+        end = min(end, start + most)
+        while start < end:
+            data = self.part.read(start, min(end - start, READ_BYTES))
+            if not data:
+                raise OSError(errno.EIO, "bytes that were written are not there any more")
+            self.tally.take_behind(memoryview(data))
+            start += len(data)
 
     def _write(self, at: int, data: memoryview, total: int | None) -> None:
         self._is_empty = False

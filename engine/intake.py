@@ -1,8 +1,9 @@
-"""The intake of one body: received into one buffer while the one before is written and digested.
+"""The intake of a file: bodies are received, by one connection or several, while what came before is written.
 
-Buffers are stored in the order in which they were received, one at a time, each written and digested side by side where
-that pays. What is due for a checkpoint is flushed and logged by the same hand, right after it was stored, so that what
-a `Progressed` names was written before the flush (law 2); receiving goes on meanwhile, as far as there are buffers.
+Whoever receives, one hand stores: buffers one at a time, in the order in which they were filled, each written and
+digested side by side where that pays. What is due for a checkpoint is flushed and logged by the same hand, right after
+it was stored, so that what a `Progressed` names was written before the flush (law 2); receiving goes on meanwhile, as
+far as there are buffers.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NamedTuple
 
+import attrs
 import trio
 
 from lading.buffers import OWN_BYTES, SIZES
 from lading.domain import checkpoints
+from lading.domain.allotment import Share
 from lading.domain.ports import Reply
 from lading.live import Gauge
 from lading.nurseries import open_plain_nursery
@@ -26,18 +29,40 @@ AHEAD = 3
 FAST_FILL_S = 0.05
 SEVERAL = 4
 BLOCK_BYTES = 4096
+ENDLESS = 1 << 62
 
 
 class _Filled(NamedTuple):
-    """A buffer, how much of it is filled, and whether a checkpoint is due after it."""
+    """A buffer, how much of it is filled with what from where, and whether a checkpoint is due after it."""
 
     buffer: memoryview
     size: int
+    start: int
+    source: int | None
     due: bool
 
 
+@attrs.frozen(kw_only=True)
+class Course:
+    """Where the bytes of one body go.
+
+    Attributes:
+        share: what they are to fill; whoever holds it may cut it short meanwhile, and then the rest is left alone.
+        skip: how many bytes the body has before the first of these.
+        until: where the body itself ends, if that is known.
+        source: the number of the source that it comes from, None for the attempt's own.
+        extend: asked when the share is at its end and the body is not: whether the share goes on.
+    """
+
+    share: Share
+    skip: int = 0
+    until: int | None = None
+    source: int | None = None
+    extend: Callable[[], bool] = lambda: False
+
+
 class Intake:
-    """Takes the body of one answer into the part that an attempt holds.
+    """Takes bodies into the part that an attempt holds.
 
     Args:
         services: the ports.
@@ -55,100 +80,87 @@ class Intake:
         self._gauge = gauge
         self._running = running
         self._total = total
-        self._at = work.held.tally.at
         self._handed_s = self._began_s = services.clock.monotonic()
         self._unlogged = 0
-        self._arrived = 0
-        self._size = OWN_BYTES if self._is_short() else SIZES[0]
+        self._hand_over: Callable[[_Filled], Awaitable[None]] = self._store
         self._is_stopping = False
+        self.arrived = 0
 
-    async def run(self, reply: Reply, skip: int) -> bool:
-        """Take in everything but the first `skip` bytes; return False when there was more than `total` allows.
-
-        Whatever ends this, what had arrived is in the part then, but for what is too much.
+    async def run(self, receiving: Callable[[], Awaitable[None]]) -> None:
+        """Store what is received until `receiving` has returned; whatever ends it, what had arrived is in the part.
 
         Raises:
-            TransferError: the body broke off.
             DiskFull, OSError: the disk failed.
             Fenced: somebody else has the word.
+            TransferError: whatever `receiving` raises.
         """
         if self._is_short():
-            return await self._receive(reply, skip, self._store)
+            return await receiving()
         async with open_plain_nursery() as nursery:
             send, receive = trio.open_memory_channel[_Filled](AHEAD)
+            self._hand_over = send.send
             nursery.start_soon(self._store_all, receive)
             try:
                 async with send:
-                    return await self._receive(reply, skip, send.send)
+                    await receiving()
             finally:
                 self._is_stopping = True
 
     def _is_short(self) -> bool:
         """Tell whether all that is to come fits into one buffer."""
-        return self._total is not None and self._total - self._at <= OWN_BYTES
+        return self._total is not None and self._total - self._work.held.tally.size <= OWN_BYTES
 
-    # -- receiving -------------------------------------------------------------------------------------------------
+    async def receive(self, reply: Reply, course: Course) -> bool:
+        """Take in a body, as far as its share goes; return False when it went on behind its own end.
 
-    async def _receive(self, reply: Reply, skip: int, store: Callable[[_Filled], Awaitable[None]]) -> bool:
-        buffer, filled, room = self._fresh()
-        try:
-            while count := await reply.receive_into(buffer[filled:room]):
-                now_s = self._s.clock.monotonic()
-                if skip:
-                    dropped = min(skip, count)
-                    buffer[filled : filled + count - dropped] = bytes(buffer[filled + dropped : filled + count])
-                    skip, count = skip - dropped, count - dropped
-                if self._total is not None and self._at + count > self._total:
-                    filled = 0
-                    return False
-                filled, self._at, self._arrived = filled + count, self._at + count, self._arrived + count
-                self._unlogged += count
-                self._gauge.add(count, now_s)
-                due = checkpoints.due(self._unlogged, now_s - self._handed_s, self._running())
-                due = due and self._s.budget.take(now_s)
-                if filled == room or due:
-                    if self._is_fast(now_s):
-                        self._size = SIZES[min(SIZES.index(self._size) + 1, len(SIZES) - 1)]
-                    if due:
-                        self._unlogged, self._handed_s = 0, now_s
-                    full, count, filled = buffer, filled, 0
-                    buffer = memoryview(b"")
-                    await self._hand_over(store, _Filled(full, count, due))
-                    buffer, filled, room = self._fresh()
-                await self._keep_to_limit()
-        finally:
-            if filled:
-                await self._hand_over(store, _Filled(buffer, filled, due=False))
-            else:
-                self._s.buffers.give_back(buffer)
-        return True
+        Raises:
+            TransferError: the body broke off; what arrived before is counted in the share.
+        """
+        return await _Reception(self, reply, course).run()
 
-    async def _hand_over(self, store: Callable[[_Filled], Awaitable[None]], filled: _Filled) -> None:
+    # -- for receptions --------------------------------------------------------------------------------------------
+
+    def note(self, count: int, now_s: float) -> bool:
+        """Count bytes that arrived, and tell whether a checkpoint is due, which is then taken as made."""
+        self.arrived += count
+        self._unlogged += count
+        self._gauge.add(count, now_s)
+        due = checkpoints.due(self._unlogged, now_s - self._handed_s, self._running()) and self._s.budget.take(now_s)
+        if due:
+            self._unlogged, self._handed_s = 0, now_s
+        return due
+
+    def now(self) -> float:
+        """Return the time, in monotonic seconds."""
+        return self._s.clock.monotonic()
+
+    @property
+    def first_size(self) -> int:
+        """The size of the buffer that a body begins with."""
+        return OWN_BYTES if self._is_short() else SIZES[0]
+
+    def take_buffer(self, size: int) -> memoryview:
+        """Return an empty buffer of about a size."""
+        return self._s.buffers.take(size)
+
+    def give_back(self, buffer: memoryview) -> None:
+        """Let go of a buffer that holds nothing."""
+        self._s.buffers.give_back(buffer)
+
+    async def hand_over(self, buffer: memoryview, size: int, start: int, source: int | None, *, due: bool) -> None:
         """Have a buffer stored, whatever becomes of the transfer: bytes that arrived need not arrive again."""
         try:
             with trio.CancelScope(shield=True):
-                await store(filled)
+                await self._hand_over(_Filled(buffer, size, start, source, due))
         except trio.BrokenResourceError:  # storing has failed before, which is told by who stored
-            self._s.buffers.give_back(filled.buffer)
+            self._s.buffers.give_back(buffer)
             await trio.sleep_forever()
 
-    def _is_fast(self, now_s: float) -> bool:
-        """Tell whether buffers like the present one fill in no time: several have, on the average since the beginning.
-
-        Servers that hold a rate send in bursts; one buffer that was filled by a burst proves nothing.
-        """
-        buffers = self._arrived / self._size
-        return buffers >= SEVERAL and now_s - self._began_s < buffers * FAST_FILL_S
-
-    def _fresh(self) -> tuple[memoryview, int, int]:
-        """Return an empty buffer, 0, and the room in it that ends on a block of the file."""
-        buffer = self._s.buffers.take(self._size)
-        return buffer, 0, len(buffer) - self._at % BLOCK_BYTES
-
-    async def _keep_to_limit(self) -> None:
+    async def keep_to_limit(self) -> None:
+        """Wait until as much as arrived was allowed to."""
         limit = self._work.download.order.limit_rate
         if limit is not None:
-            ahead_s = self._arrived / limit - (self._s.clock.monotonic() - self._began_s)
+            ahead_s = self.arrived / limit - (self._s.clock.monotonic() - self._began_s)
             if ahead_s > 0:
                 await self._s.clock.sleep(ahead_s)
 
@@ -167,8 +179,94 @@ class Intake:
 
     async def _store(self, filled: _Filled) -> None:
         try:
-            await self._work.held.write(filled.buffer[: filled.size], self._total)
+            data = filled.buffer[: filled.size]
+            await self._work.held.write(filled.start, data, self._total, filled.source)
         finally:
             self._s.buffers.give_back(filled.buffer)
         if filled.due and not self._is_stopping:
             await self._work.checkpoint()
+
+
+class _Reception:
+    """One body on its way into a share: buffers are filled up to a block of the file, and handed over."""
+
+    def __init__(self, intake: Intake, reply: Reply, course: Course) -> None:
+        self._intake = intake
+        self._reply = reply
+        self._course = course
+        self._share = course.share
+        self._skip = course.skip
+        self._began_s = intake.now()
+        self._arrived = 0
+        self._size = intake.first_size
+        self._buffer = memoryview(b"")
+        self._start = self._filled = self._room = 0
+
+    async def run(self) -> bool:
+        """Receive, as `Intake.receive` says."""
+        intake, share = self._intake, self._share
+        self._begin_buffer()
+        try:
+            while not self._is_cut(1):
+                count = await self._reply.receive_into(self._buffer[self._filled : self._room])
+                if not count:
+                    return True
+                now_s = intake.now()
+                arrived = self._drop_skipped(count)
+                is_cut = self._is_cut(arrived)
+                count = min(arrived, self._bound() - share.at)
+                self._filled, self._arrived, share.at = self._filled + count, self._arrived + count, share.at + count
+                due = intake.note(count, now_s)
+                if count < arrived:  # what was dropped here is gone from the body, which is of no more use
+                    return is_cut
+                if self._filled == self._room or due:
+                    if self._is_fast(now_s):
+                        self._size = SIZES[min(SIZES.index(self._size) + 1, len(SIZES) - 1)]
+                    await self._hand_over(due=due)
+                    self._begin_buffer()
+                await intake.keep_to_limit()
+        finally:
+            if self._filled:
+                await self._hand_over(due=False)
+            else:
+                intake.give_back(self._buffer)
+        return True
+
+    def _begin_buffer(self) -> None:
+        """Take an empty buffer; its room ends on a block of the file."""
+        self._buffer = self._intake.take_buffer(self._size)
+        self._start, self._filled = self._share.at, 0
+        self._room = len(self._buffer) - self._start % BLOCK_BYTES
+
+    async def _hand_over(self, *, due: bool) -> None:
+        buffer, self._buffer, filled, self._filled = self._buffer, memoryview(b""), self._filled, 0
+        await self._intake.hand_over(buffer, filled, self._start, self._course.source, due=due)
+
+    def _drop_skipped(self, count: int) -> int:
+        """Drop what is to be skipped of the last `count` bytes, and return how many are left."""
+        dropped = min(self._skip, count)
+        if dropped:
+            self._skip -= dropped
+            at, buffer = self._filled, self._buffer
+            buffer[at : at + count - dropped] = bytes(buffer[at + dropped : at + count])
+        return count - dropped
+
+    def _bound(self) -> int:
+        """Return the byte before which the share, or the body, ends."""
+        return min((end for end in (self._share.end, self._course.until) if end is not None), default=ENDLESS)
+
+    def _is_cut(self, count: int) -> bool:
+        """Tell whether the share ends, for good, before the next `count` bytes of the body do."""
+        share, until = self._share, self._course.until
+        while share.end is not None and until is not None and share.end < min(share.at + count, until):
+            if not self._course.extend():
+                return True
+        return False
+
+    def _is_fast(self, now_s: float) -> bool:
+        """Tell whether buffers like the present one fill in no time: several have, on the average since the beginning.
+
+        Servers that hold a rate send in bursts; one buffer that was filled by a burst proves nothing.
+        """
+        buffers = self._arrived / self._size
+        return buffers >= SEVERAL and now_s - self._began_s < buffers * FAST_FILL_S

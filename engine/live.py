@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from uuid import UUID
 
 import attrs
@@ -51,10 +52,11 @@ class Gauge:
 
 
 class Board:
-    """The gauges of all running transfers."""
+    """The gauges of all running transfers, and how many connections they have to each host (`host:port`)."""
 
     def __init__(self) -> None:
         self.gauges: dict[UUID, Gauge] = {}
+        self.connections: Counter[str] = Counter()
 
     def look(self, now_s: float) -> dict[UUID, Live]:
         """Return the figures of every running transfer."""

@@ -15,7 +15,8 @@ import attrs
 
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
-from lading.domain.scheduling import DEFAULT_CONCURRENCY, Limits
+from lading.domain.requests import MOST_CONNECTIONS
+from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
 
 
 def _between(least: float, most: float) -> Any:
@@ -32,7 +33,8 @@ class Settings:
 
     Attributes:
         concurrency: downloads at once.
-        per_host: downloads at once from one host; 0 means no limit of its own.
+        per_host: downloads at once from one host, and connections to it; 0 means no limit of its own.
+        connections: connections at once for one file, where more than one makes it faster.
         retries: attempts after a failure that may pass, for requests that do not say.
         connect_timeout_s: longest wait for a connection.
         stall_timeout_s: longest wait for the next byte of an answer.
@@ -43,6 +45,7 @@ class Settings:
 
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
     per_host: int = attrs.field(default=0, validator=_between(0, 10_000))
+    connections: int = attrs.field(default=DEFAULT_CONNECTIONS, validator=_between(1, MOST_CONNECTIONS))
     retries: int = attrs.field(default=DEFAULT_RETRIES, validator=_between(0, 1000))
     connect_timeout_s: float = attrs.field(default=30.0, validator=_between(0.1, 3600))
     stall_timeout_s: float = attrs.field(default=60.0, validator=_between(0.1, 86_400))

@@ -35,6 +35,11 @@ class Work:
         return self.download.id
 
     @property
+    def present(self) -> Download:
+        """The download as it is at this moment: with the bytes that are held, logged or not."""
+        return Download.of({"durable": self.held.tally.held}, self.download)
+
+    @property
     def held(self) -> Holding:
         """The part file, which every step after the beginning has."""
         assert self.holding is not None, "an attempt has its part file before it fetches"
@@ -68,10 +73,9 @@ class Work:
         return self.holding
 
     async def pieces(self, up_to_version: int | None = None) -> tuple[Piece, ...]:
-        """Return the pieces that the log vouches for, end to end from byte 0."""
+        """Return the pieces that the log vouches for, in order of their bytes."""
         facts = await self._s.journal.facts(self.id)
-        events = (fact.event for fact in facts if up_to_version is None or fact.version <= up_to_version)
-        return holdings.contiguous(holdings.standing(events))
+        return holdings.standing(fact.event for fact in facts if up_to_version is None or fact.version <= up_to_version)
 
     async def checkpoint(self, *more: c.Report) -> None:
         """Flush, and then have the log vouch for what was flushed (law 2).

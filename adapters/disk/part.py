@@ -98,6 +98,18 @@ class LocalPart:
         """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
         return _read(self._descriptor, offset, count)
 
+    def has_data(self, start: int, end: int) -> bool:
+        """Tell whether anything may have been written from `start` up to `end`; room that was only set aside is a hole.
+
+        Where the system tells no holes, anything may have been.
+        """
+        if not hasattr(os, "SEEK_DATA"):
+            return True
+        try:
+            return os.lseek(self._descriptor, start, os.SEEK_DATA) < end
+        except OSError as error:
+            return error.errno != errno.ENXIO
+
     def preallocate(self, end: int) -> None:
         """Set blocks aside up to byte `end` where the file system can, without changing what `size` says.
 

@@ -63,8 +63,8 @@ def first(call: Call, agent: str) -> Hop:
     url, authorization = split_userinfo(call.url)
     given = {name.lower(): value for name, value in call.headers.items() if name.lower() not in OURS}
     public = {"user-agent": agent, "accept": "*/*", "accept-encoding": "identity"}
-    if call.start:
-        public["range"] = f"bytes={call.start}-"
+    if call.range is not None:
+        public["range"] = call.range
         if call.if_range is not None:
             public["if-range"] = call.if_range
     return Hop(url=url, private={**authorization, **given}, public=public)

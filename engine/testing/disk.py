@@ -72,6 +72,10 @@ class MemoryPart:
         """Return up to `count` bytes from `offset`."""
         return bytes(self._file.data[offset : offset + count])
 
+    def has_data(self, start: int, end: int) -> bool:
+        """Tell whether anything lies there but zeros."""
+        return any(self._file.data[start:end])
+
     def preallocate(self, end: int) -> None:
         """Do nothing: memory needs no blocks."""
 

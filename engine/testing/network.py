@@ -26,7 +26,7 @@ class Served:
         data: its bytes.
         etag: None for none; a strong one of the content by default.
         ranges: whether ranges are answered.
-        rate: bytes a second of virtual time, None for at once.
+        rate: bytes a second of virtual time for each answer, None for at once.
         break_after: bytes after which each answer's connection breaks, None for never.
         status: answered instead of 200 and 206.
         retry_after: sent with `status`.
@@ -55,11 +55,12 @@ def _etag(data: bytes) -> str:
 
 
 class MemoryReply:
-    """An answer of the simulated network."""
+    """An answer of the simulated network; one that is `asleep` sends nothing any more."""
 
-    def __init__(self, head: Head, body: bytes, served: Served | None, online: Callable[[], bool]) -> None:
+    def __init__(self, head: Head, body: memoryview, served: Served | None, online: Callable[[], bool]) -> None:
         self.head = head
-        self._body = memoryview(body)
+        self.asleep = False
+        self._body = body
         self._served = served
         self._sent = 0
         self._online = online
@@ -67,6 +68,8 @@ class MemoryReply:
     async def receive_into(self, buffer: memoryview) -> int:
         """Give the next bytes, in the time that the origin's rate says."""
         served = self._served
+        if self.asleep:
+            await trio.sleep_forever()
         count = min(len(buffer), len(self._body) - self._sent, 16 * 1024)
         if served is not None and served.break_after is not None:
             count = min(count, served.break_after - self._sent)
@@ -84,12 +87,16 @@ class MemoryReply:
 
 
 class MemoryNetwork:
-    """Files by URL, and whether the network is there; `transport()` reaches them."""
+    """Files by URL, and whether the network is there; `transport()` reaches them.
+
+    `calls` are all that were made, `open` the answers that are being read.
+    """
 
     def __init__(self) -> None:
         self.files: dict[str, Served] = {}
         self.online = True
         self.calls: list[Call] = []
+        self.open: list[MemoryReply] = []
 
     def serve(self, url: str, data: bytes, **behaviour: object) -> Served:
         """Put a file at `url`."""
@@ -115,18 +122,22 @@ class MemoryNetwork:
         if served.etag is not None:
             headers["etag"] = served.etag
         total, start = len(served.data), call.start
+        end = total if call.end is None else min(call.end, total)
         guarded = call.if_range is None or call.if_range in {served.etag, headers["last-modified"]}
-        if start == 0 or not served.ranges or not guarded:
+        if call.range is None or not served.ranges or not guarded:
             if served.sized:
                 headers["content-length"] = str(total)
             return self._reply(shown, 200, headers, served.data, served)
         if start >= total:
             return self._reply(shown, 416, {"content-range": f"bytes */{total}"}, b"", served)
-        headers |= {"content-range": f"bytes {start}-{total - 1}/{total}", "content-length": str(total - start)}
-        return self._reply(shown, 206, headers, served.data[start:], served)
+        headers |= {"content-range": f"bytes {start}-{end - 1}/{total}", "content-length": str(end - start)}
+        return self._reply(shown, 206, headers, memoryview(served.data)[start:end], served)
 
-    def _reply(self, url: str, status: int, headers: dict[str, str], body: bytes, served: Served | None) -> MemoryReply:
-        return MemoryReply(Head(status=status, headers=headers, url=url), body, served, lambda: self.online)
+    def _reply(
+        self, url: str, status: int, headers: dict[str, str], body: bytes | memoryview, served: Served | None
+    ) -> MemoryReply:
+        head = Head(status=status, headers=headers, url=url)
+        return MemoryReply(head, memoryview(body), served, lambda: self.online)
 
 
 class MemoryTransport:
@@ -144,7 +155,12 @@ class MemoryTransport:
         self._network.calls.append(call)
         if not self._network.online:
             raise TransferError("the network is gone", cause=Cause.NETWORK)
-        yield self._network.answer(call)
+        reply = self._network.answer(call)
+        self._network.open.append(reply)
+        try:
+            yield reply
+        finally:
+            self._network.open.remove(reply)
 
     async def aclose(self) -> None:
         """Close nothing."""

@@ -96,6 +96,7 @@ def reports(attempt: int, download: Download) -> dict[str, c.Report]:
     """Return one report of each kind, as the worker of `attempt` would make it."""
     return {
         "probe": c.Probe(attempt=attempt, url="https://a.example/", status=200, total=100, validator=STRONG),
+        "join": c.Join(attempt=attempt, source=1, url="https://b.example/", validator=OTHER),
         "vouch": c.Vouch(attempt=attempt, pieces=(Piece(0, 10, "sha256:00"),)),
         "reject": c.Reject(attempt=attempt, start=0, end=5, reason="damaged"),
         "start over": c.StartOver(attempt=attempt, reason="no proof"),

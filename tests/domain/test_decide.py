@@ -35,6 +35,7 @@ removed     illegal  illegal  illegal  illegal    -        -        illegal     
 REPORTS = """
             active                     verifying       pausing        cancelling  removing
 probe       Probed                     illegal         Probed         fenced      fenced
+join        Joined                     illegal         Joined         fenced      fenced
 vouch       Progressed                 illegal         Progressed     fenced      fenced
 reject      PieceRejected              PieceRejected   PieceRejected  fenced      fenced
 start-over  Restarted                  Restarted       fenced         fenced      fenced
@@ -379,6 +380,20 @@ def test_with_a_digest_the_next_source_goes_on_from_the_durable_byte(stream, mak
     download.vouch(0, 100)
     fell, _ = download.falter()
     assert (fell.source, download.download.received) == (1, 100)
+
+
+@pytest.mark.row("S2.1", "S2.4")
+@pytest.mark.law(4)
+def test_after_sources_were_mixed_in_vain_each_gets_its_turn_alone(stream, make_order):
+    """Nobody can tell which of them it was; so the attempt's own comes first, by itself."""
+    download = stream(make_order(2, digest="sha256:" + "0" * 64))
+    tried = []
+    for mixed in (True, False, False):
+        download.start()
+        tried.append(download.download.source)
+        last = download.falter(Cause.DIGEST, mixed=mixed)
+    assert tried == [0, 0, 1]
+    assert [type(event) for event in last] == [e.Failed]
 
 
 @pytest.mark.row("S2.1")

@@ -22,6 +22,7 @@ ID = UUID(int=1)
 SAMPLES = {
     e.Started: e.Started(attempt=1, worker=ID, storage="disk", path="file", part=".file.part"),
     e.Probed: e.Probed(attempt=1, url="https://a.example/", status=200),
+    e.Joined: e.Joined(attempt=1, source=1, url="https://b.example/"),
     e.Progressed: e.Progressed(attempt=1, pieces=(Piece(0, 10, "sha256:00"),)),
     e.PieceRejected: e.PieceRejected(attempt=1, start=0, end=5, reason="damaged"),
     e.ResourceChanged: e.ResourceChanged(attempt=1, before=Validator(), after=Validator()),

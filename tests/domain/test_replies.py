@@ -41,6 +41,7 @@ HALF = held((0, 50))
 HALF_DATED = held((0, 50), validator=DATED)
 HALF_BY_DIGEST = held((0, 50), validator=None, digest=DIGEST)
 HOLE = held((20, 50))
+TORN = held((0, 10), (20, 50))
 
 
 def judged(
@@ -82,8 +83,10 @@ PLANS = [
     (held((0, 50), validator=None), None),
     (held((0, 50), validator=Validator()), None),
     (held((0, 50), validator=WEAK, resume=Resume.LENIENT), None),
-    (HOLE, Ask()),
-    (held((0, 10), (20, 50)), Ask(start=10, if_range='"one"')),
+    (HOLE, Ask(end=20, if_range='"one"')),
+    (held((20, 50), validator=WEAK), None),
+    (held((0, 10), (20, 50)), Ask(start=10, end=20, if_range='"one"')),
+    (held((0, 10), (20, 50), (60, 70), digest=DIGEST, validator=None), Ask(start=10, end=20)),
 ]
 
 
@@ -104,6 +107,7 @@ LAST = Piece(30, 50, "sha256:00")
         (held((0, 50), validator=WEAK, resume=Resume.LENIENT), Piece(30, 40, "sha256:00"), None),
         (held((0, 50), validator=WEAK, resume=Resume.LENIENT), None, None),
         (held((0, 50), validator=WEAK), LAST, None),
+        (held((0, 50), (60, 70), validator=WEAK, resume=Resume.LENIENT), LAST, None),
         (held((0, 50), resume=Resume.LENIENT), LAST, Ask(start=50, if_range='"one"')),
         (held((0, 50), validator=None, digest=DIGEST, resume=Resume.LENIENT), LAST, Ask(start=50)),
         (held(resume=Resume.LENIENT), LAST, Ask()),
@@ -238,8 +242,15 @@ RANGES = [
     (NEW, {"content_range": "bytes 0-99/*", "content_length": "100"}, "reject protocol"),
     (NEW, {"content_length": "100"}, "reject protocol"),
     (NEW, {"content_type": "multipart/byteranges; boundary=x"}, "reject protocol"),
-    (HOLE, ETAG | {"content_range": "bytes 0-99/100"}, "afresh, receive 0 skip 0 of 100"),
-    (HOLE, ETAG | {"content_range": "bytes 0-19/100", "content_length": "20"}, "reject protocol"),
+    (HOLE, ETAG | {"content_range": "bytes 0-99/100"}, "afresh"),
+    (HOLE, ETAG | {"content_range": "bytes 0-20/100"}, "afresh"),
+    (HOLE, ETAG | {"content_range": "bytes 0-19/100", "content_length": "20"}, "receive 0 skip 0 of 100"),
+    (HOLE, ETAG | {"content_range": "bytes 0-9/100", "content_length": "10"}, "receive 0 skip 0 of 100"),
+    (HOLE, {"content_range": "bytes 0-19/100", "content_length": "20"}, "afresh"),
+    (TORN, ETAG | {"content_range": "bytes 10-19/100", "content_length": "10"}, "receive 10 skip 0 of 100"),
+    (TORN, ETAG | {"content_range": "bytes 5-19/100", "content_length": "15"}, "receive 10 skip 5 of 100"),
+    (TORN, ETAG | {"content_range": "bytes 10-99/100", "content_length": "90"}, "afresh"),
+    (TORN, ETAG | {"content_range": "bytes 10-19/120", "content_length": "10"}, "afresh"),
 ]
 
 

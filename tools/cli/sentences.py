@@ -51,6 +51,11 @@ def _(event: e.Probed, _: Context) -> str:
 
 
 @_say.register
+def _(event: e.Joined, _: Context) -> str:
+    return f"source {event.source + 1} takes part: {event.url}"
+
+
+@_say.register
 def _(event: e.Progressed, _: Context) -> str:
     return f"{size(sum(piece.end - piece.start for piece in event.pieces))} more became durable"
 

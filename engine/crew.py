@@ -1,0 +1,324 @@
+"""The connections that fetch one file: one at first, more of them as long as that helps, from mirrors too.
+
+Each line of the crew has a share of the file, asks for it, and takes in what is answered; who has done takes the next.
+Once a second an overseer looks at what arrives: `lading.domain.growth` says how many lines there should be, and one
+that is much slower than the others is begun anew. Nothing is taken from a line that works until its taker's server has
+proved, by a first good answer, that it gives ranges; so a server that gives none costs a question and no bytes.
+
+A line that fails gives back what it has not fetched. Its source gets no more lines than are left there; only when no
+line is left, and no source, has the attempt failed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Sequence
+
+import attrs
+import trio
+
+from lading.domain import commands as c
+from lading.domain import growth, replies, spans, urls
+from lading.domain.allotment import LEAST_BYTES, Allotment, Share
+from lading.domain.download import Download
+from lading.domain.errors import TransferError
+from lading.domain.faults import Cause
+from lading.domain.growth import Growth
+from lading.domain.ports import Call, Reply
+from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
+from lading.domain.validators import Validator
+from lading.intake import Course, Intake
+from lading.nurseries import open_plain_nursery
+from lading.services import Services
+from lading.work import Work
+
+BLOCK_S = 8.0
+LEAST_BLOCK, MOST_BLOCK = 4 * 1024 * 1024, 256 * 1024 * 1024
+"""A share is what a line fetches in about so many seconds, within these bounds in bytes."""
+MOST_EXTRA = 128
+"""More lines than the first of each file are taken on only while an engine has fewer connections than this."""
+MOST_RESTARTS = 16
+
+
+class Overlong(TransferError):
+    """A body went on behind the end that the server had told: none of it may be believed."""
+
+
+class _Line:
+    """One connection at work: to which source, at which share, and what it had fetched when."""
+
+    def __init__(self, source: int) -> None:
+        self.source = source
+        self.share: Share | None = None
+        self.scope = trio.CancelScope()
+        self.before = 0
+        self.marks: deque[tuple[float, int]] = deque(maxlen=int(growth.SLOW_S / growth.LOOK_S) + 1)
+
+    def mark(self, now_s: float) -> None:
+        """Note how much was fetched until now."""
+        self.marks.append((now_s, self.before + (self.share.fetched if self.share else 0)))
+
+    def rate(self) -> tuple[float, float]:
+        """Return bytes a second between the first and the last mark, and the seconds between them."""
+        (since_s, before), (now_s, now) = self.marks[0], self.marks[-1]
+        return ((now - before) / (now_s - since_s), now_s - since_s) if now_s > since_s else (0.0, 0.0)
+
+
+class Crew:
+    """Fetches what is missing of a file of known size, by as many connections as are worth it.
+
+    Args:
+        services: the ports.
+        work: the attempt's side of the download.
+        calls: for each source, how it is asked.
+        intake: takes in what arrives.
+        receive: what the first answer is worth.
+        most: how many connections there may be.
+        secret_path: whether the paths of URLs must not be seen.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        work: Work,
+        calls: Sequence[Call],
+        intake: Intake,
+        receive: Receive,
+        *,
+        most: int,
+        secret_path: bool,
+    ) -> None:
+        assert receive.total is not None
+        self._s = services
+        self._work = work
+        self._calls = calls
+        self._intake = intake
+        self._first = receive
+        self._total = receive.total
+        self._secret_path = secret_path
+        self._own = own = work.download.source
+        self._allotment = Allotment(spans.gaps(work.held.tally.held, receive.total))
+        self._known: dict[int, Validator | None] = {own: receive.validator}
+        self._proved = {own} if receive.until != receive.total or receive.offset else set[int]()
+        self._most = most if replies.is_provable(self._view(own)) else 1
+        self._caps = {own: self._most}
+        if self._most > 1 and work.download.order.digest is not None and work.download.cause != Cause.DIGEST:
+            self._caps |= dict.fromkeys(set(range(len(calls))) - {own}, self._most)
+        self._growth = Growth(self._most)
+        self._lines: list[_Line] = []
+        self._scouted: set[int] = set()
+        self._news = trio.Event()
+        self._restarts = 0
+        self._line_rate = self._usual_rate = 0.0
+        self._failure: TransferError | None = None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether sources other than the attempt's own took part."""
+        return any(known is not None for source, known in self._known.items() if source != self._own)
+
+    async def run(self, reply: Reply, close: Callable[[], Awaitable[None]]) -> None:
+        """Take in the first answer, close it, and fetch whatever else is missing.
+
+        Raises:
+            TransferError: it cannot all be had; what could be had is in the part.
+            Overlong: a server sent more than it had told.
+        """
+        lead = self._hire(self._own)
+        lead.share = self._allotment.take_all(self._first.offset)
+        if self._most == 1 or self._allotment.left < 2 * LEAST_BYTES:
+            await self._man(lead, (reply, close))
+        else:
+            async with open_plain_nursery() as nursery:
+                nursery.start_soon(self._man, lead, (reply, close))
+                await self._oversee(nursery)
+        if not self._allotment.is_done:
+            raise self._failure or TransferError("no connection was left", cause=Cause.BROKEN)
+
+    # -- a line ----------------------------------------------------------------------------------------------------
+
+    async def _man(self, line: _Line, answered: tuple[Reply, Callable[[], Awaitable[None]]] | None = None) -> None:
+        """Work through one share after another; the first may be answered already."""
+        try:
+            with line.scope:
+                if answered is not None:
+                    reply, close = answered
+                    await self._take_in(line, reply, self._first)
+                    await close()
+                elif line.source not in self._proved:
+                    await self._scout(line)
+                while await self._has_share(line):
+                    await self._fetch(line)
+        except Overlong:
+            raise
+        except TransferError as error:
+            self._failure = error
+            self._caps[line.source] = sum(other.source == line.source for other in self._lines if other is not line)
+            self._growth.most = max(1, min(self._most, sum(self._caps.values())))
+        finally:
+            self._let_go(line)
+
+    async def _has_share(self, line: _Line) -> bool:
+        """Give the line its next share, if there is one for it; what is left of the old one goes on being its own."""
+        if line.share is not None:
+            if line.share.left:
+                return True
+            self._give_back(line)
+        if len(self._lines) > max(1, self._growth.wanted):
+            return False
+        line.share = self._allotment.take(self._block())
+        return line.share is not None
+
+    async def _scout(self, line: _Line) -> None:
+        """Ask a source for what would be a share, and take it only when the answer proves that it gives ranges."""
+        proposed = self._allotment.propose(self._block())
+        if proposed is None:
+            return
+        self._scouted.add(line.source)
+        try:
+            async with self._s.transport.exchange(self._call(line.source, *proposed)) as reply:
+                verdict = await self._judge(line.source, reply, *proposed)
+                self._proved.add(line.source)
+                self._scouted.discard(line.source)
+                line.share = self._allotment.claim(*proposed)
+                if line.share is not None:
+                    await self._take_in(line, reply, verdict)
+        finally:
+            self._scouted.discard(line.source)
+
+    async def _fetch(self, line: _Line) -> None:
+        """Ask for the rest of the share, and take in what is answered."""
+        assert line.share is not None
+        start, end = line.share.at, line.share.end
+        assert end is not None
+        async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
+            await self._take_in(line, reply, await self._judge(line.source, reply, start, end))
+
+    async def _take_in(self, line: _Line, reply: Reply, receive: Receive) -> None:
+        share, source = line.share, None if line.source == self._own else line.source
+        assert share is not None
+        course = Course(
+            share=share,
+            skip=receive.skip,
+            until=receive.until,
+            source=source,
+            extend=lambda: self._allotment.extend(share, self._block()),
+        )
+        if not await self._intake.receive(reply, course):
+            raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
+        if share.left and share.at != receive.until:
+            raise TransferError(f"the body ended at byte {share.at} of {receive.until}", cause=Cause.BROKEN)
+
+    # -- asking ----------------------------------------------------------------------------------------------------
+
+    def _call(self, source: int, start: int, end: int) -> Call:
+        known = self._known.get(source)
+        return attrs.evolve(self._calls[source], start=start, end=end, if_range=known.if_range if known else None)
+
+    async def _judge(self, source: int, reply: Reply, start: int, end: int) -> Receive:
+        """Return what an answer is worth, if it is the range that was asked for, of the version that we fetch."""
+        known, now_s = self._known.get(source), self._s.clock.now_ns() / 1e9
+        ask = Ask(start=start, end=end, if_range=known.if_range if known else None)
+        verdict = replies.judge(ask, reply.head, self._view(source), now_s=now_s)
+        match verdict:
+            case Receive():
+                if known is None:
+                    await self._join(source, reply, verdict.validator)
+                return verdict
+            case Reject():
+                raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
+            case Afresh():
+                raise TransferError(verdict.reason, cause=Cause.CHANGED)
+            case Whole():
+                raise TransferError("the server has no more of the file", cause=Cause.CHANGED)
+
+    def _view(self, source: int) -> Download:
+        """Return the download as answers of a source are to be judged."""
+        return Download.of({"validator": self._known.get(source), "total": self._total}, self._work.present)
+
+    async def _join(self, source: int, reply: Reply, validator: Validator) -> None:
+        self._known[source] = validator
+        url = urls.public(reply.head.url, secret_path=self._secret_path).url
+        await self._work.report(c.Join(attempt=self._work.number, source=source, url=url, validator=validator))
+
+    # -- overseeing ------------------------------------------------------------------------------------------------
+
+    async def _oversee(self, nursery: trio.Nursery) -> None:
+        """Look at what arrives, begin anew what is slow, take on more lines, until all is there or nobody is left."""
+        clock = self._s.clock
+        since_s, before = clock.monotonic(), self._intake.arrived
+        while True:
+            self._news = trio.Event()
+            if not self._lines and (self._allotment.is_done or not self._take_on(nursery)):
+                return
+            with trio.move_on_after(max(0.0, since_s + growth.LOOK_S - clock.monotonic())) as pause:
+                await self._news.wait()
+            if not pause.cancelled_caught:
+                continue
+            now_s = clock.monotonic()
+            rate = (self._intake.arrived - before) / (now_s - since_s)
+            since_s, before = now_s, self._intake.arrived
+            self._line_rate = rate / max(1, len(self._lines))
+            self._begin_slow_anew(now_s)
+            left = self._allotment.left
+            wanted = self._growth.look(now_s, rate, running=len(self._lines), left=left)
+            while len(self._lines) < wanted and self._take_on(nursery):
+                continue
+
+    def _begin_slow_anew(self, now_s: float) -> None:
+        """End lines that are much slower than lines usually are; others take over what they had."""
+        for line in self._lines:
+            line.mark(now_s)
+        rates = [(line, *line.rate()) for line in self._lines]
+        measured = [rate for _, rate, span_s in rates if span_s >= growth.SLOW_S]
+        mean = sum(measured) / len(measured) if len(measured) > 1 else 0.0
+        self._usual_rate = max(mean, growth.FADING * self._usual_rate)
+        for line, rate, span_s in rates:
+            if growth.is_slow(rate, self._usual_rate, span_s) and self._restarts < MOST_RESTARTS:
+                self._restarts += 1
+                line.scope.cancel()
+
+    def _take_on(self, nursery: trio.Nursery) -> bool:
+        """Start another line if there is a source for it, a share, and room; tell whether there was."""
+        source = self._next_source()
+        if source is None or self._allotment.propose(self._block()) is None:
+            return False
+        if self._lines and not self._has_room(source):
+            return False
+        nursery.start_soon(self._man, self._hire(source))
+        return True
+
+    def _next_source(self) -> int | None:
+        """Return the source that has the fewest lines and may have more; one that is being tried out may not yet."""
+        running = Counter(line.source for line in self._lines)
+        free = [source for source, cap in self._caps.items() if running[source] < cap and source not in self._scouted]
+        return min(free, key=lambda source: (running[source], source != self._own, source), default=None)
+
+    def _has_room(self, source: int) -> bool:
+        """Tell whether the host of a source may have one more connection, and the engine."""
+        per_host, open_now = self._s.settings.per_host, self._s.board.connections
+        return open_now.total() < MOST_EXTRA and (not per_host or open_now[self._host(source)] < per_host)
+
+    def _host(self, source: int) -> str:
+        return urls.host(self._work.download.order.sources[source].url)
+
+    def _block(self) -> int:
+        return min(max(LEAST_BLOCK, int(self._line_rate * BLOCK_S)), MOST_BLOCK)
+
+    def _hire(self, source: int) -> _Line:
+        line = _Line(source)
+        self._lines.append(line)
+        self._s.board.connections[self._host(source)] += 1
+        return line
+
+    def _let_go(self, line: _Line) -> None:
+        self._give_back(line)
+        self._lines.remove(line)
+        self._s.board.connections[self._host(line.source)] -= 1
+        self._news.set()
+
+    def _give_back(self, line: _Line) -> None:
+        if line.share is not None:
+            line.before += line.share.fetched
+            self._allotment.give_back(line.share)
+            line.share = None
