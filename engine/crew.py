@@ -17,9 +17,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import attrs
 import trio
 
+from lading.domain import allotment as shares
 from lading.domain import commands as c
 from lading.domain import growth, replies, spans, urls
-from lading.domain.allotment import LEAST_BYTES, Allotment, Share
+from lading.domain.allotment import Allotment, Share
 from lading.domain.download import Download
 from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
@@ -35,8 +36,9 @@ from lading.work import Work
 BLOCK_S = 8.0
 LEAST_BLOCK, MOST_BLOCK = 4 * 1024 * 1024, 256 * 1024 * 1024
 """A share is what a line fetches in about so many seconds, within these bounds in bytes."""
-MOST_EXTRA = 128
-"""More lines than the first of each file are taken on only while an engine has fewer connections than this."""
+MOST_OPEN, MOST_OPEN_ASKED = 24, 128
+"""More lines than the first of each file are taken on only while an engine has fewer connections than the first of
+these, or than the second where the request itself says how many there may be."""
 MOST_RESTARTS = 16
 
 
@@ -126,7 +128,7 @@ class Crew:
         """
         lead = self._hire(self._own)
         lead.share = self._allotment.take_all(self._first.offset)
-        if self._most == 1 or self._allotment.left < 2 * LEAST_BYTES:
+        if self._most == 1 or self._allotment.left < 2 * shares.LEAST_BYTES:
             await self._man(lead, (reply, close))
         else:
             async with open_plain_nursery() as nursery:
@@ -297,7 +299,8 @@ class Crew:
     def _has_room(self, source: int) -> bool:
         """Tell whether the host of a source may have one more connection, and the engine."""
         per_host, open_now = self._s.settings.per_host, self._s.board.connections
-        return open_now.total() < MOST_EXTRA and (not per_host or open_now[self._host(source)] < per_host)
+        most = MOST_OPEN if self._work.download.order.connections is None else MOST_OPEN_ASKED
+        return open_now.total() < most and (not per_host or open_now[self._host(source)] < per_host)
 
     def _host(self, source: int) -> str:
         return urls.host(self._work.download.order.sources[source].url)

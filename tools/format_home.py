@@ -9,9 +9,11 @@ what the vault holds. Once a format is released, its home is never made again.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import trio
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.vault import SealedVault
+from lading.domain import allotment, digests
 from lading.domain.events import EVENTS
 from lading.domain.ports import Entry
 from lading.domain.requests import Request
@@ -30,13 +33,22 @@ from lading.testing.simulation import FOLDER, World, run
 
 SEED = 20_231_114
 SECRET, TOKEN = "not a secret", "secret?token=public"  # they stand in a test, and say so
-HOST = "http://files.example/"
+HOST, MIRROR = "http://files.example/", "http://mirror.example/"
+SHARE_BYTES = 4096
 
 
 def serve(world: World) -> None:
     """Put the files there, each with its fault."""
     for number, (name, size, behaviour) in enumerate(_FILES):
         world.network.serve(HOST + name, random.Random(number).randbytes(size), **behaviour)
+    shared = world.network.files[HOST + "shared"]
+    world.network.serve(MIRROR + "shared", shared.data, rate=shared.rate)
+
+
+def _digest(name: str) -> str:
+    """Return the digest of a file."""
+    number, size = next((number, size) for number, (found, size, _) in enumerate(_FILES) if found == name)
+    return digests.of(random.Random(number).randbytes(size))
 
 
 _FILES: list[tuple[str, int, dict[str, Any]]] = [
@@ -48,13 +60,14 @@ _FILES: list[tuple[str, int, dict[str, Any]]] = [
     ("removed", 700, {}),
     ("copy", 800, {}),
     ("roomy", 9_000, {"rate": 2000}),
+    ("shared", 200_000, {"rate": 32 * 1024}),
     (TOKEN, 500, {}),
 ]
 
 
 async def begin(world: World) -> None:
     """Everything but the end, which comes by a kill."""
-    async with world.engine(concurrency=9) as engine:
+    async with world.engine(concurrency=9, connections=1) as engine:
         asked = [
             Request(HOST + "small", tags=("text", "small")),
             Request(HOST + "large", key="the large one", priority=2, tags="large"),
@@ -65,6 +78,7 @@ async def begin(world: World) -> None:
             Request(HOST + "missing", tags="text"),
             Request(HOST + "gone", mirrors=HOST + "copy"),
             Request(HOST + TOKEN, headers={"Authorization": SECRET}),
+            Request(HOST + "shared", mirrors=MIRROR + "shared", digest=_digest("shared"), connections=2),
         ]
         ids = [download.id for download in await engine.submit_many(asked)]
         await engine.prioritise(7, ids[3])
@@ -93,8 +107,8 @@ async def live(world: World) -> World:
         nursery.cancel_scope.cancel()
     for path in left.disk.paths():
         if "changing" in path:
-            left.disk.put(path, b"\0" + (left.disk.content(path) or b"")[1:])
-    async with left.engine() as engine:
+            left.disk.put(path, b"\1" + (left.disk.content(path) or b"")[1:])
+    async with left.engine(connections=1) as engine:
         await trio.sleep(5)
         for download in engine.reading.downloads(state="paused"):
             await engine.resume(download.id)
@@ -128,7 +142,8 @@ def make(folder: Path) -> None:
         left = await live(world)
         return left, await look(left)
 
-    world, seen = run(SEED, story)
+    with _small_shares():
+        world, seen = run(SEED, story)
     vault.close()
     events = world.log.read(0, 100_000)
     missing = set(EVENTS) - {event.topic for event in events}
@@ -144,6 +159,17 @@ def make(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(world.disk.content(path) or b"")
     (folder / "expected.json").write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+@contextlib.contextmanager
+def _small_shares() -> Iterator[None]:
+    """Let even small files be shared out between sources."""
+    usual = allotment.LEAST_BYTES, allotment.GRAIN_BYTES
+    allotment.LEAST_BYTES = allotment.GRAIN_BYTES = SHARE_BYTES
+    try:
+        yield
+    finally:
+        allotment.LEAST_BYTES, allotment.GRAIN_BYTES = usual
 
 
 def _compact(source: Path, target: Path) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import attrs
 import trio
@@ -27,6 +27,7 @@ class Served:
         etag: None for none; a strong one of the content by default.
         ranges: whether ranges are answered.
         rate: bytes a second of virtual time for each answer, None for at once.
+        shared: whether all answers that are being read share that rate, as they do where the line is the limit.
         break_after: bytes after which each answer's connection breaks, None for never.
         status: answered instead of 200 and 206.
         retry_after: sent with `status`.
@@ -37,12 +38,14 @@ class Served:
     etag: str | None = attrs.field(default=attrs.Factory(lambda self: _etag(self.data), takes_self=True))
     ranges: bool = True
     rate: float | None = None
+    shared: bool = False
     break_after: int | None = None
     status: int | None = None
     retry_after: str | None = None
     sized: bool = True
     headers: dict[str, str] = attrs.field(factory=dict)
     asked: int = 0
+    reading: int = 0
 
     def replace(self, data: bytes) -> None:
         """Put other content under the same name, with its own ETag."""
@@ -61,13 +64,13 @@ class MemoryReply:
         self.head = head
         self.asleep = False
         self._body = body
-        self._served = served
+        self.served = served
         self._sent = 0
         self._online = online
 
     async def receive_into(self, buffer: memoryview) -> int:
         """Give the next bytes, in the time that the origin's rate says."""
-        served = self._served
+        served = self.served
         if self.asleep:
             await trio.sleep_forever()
         count = min(len(buffer), len(self._body) - self._sent, 16 * 1024)
@@ -76,7 +79,7 @@ class MemoryReply:
             if count <= 0 and self._sent < len(self._body):
                 raise TransferError("the connection broke", cause=Cause.BROKEN)
         if served is not None and served.rate is not None and count > 0:
-            await trio.sleep(count / served.rate)
+            await trio.sleep(count / served.rate * (served.reading if served.shared else 1))
         else:
             await trio.lowlevel.checkpoint()
         if not self._online():
@@ -133,6 +136,20 @@ class MemoryNetwork:
         headers |= {"content-range": f"bytes {start}-{end - 1}/{total}", "content-length": str(end - start)}
         return self._reply(shown, 206, headers, memoryview(served.data)[start:end], served)
 
+    @contextmanager
+    def reading(self, reply: MemoryReply) -> Iterator[None]:
+        """Count an answer among those that are being read."""
+        served = reply.served
+        self.open.append(reply)
+        if served is not None:
+            served.reading += 1
+        try:
+            yield
+        finally:
+            self.open.remove(reply)
+            if served is not None:
+                served.reading -= 1
+
     def _reply(
         self, url: str, status: int, headers: dict[str, str], body: bytes | memoryview, served: Served | None
     ) -> MemoryReply:
@@ -156,11 +173,8 @@ class MemoryTransport:
         if not self._network.online:
             raise TransferError("the network is gone", cause=Cause.NETWORK)
         reply = self._network.answer(call)
-        self._network.open.append(reply)
-        try:
+        with self._network.reading(reply):
             yield reply
-        finally:
-            self._network.open.remove(reply)
 
     async def aclose(self) -> None:
         """Close nothing."""

@@ -278,3 +278,12 @@ def test_a_seed_tells_what_several_connections_do(unlawful):
         return world.fingerprint()
 
     assert run(6, story) == run(6, story)
+
+
+def test_where_the_line_is_the_limit_nothing_is_lost_by_trying(unlawful):
+    """A second connection is tried, brings nothing, and goes; the file is there as soon as with one."""
+    served = {"shared": True}
+    _, alone_s, _, _ = fetch(unlawful, served=served, connections=1)
+    _, took_s, calls, _ = fetch(unlawful, served=served)
+    assert len(calls) > 1
+    assert took_s < alone_s * 1.02

@@ -24,7 +24,7 @@ def test_downloads_that_become_due_together_are_not_logged_together():
 
     async def story(world: World) -> None:
         for number in range(MANY):
-            world.network.serve(f"http://a.example/{number}", bytes(6 * MIB), rate=2e5)
+            world.network.serve(f"http://a.example/{number}", bytes(6 * MIB), rate=2e5, shared=True)
         async with world.engine(concurrency=MANY) as engine:
             await engine.submit_many([Request(f"http://a.example/{number}") for number in range(MANY)])
             await trio.sleep(25)
@@ -60,7 +60,7 @@ async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
     held = Holding(ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0, is_new=True)
     data = memoryview(bytes(MIB))
     for number in range(20):
-        await held.write(data, total)
+        await held.write(number * MIB, data, total)
         assert ledger.allocated[-1] - (number + 1) * MIB <= max(PREALLOCATE_LEAST, (number + 1) * MIB)
     held._write(600 * MIB, data, total)
     assert ledger.allocated[-1] == total

@@ -132,7 +132,7 @@ def test_the_overall_is_the_sum_of_what_has_not_ended(payload):
 
     async def story(world: World) -> None:
         for number in range(5):
-            world.network.serve(f"http://a.example/{number}", payload(4_000_000, number), rate=100e3)
+            world.network.serve(f"http://a.example/{number}", payload(4_000_000, number), rate=100e3, shared=True)
         async with world.engine() as engine:
             downloads = await engine.submit_many([Request(f"http://a.example/{n}") for n in range(5)])
             await engine.pause(downloads[4].id)
@@ -160,7 +160,7 @@ def test_another_process_sees_the_durable_figures(payload):
     """Its rate is that between checkpoints; stale ones are not shown."""
 
     async def story(world: World) -> None:
-        served = world.network.serve(URL, payload(40_000_000), rate=1e6)
+        served = world.network.serve(URL, payload(40_000_000), rate=1e6, shared=True)
         async with world.engine() as owner, world.engine(owner=False) as client:
             await owner.submit(Request(URL))
             await trio.sleep(12)
@@ -187,7 +187,7 @@ def test_the_median_error_of_the_estimate_is_at_most_a_fifth(rates, payload):
     """From ten seconds on, at steady and stepped rates, whenever it is asked for."""
 
     async def story(world: World) -> float:
-        served = world.network.serve(URL, payload(int(sum(rates) * 60)), rate=rates[0])
+        served = world.network.serve(URL, payload(int(sum(rates) * 60)), rate=rates[0], shared=True)
         looks: list[tuple[float, float]] = []
         async with world.engine() as engine:
             id = (await engine.submit(Request(URL))).id

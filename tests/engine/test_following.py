@@ -206,7 +206,7 @@ def test_progress_is_a_checkpoint_and_not_a_stream(tale, payload):
     """A megabyte a second: one event in five seconds; a trickle: one a minute."""
 
     async def story(world: World) -> None:
-        world.network.serve(URL, payload(40_000_000), rate=1e6)
+        world.network.serve(URL, payload(40_000_000), rate=1e6, shared=True)
         world.network.serve("http://b.example/trickle", payload(300_000), rate=1e3)
         async with world.engine() as engine:
             fast, slow = await engine.submit_many([Request(URL), Request("http://b.example/trickle")])
