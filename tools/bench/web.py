@@ -6,8 +6,6 @@ It serves what it is given over http, and over https with a certificate made for
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import ipaddress
 import os
 import shutil
 import socket
@@ -17,12 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from lading.domain.errors import StoreUnavailable
 from lading.tools.origin import OriginProcess, Resource
+from lading.tools.origin.certificate import certify
 
 READY_S = 10.0
 
@@ -59,7 +55,7 @@ def serving(resources: Sequence[Resource], place: Path) -> Iterator[Web]:
         StoreUnavailable: the server does not start.
     """
     certificate = place / "certificate.pem"
-    _certify(certificate)
+    certify(certificate)
     nginx = shutil.which("nginx")
     with _nginx(nginx, resources, place, certificate) if nginx else _origin(resources, certificate) as web:
         yield web
@@ -94,28 +90,6 @@ def _nginx(nginx: str, resources: Sequence[Resource], place: Path, certificate: 
 def _origin(resources: Sequence[Resource], certificate: Path) -> Iterator[Web]:
     with OriginProcess(resources) as plain, OriginProcess(resources, tls_certificate=certificate) as tls:
         yield Web(server="our own origin", plain=plain.root, tls=tls.root, certificate=certificate)
-
-
-def _certify(path: Path) -> None:
-    """Write a key and a certificate of it for 127.0.0.1 that is good for a day."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench")])
-    now = dt.datetime.now(tz=dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(private + certificate.public_bytes(pem))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -38,6 +38,7 @@ class OriginProcess:
         connections_max: int | None = None,
     ) -> None:
         self._contents = tuple(contents)
+        self._certificate = tls_certificate
         self._command = [sys.executable, "-m", "lading.tools.origin"]
         if port_file:
             self._command += ["--port-file", str(port_file)]
@@ -68,6 +69,11 @@ class OriginProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.communicate()
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a program needs in its environment to trust this origin."""
+        return {"SSL_CERT_FILE": str(self._certificate)} if self._certificate else {}
 
     @property
     def pid(self) -> int:

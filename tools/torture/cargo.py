@@ -46,6 +46,7 @@ class Item:
         ends: The state that it must end in, when it is never cancelled or removed.
         versions: Versions of the resource that the file may be.
         old: A file with these bytes lies at its destination from the start.
+        mirror: Another resource of the same content, treated alike, that the request names as a mirror.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Item:
     ends: str = "completed"
     versions: tuple[int, ...] = (0,)
     old: bytes | None = None
+    mirror: Resource | None = None
 
     @property
     def digests(self) -> frozenset[str]:
@@ -325,4 +327,31 @@ def _unwanted(chance: random.Random, name: str) -> Item:
         behaviour=Behaviour(rate=2 * MIB, drop=Drop(after=150 * KIB, times=5)),
         verb=chance.choice(("cancel", "remove")),
         after_s=chance.uniform(0, 0.8),
+    )
+
+
+@_kind
+def _split(chance: random.Random, name: str) -> Item:
+    """Each connection is slow, so that there are soon several; some of them break."""
+    drop = Drop(after=chance.randint(300 * KIB, 900 * KIB), times=4, reset=chance.random() < 0.5)
+    return Item(
+        kind="split",
+        resource=_resource(chance, name, 3 * MIB, 5 * MIB),
+        behaviour=Behaviour(rate=MIB, drop=chance.choice((None, drop))),
+        options={"connections": 4},
+        verb=chance.choice(("", "pause")),
+        after_s=chance.uniform(0, 1.5),
+    )
+
+
+@_kind
+def _mirrored(chance: random.Random, name: str) -> Item:
+    """Two sources have it, and are asked side by side."""
+    resource = _resource(chance, name, 2 * MIB, 4 * MIB)
+    return Item(
+        kind="mirrored",
+        resource=resource,
+        mirror=attrs.evolve(resource, name=f"mirror-of-{name}"),
+        behaviour=Behaviour(rate=MIB, drop=chance.choice((None, Drop(after=700 * KIB, times=2)))),
+        options={"connections": 4, "digest": resource.digest("sha256")},
     )

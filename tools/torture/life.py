@@ -136,8 +136,9 @@ class Life:
         for item in consignment(self._seed, batch, self._share_of(batch)):
             self._items[item.resource.name] = item
             self._known |= item.digests
-            self.origin.put(item.resource)
-            self.origin.set(item.resource.name, item.behaviour)
+            for resource in (item.resource, *([item.mirror] if item.mirror else [])):
+                self.origin.put(resource)
+                self.origin.set(resource.name, item.behaviour)
             if item.old is not None:
                 (self.downloads / item.resource.name).write_bytes(item.old)
 
@@ -148,11 +149,11 @@ class Life:
         engine = Engine(blow)
         self.engines.append(engine)
         with contextlib.ExitStack() as stack:
-            owner = stack.enter_context(Process(attrs.evolve(plan, kill=_kill(blow, ENGINE)), self._folder / "stderr"))
+            owner = stack.enter_context(self._process(attrs.evolve(plan, kill=_kill(blow, ENGINE)), "stderr"))
             client: Process | None = None
             if plan.accompanied:
                 other = attrs.evolve(plan, kill=_kill(blow, CLIENT), role=CLIENT, accompanied=False)
-                client = stack.enter_context(Process(other, self._folder / "stderr-client"))
+                client = stack.enter_context(self._process(other, "stderr-client"))
                 hearing = threading.Thread(target=self._hear_client, args=(engine, owner, client))
                 hearing.start()
                 stack.callback(hearing.join)
@@ -161,6 +162,9 @@ class Life:
             self._judge(engine, ENGINE, owner)
         self._hold("its end", engine.troubles)
         self._hold("its death" if engine.killed else "its end", self.audit.violations(self.acknowledged))
+
+    def _process(self, plan: Plan, errors: str) -> Process:
+        return Process(plan, self._folder / errors, self.origin.environ)
 
     def _hear(self, engine: Engine, owner: Process, client: Process | None) -> None:
         for told in owner.lines():

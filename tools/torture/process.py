@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,17 +28,24 @@ class Process:
     Args:
         plan: What it is to do.
         errors: File that gets its stderr.
+        environ: What is added to its environment.
     """
 
-    def __init__(self, plan: Plan, errors: Path) -> None:
+    def __init__(self, plan: Plan, errors: Path, environ: Mapping[str, str]) -> None:
         self._command = [sys.executable, "-m", victim.__name__, json.dumps(attrs.asdict(plan))]
         self._path = errors
+        self._environ = {**os.environ, **environ}
         self._timers: list[threading.Timer] = []
 
     def __enter__(self) -> Self:
         with self._path.open("wb") as errors:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=self._environ,
+                start_new_session=True,
             )
         self._at(victim.LONGEST_S + GRACE_S, signal.SIGABRT)
         return self

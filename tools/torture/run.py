@@ -9,6 +9,7 @@ counts; what was found broken tells the blows themselves, by which it is repeate
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import shlex
@@ -22,6 +23,7 @@ import attrs
 
 from lading.domain.errors import UsageError
 from lading.tools.origin import OriginProcess
+from lading.tools.origin.certificate import certify
 from lading.tools.torture.life import Blow, Delay, Life, Violation
 from lading.tools.torture.steps import CLIENT, MOMENTS, Kind, Step, moments
 
@@ -29,6 +31,7 @@ BLOWS_A_LIFE = 3
 EARLY_S = 0.15
 LATE_S = 1.5
 TIMED = "at a random time"
+TLS_EVERY = 3
 
 Point = tuple[str, Kind]
 """A moment and a kind of step."""
@@ -105,13 +108,13 @@ class Torture:
     def run(self, *, kills: int, seconds: float | None = None) -> Toll:
         """Kill until `kills` engines are dead, `seconds` are over, or a law is seen broken."""
         began_s = time.monotonic()
-        with OriginProcess() as origin:
-            self._live(0, [None], origin)
+        with self._origins() as origins:
+            self._live(0, [None], origins)
             number = 1
             while self.toll.killed < kills and not self.toll.broken:
                 if seconds is not None and time.monotonic() - began_s > seconds:
                     break
-                self._live(number, list(self._blows(number, kills - self.toll.killed)), origin)
+                self._live(number, list(self._blows(number, kills - self.toll.killed)), origins)
                 number += 1
         self.toll.seconds = time.monotonic() - began_s
         return self.toll
@@ -119,14 +122,22 @@ class Torture:
     def repeat(self, life: int, blows: Sequence[Blow]) -> Toll:
         """Lead one life by these blows: again, as a violation told it, or for the sake of these very blows."""
         began_s = time.monotonic()
-        with OriginProcess() as origin:
-            self._live(life, list(blows), origin)
+        with self._origins() as origins:
+            self._live(life, list(blows), origins)
         self.toll.seconds = time.monotonic() - began_s
         return self.toll
 
-    def _live(self, number: int, blows: list[Blow | None], origin: OriginProcess) -> None:
+    @contextlib.contextmanager
+    def _origins(self) -> Iterator[Sequence[OriginProcess]]:
+        """Serve; every so many'th life has an origin that speaks https."""
+        certificate = self._folder / "certificate.pem"
+        certify(certificate)
+        with OriginProcess() as plain, OriginProcess(tls_certificate=certificate) as secure:
+            yield [plain] * (TLS_EVERY - 1) + [secure]
+
+    def _live(self, number: int, blows: list[Blow | None], origins: Sequence[OriginProcess]) -> None:
         folder = self._folder / f"life-{number}"
-        life = Life(folder, f"{self._seed}/{number}", origin, share=self._share)
+        life = Life(folder, f"{self._seed}/{number}", origins[number % len(origins)], share=self._share)
         began_s = time.monotonic()
         try:
             life.run(blows)

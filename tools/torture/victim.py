@@ -6,7 +6,8 @@ It speaks on stdout, one JSON object a line, and only after what it says is so. 
 waits for a line on stdin, so that the parent can look at what recovery made of home and folder while nobody works. A
 client, which asks and looks beside an engine that works, waits for that line before it opens the home.
 
-Progress is checkpointed far more often than in earnest, and pieces are small: there is more to get wrong in a second.
+Progress is checkpointed far more often than in earnest, pieces are small, and more connections are soon tried: there is
+more to get wrong in a second.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ STALL_S = 10.0
 CHECKPOINT_BYTES = 128 << 10
 CELL_BYTES = 256 << 10
 BACKOFF_S = 0.2
+LOOK_S = 0.15
 STARTED, RECOVERED, ASKED, ACKNOWLEDGED, CLOSED, STUCK = (
     "started", "recovered", "asked", "acknowledged", "closed", "stuck",
 )  # fmt: skip
@@ -87,12 +89,14 @@ def main(text: str) -> None:
 
 def _hasten() -> None:
     """Make checkpoints frequent, pieces small and backoff short, in this process."""
-    from lading.domain import checkpoints, faults, pieces
+    from lading.domain import allotment, checkpoints, faults, growth, pieces
 
     faults.LONGEST_BACKOFF_S = BACKOFF_S
     checkpoints.LARGE_BYTES = CHECKPOINT_BYTES
     checkpoints.MOST_PER_SECOND = 1000
     pieces.SMALLEST_CELL = CELL_BYTES
+    growth.LOOK_S, growth.WORTH_S = LOOK_S, 3 * LOOK_S
+    allotment.LEAST_BYTES = CELL_BYTES
 
 
 def _say(what: str, **more: Any) -> None:
@@ -170,6 +174,7 @@ class _Errand:
     def __init__(self, engine: Engine, plan: Plan, item: Item) -> None:
         self._engine = engine
         self._item = item
+        self._root = plan.root
         self._url = plan.root + item.resource.name
 
     async def run(self) -> None:
@@ -201,7 +206,8 @@ class _Errand:
     async def _submit(self) -> list[Download]:
         from lading.domain.requests import Request
 
-        return [await self._engine.submit(Request(self._url, **self._item.options))]
+        mirrors = self._root + self._item.mirror.name if self._item.mirror else ()
+        return [await self._engine.submit(Request(self._url, mirrors=mirrors, **self._item.options))]
 
 
 async def _meddle(engine: Engine, plan: Plan) -> None:
