@@ -43,5 +43,5 @@ def test_a_run_that_fails_or_makes_something_else_ends_the_race(tmp_path):
     with pytest.raises(RunFailed, match="ended with 3: because"):
         raced("echo because >&2; exit 3", lambda _: None)
     with pytest.raises(Exception, match="did not arrive whole"):
-        raced("exit 0", transfer._whole([transfer.Resource("missing", 10)]))
+        raced("exit 0", transfer.whole([transfer.Resource("missing", 10)]))
     assert os.listdir(tmp_path) == []

@@ -72,11 +72,11 @@ def run(
             say(f"served by {web.server}")
             raw = raw_write_rate(root)
             plain = race("one file, http", list(_large(web, web.plain)), root, turns=turns, bounds=_PLAIN,
-                         check=_whole([big]), say=say)  # fmt: skip
+                         check=whole([big]), say=say)  # fmt: skip
             tls = race("one file, https", list(_large(web, web.tls)), root, turns=turns, bounds=_TLS,
-                       check=_whole([big]), say=say)  # fmt: skip
+                       check=whole([big]), say=say)  # fmt: skip
             many = race(f"{files:,} files of 64 KiB", list(_many(web, small)), root, turns=turns, bounds=_SMALL,
-                        check=_whole(small), say=say)  # fmt: skip
+                        check=whole(small), say=say)  # fmt: skip
     curl = next(large / placing.wall_s for placing in plain if placing.contender == "curl")
     is_judged = raw >= LEAST_DISK * curl
     disk = Figure(name="the disk writes, past the cache", value=raw / 1e6, unit="MB/s")
@@ -106,7 +106,7 @@ def raw_write_rate(folder: Path) -> float:
     return statistics.median(rates)
 
 
-def _whole(resources: Sequence[Resource]) -> Callable[[Path], None]:
+def whole(resources: Sequence[Resource]) -> Callable[[Path], None]:
     """Return a check that each is there in its full size."""
 
     def check(folder: Path) -> None:
@@ -118,13 +118,14 @@ def _whole(resources: Sequence[Resource]) -> Callable[[Path], None]:
     return check
 
 
-def _lading(folder: Path, *words: str) -> list[str]:
+def lading(folder: Path, *words: str) -> list[str]:
+    """Return the command by which people would download into a folder, with a home of its own in there."""
     return [sys.executable, "-m", "lading", "--home", str(folder / ".home"), "get", "-d", str(folder), *words]
 
 
 def _large(web: Web, base: str) -> Iterator[Contender]:
     url, trust = f"{base}large", str(web.certificate)
-    yield Contender(name=OURS, course=lambda folder: _lading(folder, url), environ={"SSL_CERT_FILE": trust})
+    yield Contender(name=OURS, course=lambda folder: lading(folder, url), environ={"SSL_CERT_FILE": trust})
     unaudited = [sys.executable, "-m", "lading.tools.bench.unaudited", url]
     yield Contender(name=UNAUDITED, course=lambda folder: [*unaudited, str(folder)], environ={"SSL_CERT_FILE": trust})
     yield Contender(name="curl", course=lambda folder: _curl(trust, url, folder / "large"))
@@ -145,7 +146,7 @@ def _curl(trust: str, url: str, path: Path) -> list[str]:
 
 def _many(web: Web, small: Sequence[Resource]) -> Iterator[Contender]:
     urls = [f"{web.plain}{resource.name}" for resource in small]
-    yield Contender(name=OURS, course=lambda folder: _lading(folder, "--concurrency", str(TOGETHER), *urls))
+    yield Contender(name=OURS, course=lambda folder: lading(folder, "--concurrency", str(TOGETHER), *urls))
     yield Contender(name="curl", course=lambda folder: _curl_many(urls, folder))
     if shutil.which("aria2c"):
         yield Contender(name="aria2c", course=lambda folder: _aria_many(urls, folder))

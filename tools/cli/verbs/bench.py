@@ -11,7 +11,7 @@ from lading.tools.cli.frame import Frame, verb
 
 FOLDER = click.option(
     "--folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path, resolve_path=True),
     default=".",
     help="A folder on the disk to measure; memory is refused. [default: the current one]",
 )
@@ -54,6 +54,17 @@ def measure_transfer(frame: Frame, folder: Path, turns: int) -> int:
     return report.show(transfer.run(folder, turns=turns, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="link")
+@FOLDER
+@click.option("--turns", type=click.IntRange(1), default=5, help="Runs of each program, in turn. [default: 5]")
+def measure_link(frame: Frame, folder: Path, turns: int) -> int:
+    """Fetch a file over a long line, by several connections and by one."""
+    from lading.tools.bench import link, report
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(link.run(folder, turns=turns, say=say or (lambda _: None)), json=frame.json)
+
+
 @verb(name="crowd")
 @FOLDER
 @click.option("--count", type=click.IntRange(1, 10_000), default=1_000, help="Downloads. [default: 1000]")
@@ -67,6 +78,7 @@ def measure_crowd(frame: Frame, folder: Path, count: int, seconds: float) -> int
 
 
 command.add_command(measure_crowd)
+command.add_command(measure_link)
 command.add_command(measure_log)
 command.add_command(measure_scale)
 command.add_command(measure_transfer)
