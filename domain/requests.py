@@ -85,7 +85,7 @@ def _storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Request:
     """What the user wants. Immutable; checked when made.
 
@@ -132,7 +132,7 @@ class Request:
 
     def __attrs_post_init__(self) -> None:
         for url in (self.url, *self.mirrors):
-            urls.parse(url)
+            urls.check(url)
         if self.digest is not None:
             Digest.parse(self.digest)
         for what, count, most in (("tags", len(self.tags), MOST_TAGS), ("mirrors", len(self.mirrors), MOST_MIRRORS)):
@@ -149,6 +149,17 @@ class Request:
                 raise InvalidDestination(f"{place!r} is not a path", hint="a path is text in UTF-8, and not empty")
         for name, value in self.headers.items():
             self._check_header(name, value)
+
+    def at(self, url: str) -> Request:
+        """Return the same request for another URL; of a long list of them, only that need be checked.
+
+        Raises:
+            InvalidURL: the URL cannot be meant.
+        """
+        urls.check(url)
+        made = object.__new__(Request)
+        made.__dict__.update(self.__dict__, url=url)
+        return made
 
     @staticmethod
     def _check_header(name: str, value: str) -> None:

@@ -15,6 +15,7 @@ from lading.domain.errors import InvalidURL
 
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::[1-9][0-9]{0,3})?(?:[/?#][!-~]*)?")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -50,6 +51,16 @@ def parse(url: str) -> SplitResult:
     if not parts.hostname:
         raise InvalidURL("a URL needs a host", hint="such as https://example.org/file.iso")
     return parts
+
+
+def check(url: str) -> None:
+    """Refuse what `parse` refuses; at once, where the URL is as plain as most are.
+
+    Raises:
+        InvalidURL: as `parse` says.
+    """
+    if len(url) > LONGEST_URL or not _PLAIN.fullmatch(url):
+        parse(url)
 
 
 def _split(url: str) -> SplitResult:

@@ -221,3 +221,20 @@ def test_an_origin_is_scheme_host_and_port():
 def test_the_last_segment_is_decoded_once(url, expected):
     """It is a stranger's text still: `names.clean` comes after."""
     assert urls.last_segment(url) == expected
+
+
+@given(st.one_of(secretive(), st.text(max_size=40), st.from_regex(r"https?://[a-z0-9.:@\[\]-]{0,12}[/?#]?[ -~]{0,8}")))
+@example("http://a:0/")
+@example("http://a:99999/")
+@example("http://a/ b")
+@example("http://./")
+@example("HTTP://a/")
+def test_a_quick_check_refuses_what_a_careful_one_does(url):
+    """The short cut for plain URLs accepts nothing that is not one."""
+    try:
+        urls.parse(url)
+    except InvalidURL:
+        with pytest.raises(InvalidURL):
+            urls.check(url)
+    else:
+        urls.check(url)

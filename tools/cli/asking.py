@@ -73,8 +73,7 @@ class Asked:
             for name, option in _OF_ONE.items():
                 if options[name]:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
-        self._options: dict[str, Any] = {**options, "headers": _headers(options["headers"])}
-        self.request(_ANY)
+        self._any = self._checked({**options, "headers": _headers(options["headers"])})
         destinations.check(options["path"], options["folder"], options["if_exists"])
 
     def request(self, url: str) -> Request:
@@ -83,16 +82,26 @@ class Asked:
         Raises:
             UsageError: the URL or an option cannot be meant.
         """
+        from lading.domain.errors import InvalidURL
+
+        try:
+            return self._any.at(url)
+        except InvalidURL as error:
+            raise addresses.explain(url, error) from None
+
+    @staticmethod
+    def _checked(options: dict[str, Any]) -> Request:
+        """Return a request with these options, for any URL."""
         from lading.domain import urls
         from lading.domain.errors import InvalidURL
         from lading.domain.requests import Request
 
-        for address in (url, *self._options["mirrors"]):
+        for address in options["mirrors"]:
             try:
-                urls.parse(address)
+                urls.check(address)
             except InvalidURL as error:
                 raise addresses.explain(address, error) from None
-        return Request(url, **self._options)
+        return Request(_ANY, **options)
 
 
 def say_known(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download]) -> None:
