@@ -63,33 +63,25 @@ class Allotment:
         end = next(high for low, high in self._free if low == start)
         return self._hand_out(start, end)
 
-    def propose(self, block: int) -> spans.Span | None:
-        """Return what would be handed out next, `block` bytes or fewer; None when there is nothing worth taking."""
-        if self._free:
-            start, end = self._free[0]
-        else:
-            longest = max(self._shares, key=_left, default=None)
-            if longest is None or longest.end is None or _left(longest) < 2 * LEAST_BYTES:
-                return None
-            start, end = _cut(longest.at + min(block, _left(longest) // 2), longest.end), longest.end
-        return (start, end if end - start <= block else _cut(start + block, end)) if start < end else None
+    def can_take(self) -> bool:
+        """Tell whether there is something worth taking for one more connection."""
+        return self._next(LEAST_BYTES) is not None
 
-    def claim(self, start: int, end: int) -> Share | None:
-        """Hand out these bytes, which were proposed; None when some of them have another taker by now.
+    def take(self, block: int) -> Share | None:
+        """Hand out the next `block` bytes, or fewer; None when there is nothing worth taking.
 
         Who has a share that they are in the middle of keeps what is before them.
         """
+        following = self._next(block)
+        if following is None:
+            return None
+        start, end = following
         for share in self._shares:
             if share.at < start < (share.end or 0):
                 self._free = spans.union(self._free, start, share.end or 0)
                 share.end = start
                 break
-        return self._hand_out(start, end) if spans.holds(self._free, start, end) else None
-
-    def take(self, block: int) -> Share | None:
-        """Hand out the next `block` bytes, or fewer; None when there is nothing worth taking."""
-        proposed = self.propose(block)
-        return None if proposed is None else self.claim(*proposed)
+        return self._hand_out(start, end)
 
     def extend(self, share: Share, block: int) -> bool:
         """Let a share go on for `block` bytes, or fewer, if what follows on it is free; tell whether it is."""
@@ -106,6 +98,16 @@ class Allotment:
         self._shares.remove(share)
         if share.end is not None:
             self._free = spans.union(self._free, share.at, share.end)
+
+    def _next(self, block: int) -> spans.Span | None:
+        if self._free:
+            start, end = self._free[0]
+        else:
+            longest = max(self._shares, key=_left, default=None)
+            if longest is None or longest.end is None or _left(longest) < 2 * LEAST_BYTES:
+                return None
+            start, end = _cut(longest.at + min(block, _left(longest) // 2), longest.end), longest.end
+        return (start, end if end - start <= block else _cut(start + block, end)) if start < end else None
 
     def _hand_out(self, start: int, end: int) -> Share:
         self._free = spans.subtract(self._free, start, end)

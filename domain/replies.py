@@ -19,6 +19,9 @@ from lading.domain.pieces import Piece
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 
+OVERLAP_BYTES = 16 * 1024
+"""How many of the bytes that are held a resume asks for again: some servers say one range and send another."""
+
 _NUMBER = r"[0-9]{1,18}"
 _CONTENT_RANGE = re.compile(rf"\s*bytes\s+(?:({_NUMBER})-({_NUMBER})|\*)\s*/\s*({_NUMBER}|\*)\s*", re.IGNORECASE)
 _SUFFIXES = {
@@ -35,19 +38,25 @@ _SUFFIXES = {
 class Ask:
     """What to ask for: the bytes from `start` up to `end`, guarded by `if_range` when a strong validator is known.
 
-    Without `end` it is all the rest. With `proof`, the answer begins with a piece that we hold, and counts only if that
-    has the same digest.
+    Without `end` it is all the rest. Asked for as well are the last `overlap` bytes before it, which we hold: the
+    answer counts only if it begins with the same. With `is_proof`, that alone proves of which version the rest is.
     """
 
     start: int = 0
     end: int | None = None
     if_range: str | None = None
-    proof: Piece | None = None
+    overlap: int = 0
+    is_proof: bool = False
+
+    @property
+    def first(self) -> int:
+        """The first byte that is asked for."""
+        return self.start - self.overlap
 
     @property
     def is_range(self) -> bool:
         """Whether it is for less than the whole file."""
-        return self.start > 0 or self.end is not None
+        return self.first > 0 or self.end is not None
 
 
 @attrs.frozen(kw_only=True)
@@ -118,8 +127,9 @@ Verdict = Receive | Afresh | Whole | Reject
 def plan(download: Download, last: Piece | None = None) -> Ask | None:
     """Return what to ask for to fill the first gap, or None when nothing proves that it would fit to what we hold.
 
-    None means: give up what we hold, then ask for the whole. `last` is the last piece of the durable prefix; under
-    `--resume lenient`, fetching it again and finding it equal is proof enough where nothing is held but the prefix.
+    None means: give up what we hold, then ask for the whole. Some of what is held is asked for again, since a server
+    may say one range and send another. `last` is the last piece of the durable prefix; under `--resume lenient`,
+    fetching it again and finding it equal is proof enough where nothing is held but the prefix.
     """
     held = download.durable
     if not held:
@@ -129,9 +139,10 @@ def plan(download: Download, last: Piece | None = None) -> Ask | None:
     if not is_provable(download):
         if download.order.resume is not Resume.LENIENT or known is None or last is None or held != ((0, last.end),):
             return None
-        return Ask(start=last.start, proof=last)
+        return Ask(start=start, overlap=last.size, is_proof=True)
     following = next((low for low, _ in held if low > start), None)
-    return Ask(start=start, end=following, if_range=known.if_range if known else None)
+    overlap = min(OVERLAP_BYTES, start // 2)
+    return Ask(start=start, end=following, if_range=known.if_range if known else None, overlap=overlap)
 
 
 def is_provable(download: Download) -> bool:
@@ -222,7 +233,7 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
         return Afresh(reason="the resource has changed", validator=validator)
     if download.total is not None and download.total != total:
         return Afresh(reason="the size of the resource has changed", validator=validator)
-    if ask.proof is None and not _same(known, validator, download):
+    if not ask.is_proof and not _same(known, validator, download):
         return Afresh(reason="the range does not say of which version it is", validator=validator)
     return Receive(
         offset=ask.start,
@@ -247,8 +258,8 @@ def _sent_range(ask: Ask, head: Head) -> tuple[int, int, int] | str:
     if match[3] == "*":
         return "206 without the total size of the file"
     first, last, total = int(match[1]), int(match[2]), int(match[3])
-    if not first <= ask.start <= last < (total if ask.end is None else min(ask.end, total)):
-        asked = f"from {ask.start}" if ask.end is None else f"{ask.start}-{ask.end - 1}"
+    if not first <= ask.first <= min(ask.start, total - 1) <= last < min(total, ask.end or total):
+        asked = f"from {ask.first}" if ask.end is None else f"{ask.first}-{ask.end - 1}"
         return f"asked for bytes {asked}, was sent {first}-{last} of {total}"
     if head.length is not None and head.length != last - first + 1:
         return "Content-Length and Content-Range contradict each other"
@@ -284,7 +295,7 @@ def _merged(known: Validator | None, sent: Validator) -> Validator:
 
 def _unsatisfiable(ask: Ask, head: Head, download: Download) -> Verdict:
     match = _CONTENT_RANGE.fullmatch(head.headers.get("content-range", ""))
-    if match is None or match[1] is not None or match[3] == "*":
+    if match is None or match[1] is not None or match[3] == "*" or ask.is_proof:
         return Afresh(reason="the server has no bytes from where we asked")
     total = int(match[3])
     validator, known = validators.from_headers(head.headers, total), download.validator

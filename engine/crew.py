@@ -2,8 +2,9 @@
 
 Each line of the crew has a share of the file, asks for it, and takes in what is answered; who has done takes the next.
 Once a second an overseer looks at what arrives: `lading.domain.growth` says how many lines there should be, and one
-that is much slower than the others is begun anew. Nothing is taken from a line that works until its taker's server has
-proved, by a first good answer, that it gives ranges; so a server that gives none costs a question and no bytes.
+that is much slower than the others is begun anew. Nothing is taken from a line that works until its taker's source has
+been tried: it is asked for some bytes that we hold, and has to send the same. So a server that gives no ranges, or
+others than it says, costs a question and no bytes.
 
 A line that fails gives back what it has not fetched. Its source gets no more lines than are left there; only when no
 line is left, and no source, has the attempt failed.
@@ -30,6 +31,7 @@ from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
 from lading.domain.validators import Validator
 from lading.intake import Course, Intake
 from lading.nurseries import open_plain_nursery
+from lading.overlap import agrees
 from lading.services import Services
 from lading.work import Work
 
@@ -172,21 +174,18 @@ class Crew:
         return line.share is not None
 
     async def _scout(self, line: _Line) -> None:
-        """Ask a source for what would be a share, and take it only when the answer proves that it gives ranges."""
-        proposed = self._allotment.propose(self._block())
-        if proposed is None:
-            return
+        """Ask a source for something that we hold, and see that it sends just that."""
+        middle = self._work.held.tally.at // 2
+        start, end = middle, middle + min(replies.OVERLAP_BYTES, middle)
         self._scouted.add(line.source)
         try:
-            async with self._s.transport.exchange(self._call(line.source, *proposed)) as reply:
-                verdict = await self._judge(line.source, reply, *proposed)
-                self._proved.add(line.source)
-                self._scouted.discard(line.source)
-                line.share = self._allotment.claim(*proposed)
-                if line.share is not None:
-                    await self._take_in(line, reply, verdict)
+            async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
+                verdict = await self._judge(line.source, reply, start, end)
+                if not await agrees(reply, verdict.skip, self._work.held, start, end):
+                    raise TransferError("the server sends other bytes than those that we hold", cause=Cause.CHANGED)
         finally:
             self._scouted.discard(line.source)
+        self._proved.add(line.source)
 
     async def _fetch(self, line: _Line) -> None:
         """Ask for the rest of the share, and take in what is answered."""
@@ -283,7 +282,7 @@ class Crew:
     def _take_on(self, nursery: trio.Nursery) -> bool:
         """Start another line if there is a source for it, a share, and room; tell whether there was."""
         source = self._next_source()
-        if source is None or self._allotment.propose(self._block()) is None:
+        if source is None or not self._allotment.can_take():
             return False
         if self._lines and not self._has_room(source):
             return False
@@ -293,7 +292,12 @@ class Crew:
     def _next_source(self) -> int | None:
         """Return the source that has the fewest lines and may have more; one that is being tried out may not yet."""
         running = Counter(line.source for line in self._lines)
-        free = [source for source, cap in self._caps.items() if running[source] < cap and source not in self._scouted]
+        can_be_tried = self._work.held.tally.at > 1
+        free = [
+            source
+            for source, cap in self._caps.items()
+            if running[source] < cap and (source in self._proved or (can_be_tried and source not in self._scouted))
+        ]
         return min(free, key=lambda source: (running[source], source != self._own, source), default=None)
 
     def _has_room(self, source: int) -> bool:

@@ -13,7 +13,7 @@ import attrs
 
 from lading.crew import Crew, Overlong
 from lading.domain import commands as c
-from lading.domain import digests, holdings, names, replies, urls
+from lading.domain import holdings, names, replies, spans, urls
 from lading.domain.allotment import Share
 from lading.domain.digests import Digest
 from lading.domain.errors import Fenced, TransferError
@@ -24,12 +24,12 @@ from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
 from lading.domain.requests import Resume
 from lading.intake import Course, Intake
 from lading.live import Gauge
+from lading.overlap import agrees
 from lading.placing import Place, Places
 from lading.services import Services
 from lading.work import Work
 
 SMALL_BYTES = 1024 * 1024
-PROOF_BUFFER = 64 * 1024
 MOST_ROUNDS = 5
 
 
@@ -90,7 +90,7 @@ class Fetching:
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
-            call = attrs.evolve(calls[work.download.source], start=ask.start, end=ask.end, if_range=ask.if_range)
+            call = attrs.evolve(calls[work.download.source], start=ask.first, end=ask.end, if_range=ask.if_range)
             async with AsyncExitStack() as answer:
                 reply = await answer.enter_async_context(self._s.transport.exchange(call))
                 verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
@@ -105,9 +105,12 @@ class Fetching:
                         await self._give_up_held(verdict)
                         return await self._receive(reply, receive, calls, answer.aclose)
                     case Receive():
-                        if ask.proof is None or await self._proves(reply, verdict.skip, ask.proof):
-                            return await self._receive(reply, _after(verdict, ask.proof), calls, answer.aclose)
-                        await work.start_over("the server sends other bytes than the last piece that we hold")
+                        if not ask.overlap or await agrees(
+                            reply, verdict.skip - ask.overlap, work.held, ask.first, ask.start
+                        ):
+                            rest = attrs.evolve(verdict, skip=0 if ask.overlap else verdict.skip)
+                            return await self._receive(reply, rest, calls, answer.aclose)
+                        await work.start_over("the server sends other bytes than those that we hold")
         raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
 
     async def _last_piece(self) -> Piece | None:
@@ -115,19 +118,6 @@ class Fetching:
             return None
         pieces = holdings.contiguous(await self._work.pieces())
         return pieces[-1] if pieces else None
-
-    async def _proves(self, reply: Reply, skip: int, piece: Piece) -> bool:
-        """Take in the piece that the body begins with, and tell whether it is the one that we hold."""
-        algorithm = piece.digest.partition(":")[0]
-        running, buffer = digests.hasher(algorithm), memoryview(bytearray(PROOF_BUFFER))
-        at, end = 0, skip + piece.size
-        while at < end:
-            count = await reply.receive_into(buffer[: end - at])
-            if not count:
-                return False
-            running.update(buffer[max(0, skip - at) : count])
-            at += count
-        return f"{algorithm}:{running.hexdigest()}" == piece.digest
 
     async def _give_up_held(self, verdict: Afresh) -> None:
         known, sent = self._work.download.validator, verdict.validator
@@ -147,13 +137,13 @@ class Fetching:
         self._gauge.begin(work.held.tally.size, receive.total)
         intake = Intake(self._s, work, self._gauge, self._running, receive.total)
         try:
-            if receive.total:
+            if not receive.total:
+                await intake.run(lambda: self._receive_alone(reply, receive, intake))
+            elif spans.gaps(work.held.tally.held, receive.total):
                 crew = self._crew = Crew(
                     self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path
                 )
                 await intake.run(lambda: crew.run(reply, close))
-            else:
-                await intake.run(lambda: self._receive_alone(reply, receive, intake))
         except Overlong as error:
             await work.start_over(error.message)
             raise
@@ -203,8 +193,3 @@ class Fetching:
             return None
         self.place = await self._places.settle(download, name)
         return self.place.path if self.place.path != download.path else None
-
-
-def _after(receive: Receive, proof: Piece | None) -> Receive:
-    """Return what is left to receive after the body's first piece has served as proof."""
-    return receive if proof is None else attrs.evolve(receive, offset=proof.end, skip=0)

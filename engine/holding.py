@@ -191,6 +191,10 @@ class Holding:
             self._allocated = step
         self.part.write(at, data)
 
+    async def read(self, start: int, count: int) -> bytes:
+        """Return bytes that are in the part."""
+        return await self._threads.run(lambda: self.part.read(start, count))
+
     async def flush(self) -> tuple[Piece, ...]:
         """Make what was written durable, and return the pieces that may now be logged (watermark first, then flush)."""
         pieces = self.tally.snapshot()

@@ -42,17 +42,10 @@ def test_every_missing_byte_is_fetched_once(gaps, data):
     shares, fetched = [allotment.take_all(gaps[0][0])], spans.Spans()
     for _ in range(60):
         block = data.draw(st.integers(1, 16 * MIB))
-        match data.draw(st.sampled_from(["take", "extend", "fetch", "fetch", "give back", "scout"])):
+        match data.draw(st.sampled_from(["take", "extend", "fetch", "fetch", "give back"])):
             case "take":
                 share = allotment.take(block)
                 shares += [share] if share else []
-            case "scout":
-                proposed = allotment.propose(block)
-                if proposed and shares:
-                    shares[0].at = min(shares[0].end, shares[0].at + data.draw(st.integers(0, 20 * MIB)))
-                    fetched = spans.union(fetched, shares[0].start, shares[0].at)
-                    share = allotment.claim(*proposed)
-                    shares += [share] if share else []
             case "extend" if shares:
                 share = data.draw(st.sampled_from(shares))
                 before = share.end
@@ -105,13 +98,3 @@ def test_at_the_end_an_idle_one_takes_over_half_of_the_longest():
     one = Allotment(((0, 2 * LEAST_BYTES - 1),))
     one.take_all(0)
     assert one.take(MIB) is None
-
-
-def test_what_was_fetched_meanwhile_is_not_claimed():
-    """A scout that comes back too late finds nothing under its feet."""
-    allotment = Allotment(((0, 20 * MIB),))
-    lead = allotment.take_all(0)
-    proposed = allotment.propose(4 * MIB)
-    lead.at = proposed[0] + 1
-    assert allotment.claim(*proposed) is None
-    assert lead.end == 20 * MIB

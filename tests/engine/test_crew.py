@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lading.domain import events as e
 from lading.domain.requests import Request
+from lading.testing.network import MemoryNetwork, MemoryReply
 from lading.testing.simulation import World, run
 
 pytestmark = pytest.mark.row("S2.4")
@@ -231,9 +232,18 @@ def test_a_mirror_that_does_not_serve_is_left_alone(unlawful, mirror):
 
 @pytest.mark.row("S2.1")
 @pytest.mark.law(4)
-def test_a_mirror_that_lies_costs_a_second_attempt_by_the_first_source_alone(payload, unlawful):
-    """Only the digest tells, at the end; then sources are not mixed again."""
+def test_a_mirror_that_has_other_bytes_is_found_out_before_any_of_them_are_taken(payload, unlawful):
+    """It is asked for some that are held already."""
     outcome, events, _ = mirrored(unlawful, {"data": payload(SIZE, 9)})
+    assert outcome.attempts == 1
+    assert {p.source for event in events if isinstance(event, e.Progressed) for p in event.pieces} == {None}
+
+
+@pytest.mark.row("S2.1")
+@pytest.mark.law(4)
+def test_a_mirror_that_lies_costs_a_second_attempt_by_the_first_source_alone(payload, unlawful):
+    """Where it does so with care only the digest tells, at the end; then sources are not mixed again."""
+    outcome, events, _ = mirrored(unlawful, {"data": CONTENT[: 8 * MIB] + payload(SIZE - 8 * MIB, 9)})
     assert outcome.attempts == 2
     assert sum(isinstance(event, e.Joined) for event in events) == 1
     assert not any(isinstance(event, e.FellBack) for event in events)
@@ -287,3 +297,25 @@ def test_where_the_line_is_the_limit_nothing_is_lost_by_trying(unlawful):
     _, took_s, calls, _ = fetch(unlawful, served=served)
     assert len(calls) > 1
     assert took_s < alone_s * 1.02
+
+
+def test_a_server_that_says_one_range_and_sends_another_gets_no_second_connection(unlawful):
+    """It sends the file from its beginning under the right Content-Range; no byte of that is taken (1)."""
+
+    class Liar(MemoryNetwork):
+        def answer(self, call):
+            honest = super().answer(call)
+            return honest if call.range is None else MemoryReply(
+                honest.head, memoryview(CONTENT)[: (call.end or SIZE) - call.start], honest.served, lambda: True
+            )  # fmt: skip
+
+    async def story(world: World):
+        world.network = Liar()
+        world.network.serve(URL, CONTENT, rate=RATE)
+        async with world.engine() as engine:
+            outcome = await engine.wait((await engine.submit(Request(URL))).id)
+        assert (outcome.ok, outcome.attempts) == (True, 1)
+        assert world.disk.content(FINAL) == CONTENT
+        assert len(world.network.calls) == 2
+
+    run(1, story)

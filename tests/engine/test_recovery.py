@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from lading.domain import events as e
+from lading.domain.replies import OVERLAP_BYTES
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -74,7 +75,7 @@ def test_it_goes_on_from_the_last_durable_byte(tale, payload):
         assert outcome.ok
         assert outcome.resumed_from == vouched
         assert outcome.attempts == 2
-        assert world.network.calls[-1].start == vouched
+        assert world.network.calls[-1].start == vouched - OVERLAP_BYTES
         assert world.disk.content(FINAL) == data
         (rejected,) = tale(world.log).all(e.PieceRejected)
         assert (rejected.start, rejected.end) == (vouched, held)

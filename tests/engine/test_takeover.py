@@ -75,7 +75,7 @@ async def test_a_stopped_worker_that_resumes_touches_nothing_that_its_successor_
     """Fenced by the log and kept off the file by its inode, it removes its own part and ends in good order."""
     home, files = tmp_path / "home", tmp_path / "files"
     async with lading.open_engine(home, downloads=files, role="client") as client:
-        id = (await client.submit(lading.Request(origin.url(FILE.name), digest=FILE.digest()))).id
+        id = (await client.submit(lading.Request(origin.url(FILE.name), digest=FILE.digest(), connections=1))).id
     with worker(home, files, origin) as stopped:
         try:
             await until(lambda: durable(home, id) >= MIB // 2)

@@ -94,16 +94,20 @@ async def test_answer_that_cannot_be_believed_leaves_nothing_under_the_name(fetc
 RESUMES = {
     # what the rest of a file is answered with, and whether what was held is kept
     "the rest": (
-        CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 7-13/14\r\nContent-Length: 7\r\n\r\n' + BODY[7:], True
+        CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 4-13/14\r\nContent-Length: 10\r\n\r\n' + BODY[4:], True
+    ),
+    "another rest under the same ETag (1)": (
+        CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 4-13/14\r\nContent-Length: 10\r\n\r\n' + BODY[:10], False
     ),
     "a file that has grown (30)": (
-        CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 7-20/21\r\nContent-Length: 14\r\n\r\n' + BODY, False
+        CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 4-20/21\r\nContent-Length: 17\r\n\r\n' + BODY[4:] + BODY,
+        False,
     ),
     "a range without its ETag": (
-        CONTINUED + b"Content-Range: bytes 7-13/14\r\nContent-Length: 7\r\n\r\n" + BODY[7:], False
+        CONTINUED + b"Content-Range: bytes 4-13/14\r\nContent-Length: 10\r\n\r\n" + BODY[4:], False
     ),
     "a range of another version": (
-        CONTINUED + b'ETag: "two"\r\nContent-Range: bytes 7-13/14\r\nContent-Length: 7\r\n\r\n' + b"evil!!!", False
+        CONTINUED + b'ETag: "two"\r\nContent-Range: bytes 4-13/14\r\nContent-Length: 10\r\n\r\n' + b"evil!!!!!!", False
     ),
     "a range from byte 0 that says so": (
         CONTINUED + b'ETag: "one"\r\nContent-Range: bytes 0-6/14\r\nContent-Length: 7\r\n\r\n' + b"evil!!!", False
