@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 
 from lading.tools import diagram
@@ -16,6 +17,7 @@ from lading.tools.origin import Behaviour, Origin, Resource
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 NAMES = ("disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "e.bin", "f.bin")
+BIG = Resource("big.iso", 300_000)
 SETUP = {"python -m pip install . && lading demo", "python -m pip install -e '.[dev]' && pytest"}
 
 
@@ -33,7 +35,8 @@ def python_blocks() -> list[str]:
 @pytest.fixture
 def origin():
     """An origin that stands in for example.org."""
-    with Origin([Resource(name, 200_000 + 1000 * number) for number, name in enumerate(NAMES)]) as origin:
+    copies = (BIG, attrs.evolve(BIG, name="copy.iso"))
+    with Origin([*copies, *(Resource(name, 200_000 + 1000 * number) for number, name in enumerate(NAMES))]) as origin:
         origin.set("later.bin", Behaviour())
         yield origin
 
@@ -42,7 +45,8 @@ def origin():
 def environment(tmp_path):
     """The environment of a newcomer: a home of its own, and this installation's commands first."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"LADING_HOME": str(tmp_path / "home"), "PATH": path, "NO_COLOR": "1"}
+    digest = BIG.digest().partition(":")[2]
+    return os.environ | {"LADING_HOME": str(tmp_path / "home"), "PATH": path, "NO_COLOR": "1", "DIGEST": digest}
 
 
 def test_the_state_diagram_is_drawn_from_the_table():
@@ -76,6 +80,7 @@ def test_every_command_of_the_tour_runs(origin, environment, tmp_path):
     for name in ("disc.iso", "files/a.bin", "files/b.bin", "files/c.bin", "files/d.bin"):
         resource = Resource(Path(name).name, 200_000 + 1000 * NAMES.index(Path(name).name))
         assert (tmp_path / name).read_bytes() == resource.read()
+    assert (tmp_path / "big.iso").read_bytes() == BIG.read()
 
 
 def test_every_block_of_python_runs(origin, environment, tmp_path):
