@@ -106,6 +106,15 @@ class Afresh:
 
 
 @attrs.frozen(kw_only=True)
+class Unguarded:
+    """The version is the one that we hold, and the range was forgotten all the same: ask again without If-Range.
+
+    So do caches that take any If-Range for a reason to send the whole; what they send for a plain range can be judged
+    by its own validators.
+    """
+
+
+@attrs.frozen(kw_only=True)
 class Whole:
     """Nothing is missing: the server confirms that the file has the `total` bytes that we hold."""
 
@@ -121,15 +130,16 @@ class Reject:
     retry_after_s: float | None = None
 
 
-Verdict = Receive | Afresh | Whole | Reject
+Verdict = Receive | Afresh | Unguarded | Whole | Reject
 
 
-def plan(download: Download, last: Piece | None = None) -> Ask | None:
+def plan(download: Download, last: Piece | None = None, *, guarded: bool = True) -> Ask | None:
     """Return what to ask for to fill the first gap, or None when nothing proves that it would fit to what we hold.
 
     None means: give up what we hold, then ask for the whole. Some of what is held is asked for again, since a server
     may say one range and send another. `last` is the last piece of the durable prefix; under `--resume lenient`,
-    fetching it again and finding it equal is proof enough where nothing is held but the prefix.
+    fetching it again and finding it equal is proof enough where nothing is held but the prefix. Not `guarded`, it goes
+    without If-Range.
     """
     held = download.durable
     if not held:
@@ -142,7 +152,8 @@ def plan(download: Download, last: Piece | None = None) -> Ask | None:
         return Ask(start=start, overlap=last.size, is_proof=True)
     following = next((low for low, _ in held if low > start), None)
     overlap = min(OVERLAP_BYTES, start // 2)
-    return Ask(start=start, end=following, if_range=known.if_range if known else None, overlap=overlap)
+    if_range = known.if_range if known and guarded else None
+    return Ask(start=start, end=following, if_range=if_range, overlap=overlap)
 
 
 def is_provable(download: Download) -> bool:
@@ -213,6 +224,10 @@ def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) ->
     )
     if not ask.is_range and not download.durable:
         return receive
+    known = download.validator
+    is_same = known is not None and _is_repeated(known, receive.validator) and not known.differs(receive.validator)
+    if ask.if_range is not None and is_same:
+        return Unguarded()
     return Afresh(
         reason="the server sent the whole file, not the rest of it",
         validator=receive.validator,
@@ -233,7 +248,7 @@ def _partial_body(ask: Ask, head: Head, download: Download) -> Verdict:
         return Afresh(reason="the resource has changed", validator=validator)
     if download.total is not None and download.total != total:
         return Afresh(reason="the size of the resource has changed", validator=validator)
-    if not ask.is_proof and not _same(known, validator, download):
+    if not ask.is_proof and not _same(known, validator, download, guarded=ask.if_range is not None):
         return Afresh(reason="the range does not say of which version it is", validator=validator)
     return Receive(
         offset=ask.start,
@@ -268,18 +283,27 @@ def _sent_range(ask: Ask, head: Head) -> tuple[int, int, int] | str:
     return first, last + 1, total
 
 
-def _same(known: Validator | None, sent: Validator, download: Download) -> bool:
+def _is_repeated(known: Validator, sent: Validator) -> bool:
+    """Tell whether an answer bears the strong validator again that we know."""
+    if known.strong_etag is not None:
+        return sent.etag == known.etag
+    return known.if_range is not None and sent.last_modified == known.last_modified
+
+
+def _same(known: Validator | None, sent: Validator, download: Download, *, guarded: bool) -> bool:
     """Tell whether a range that contradicts nothing is proved to be of the version that we hold (law 4).
 
     A digest of the whole is proof in the end, one that the server states again is now. Else our If-Range held; but some
     servers and caches ignore it, so the range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it
-    (of a Last-Modified it does not ask that).
+    (of a Last-Modified it does not ask that). Without an If-Range it must show again whatever it was.
     """
     if download.order.digest is not None or (known is not None and known.digest and known.digest == sent.digest):
         return True
-    if known is not None and known.if_range is None:
+    if known is None:
+        return True
+    if known.if_range is None:
         return False
-    return known is None or known.strong_etag is None or sent.etag == known.etag
+    return (guarded and known.strong_etag is None) or _is_repeated(known, sent)
 
 
 def _merged(known: Validator | None, sent: Validator) -> Validator:

@@ -27,7 +27,7 @@ from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
 from lading.domain.growth import Growth
 from lading.domain.ports import Call, Reply
-from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
+from lading.domain.replies import Afresh, Ask, Receive, Reject, Unguarded, Whole
 from lading.domain.validators import Validator
 from lading.intake import Course, Intake
 from lading.nurseries import open_plain_nursery
@@ -230,6 +230,8 @@ class Crew:
                 raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
             case Afresh():
                 raise TransferError(verdict.reason, cause=Cause.CHANGED)
+            case Unguarded():
+                raise TransferError("the server sent the whole file, not a range of it", cause=Cause.CHANGED)
             case Whole():
                 raise TransferError("the server has no more of the file", cause=Cause.CHANGED)
 

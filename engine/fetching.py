@@ -20,7 +20,7 @@ from lading.domain.errors import Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
-from lading.domain.replies import Afresh, Ask, Receive, Reject, Whole
+from lading.domain.replies import Afresh, Ask, Receive, Reject, Unguarded, Whole
 from lading.domain.requests import Resume
 from lading.intake import Course, Intake
 from lading.live import Gauge
@@ -82,11 +82,11 @@ class Fetching:
             DiskFull: there is no room for it.
             Fenced: somebody else has the word.
         """
-        work = self._work
+        work, guarded = self._work, True
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
                 return None
-            ask = replies.plan(work.present, await self._last_piece())
+            ask = replies.plan(work.present, await self._last_piece(), guarded=guarded)
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
@@ -97,6 +97,8 @@ class Fetching:
                 match verdict:
                     case Whole():
                         return None
+                    case Unguarded():
+                        guarded = False
                     case Reject():
                         raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
                     case Afresh(receive=None):

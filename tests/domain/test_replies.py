@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lading.domain import replies
 from lading.domain.download import Download
 from lading.domain.pieces import Piece
-from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Whole
+from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Whole
 from lading.domain.requests import Order, Resume, Source
 from lading.domain.states import State
 from lading.domain.validators import Validator
@@ -69,6 +69,8 @@ def in_short(verdict: replies.Verdict) -> str:
             return "afresh"
         case Afresh(receive=receive):
             return f"afresh, {in_short(receive)}"
+        case Unguarded():
+            return "unguarded"
         case Whole(total=total):
             return f"whole {total}"
         case Reject(cause=cause, retry_after_s=None):
@@ -177,12 +179,12 @@ WHOLE_FILES = [
     (NEW, {"content_length": "100", "content_encoding": "GZIP"}, "reject protocol"),
     (NEW, {"content_length": "100", "content_encoding": "br"}, "reject protocol"),
     (NEW, {"content_length": "100", "content_encoding": "gzip, br"}, "reject protocol"),
-    (HALF, {"content_length": "100"} | ETAG, "afresh, receive 0 skip 0 of 100"),
+    (HALF, {"content_length": "100"} | ETAG, "unguarded"),
     (HALF, {"content_length": "100", "etag": '"two"'}, "afresh, receive 0 skip 0 of 100"),
     (HALF, {"content_length": "70"}, "afresh, receive 0 skip 0 of 70"),
     (HALF, {"transfer_encoding": "chunked"}, "afresh, receive 0 skip 0 of None framed"),
     (HALF, {"content_length": "50", "content_range": "bytes 50-99/100"} | ETAG, "afresh, receive 0 skip 0 of 50"),
-    (HOLE, {"content_length": "100"} | ETAG, "afresh, receive 0 skip 0 of 100"),
+    (HOLE, {"content_length": "100"} | ETAG, "unguarded"),
 ]
 
 
@@ -292,6 +294,26 @@ def test_asking_again_never_asks_for_the_whole():
     for size in range(1, 40):
         ask = replies.plan(held((0, size)))
         assert ask.first > 0
+
+
+def unguarded(download: Download, **headers: str) -> str:
+    """Judge a range that is sent to a question without If-Range."""
+    ask = replies.plan(download, guarded=False)
+    head = Head(status=206, headers={name.replace("_", "-"): value for name, value in headers.items()}, url=URL)
+    return in_short(replies.judge(ask, head, download, now_s=0.0))
+
+
+def test_a_range_that_was_forgotten_for_its_guard_is_asked_for_without():
+    """Then the answer itself must show the validator again, whichever it is (RFC 9110 §13.1.5)."""
+    assert in_short(judged(HALF_DATED, 200, content_length="100", last_modified=OLD)) == "unguarded"
+    assert in_short(judged(HALF_DATED, 200, content_length="100")) == "afresh, receive 0 skip 0 of 100"
+    rest = {"content_range": "bytes 50-99/100", "content_length": "50"}
+    assert replies.plan(HALF, guarded=False) == Ask(start=50)
+    assert unguarded(HALF, **rest, etag='"one"') == "receive 50 skip 0 of 100"
+    assert unguarded(HALF, **rest) == unguarded(HALF, **rest, etag='"two"') == "afresh"
+    assert unguarded(HALF_DATED, **rest, last_modified=OLD) == "receive 50 skip 0 of 100"
+    assert unguarded(HALF_DATED, **rest) == unguarded(HALF_DATED, **rest, last_modified=LATER) == "afresh"
+    assert unguarded(HALF_BY_DIGEST, **rest) == "receive 50 skip 0 of 100"
 
 
 UNSATISFIABLE = [
