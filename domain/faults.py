@@ -74,7 +74,7 @@ MOST_DOUBLINGS = 30
 LONGEST_RETRY_AFTER_S = 86_400.0
 
 HINTS: dict[Cause, str] = {
-    Cause.UNAUTHORISED: "give credentials with --header 'Authorization: …'",
+    Cause.UNAUTHORISED: "give credentials with --header 'Authorization: …', or put them into ~/.netrc",
     Cause.REFUSED: "check the URL in a browser; `lading retry ID` tries again",
     Cause.TLS: "the server's certificate was not accepted; check the host name and the clock",
     Cause.DIGEST: "the server's file is not the one that the digest describes; check both",

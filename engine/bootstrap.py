@@ -87,6 +87,7 @@ async def open_engine(
     Raises:
         StoreLocked: `role` is owner and another engine owns the home.
         StoreUnavailable, StoreNewer, IntegrityError: the home or its log cannot be used; nothing was changed.
+        InvalidSetting: a setting, or a file that one names, cannot be used; that file matters to an owner only.
     """
     if role not in ROLES:
         raise UsageError(f"there is no role {role!r}", hint=f"roles are {', '.join(ROLES)}")
@@ -105,12 +106,7 @@ async def open_engine(
         stack.callback(views.close)
         vault = SealedVault(place.vault_path, LMDBStore)
         stack.callback(vault.close)
-        transport = HTTPXTransport(
-            connect_timeout_s=chosen.connect_timeout_s,
-            read_timeout_s=chosen.stall_timeout_s,
-            connections_max=max(chosen.concurrency, CONNECTIONS_MAX),
-            trust_env=chosen.trust_env,
-        )
+        transport = _fetcher(chosen) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
         parts = Parts(
             log=opened,
@@ -222,6 +218,20 @@ async def _take_over(services: Services, reading: Reading, places: Places, worke
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
     files = Files(services.disk, places, reading.is_claimed)
     await Recovery(services, reading, files, worker).run()
+
+
+def _fetcher(settings: Settings) -> HTTPXTransport:
+    """Return the transport of an owner; a client fetches nothing, and no file or proxy keeps it from asking."""
+    return HTTPXTransport(
+        connect_timeout_s=settings.connect_timeout_s,
+        read_timeout_s=settings.stall_timeout_s,
+        connections_max=max(settings.concurrency, CONNECTIONS_MAX),
+        trust_env=settings.trust_env,
+        netrc=settings.netrc,
+        cookies=settings.cookies,
+        client_certificate=settings.client_certificate,
+        client_key=settings.client_key,
+    )
 
 
 def _user() -> str:

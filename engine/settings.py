@@ -6,6 +6,7 @@ capitals), then the call; `origins` remembers which of them it was. Nothing but 
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,14 @@ def _between(least: float, most: float) -> Any:
     return check
 
 
+def _whole(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
+    if value is not None and not os.path.isabs(value):
+        raise InvalidSetting(
+            f"{attribute.name} cannot be {value!r}",
+            hint="give the whole path: it must mean the same file wherever one stands",
+        )
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """Everything that can be set.
@@ -41,6 +50,10 @@ class Settings:
         poll_s: how often other processes' commands are looked for, in seconds.
         reserve_bytes: free space that preallocation leaves alone.
         trust_env: take proxies and certificates from the environment, as other programs do.
+        netrc: take logins for hosts from `~/.netrc`, or from the file that NETRC names; only with `trust_env`.
+        cookies: a file of cookies to send, as browsers export it and curl and wget write it.
+        client_certificate: a file with the certificate by which servers that ask for one know this machine.
+        client_key: a file with its key, where that does not lie in the same file.
     """
 
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
@@ -52,6 +65,10 @@ class Settings:
     poll_s: float = attrs.field(default=0.05, validator=_between(0.001, 60))
     reserve_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=_between(0, 2**60))
     trust_env: bool = True
+    netrc: bool = True
+    cookies: str | None = attrs.field(default=None, validator=_whole)
+    client_certificate: str | None = attrs.field(default=None, validator=_whole)
+    client_key: str | None = attrs.field(default=None, validator=_whole)
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
     @property
@@ -61,10 +78,11 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
-KINDS: dict[str, type[bool | int | float]] = {
-    name: {"bool": bool, "int": int, "float": float}[str(field.type)] for name, field in FIELDS.items()
+KINDS: dict[str, type[bool | int | float | Path]] = {
+    name: {"bool": bool, "int": int, "float": float, "str | None": Path}[str(field.type)]
+    for name, field in FIELDS.items()
 }
-_SAID = {bool: "yes or no", int: "a whole number", float: "a number"}
+_SAID = {bool: "yes or no", int: "a whole number", float: "a number", Path: "the path of a file"}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -88,7 +106,7 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
 
 
 def parse(name: str, value: Any, origin: str) -> Any:
-    """Return `value`, text or already typed, as the setting `name` wants it."""
+    """Return `value`, text or already typed, as the setting `name` wants it; an empty path is none."""
     if name not in FIELDS:
         raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
     kind = KINDS[name]
@@ -100,6 +118,8 @@ def parse(name: str, value: Any, origin: str) -> Any:
             return word in _TRUE
         if isinstance(value, bool):
             raise ValueError(value)
+        if kind is Path:
+            return os.path.expanduser(os.fspath(value)) or None
         return kind(value)
     except (TypeError, ValueError):
         raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is {_SAID[kind]}") from None

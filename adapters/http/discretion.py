@@ -1,7 +1,8 @@
-"""What httpx and httpcore may log of our exchanges: nothing.
+"""What httpx and what it stands on may log of our exchanges: nothing.
 
-At INFO httpx logs the whole URL of each request, at DEBUG httpcore logs heads and quotes broken chunks: secrets,
-all of them (law 7). What other users of these libraries in the process do is still logged.
+At INFO httpx logs the whole URL of each request, at DEBUG httpcore logs heads and quotes broken chunks, and the jar
+of cookies can be made to tell them: secrets, all of them (law 7). What other users of these libraries in the process do
+is still logged.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ def _is_not_ours(_: logging.LogRecord) -> bool:
     return not _ours.get()
 
 
-for _name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.socks"):
+_LOGGERS = (
+    "httpx",
+    *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")),
+    "http.cookiejar",
+)
+for _name in _LOGGERS:
     logging.getLogger(_name).addFilter(_is_not_ours)
 
 

@@ -31,11 +31,15 @@ OURS = frozenset(
 
 @attrs.frozen(kw_only=True)
 class Hop:
-    """One request: a URL without userinfo and fragment, the caller's headers for its origin, and our own."""
+    """One request: a URL without userinfo and fragment, the caller's headers for its origin, and our own.
+
+    `is_downgraded` tells that the request goes in the clear, after one that did not.
+    """
 
     url: str = attrs.field(repr=False)
     private: Mapping[str, str] = attrs.field(repr=False)
     public: Mapping[str, str]
+    is_downgraded: bool = False
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -55,7 +59,13 @@ class Hop:
             return None
         url, authorization = split_userinfo(target)
         stays = urls.origin(url) == urls.origin(self.url)
-        return attrs.evolve(self, url=url, private={**(self.private if stays else {}), **authorization})
+        in_clear = urls.origin(url)[0] == "http"
+        return attrs.evolve(
+            self,
+            url=url,
+            private={**(self.private if stays else {}), **authorization},
+            is_downgraded=in_clear and (self.is_downgraded or urls.origin(self.url)[0] == "https"),
+        )
 
 
 def first(call: Call, agent: str) -> Hop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import ssl
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -11,7 +12,9 @@ from urllib.request import getproxies
 import httpx
 import trio
 
-from lading.adapters.http import hop, trouble
+from lading.adapters.http import hop, identity, trouble
+from lading.adapters.http.cookies import Cookies
+from lading.adapters.http.credentials import Logins
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
 from lading.adapters.http.proxied import ProxiedTransport
@@ -36,7 +39,7 @@ class HTTPXTransport:
     They are used without httpx's client: what that does with redirects, cookies and logs is not wanted here, and for a
     small file it would be a good part of the work. Most is asked by our own `WireTransport`, whose bodies are received
     into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, by httpx's own.
-    What the environment says is read once, when this is made.
+    What the environment and the files named here say is read once, when this is made.
 
     Args:
         connect_timeout_s: for a free place in the pool, and for a connection with its TLS handshake, each.
@@ -45,6 +48,13 @@ class HTTPXTransport:
         connections_max: how many connections are open at once, those that wait for another use included.
         ssl_context: what certificates are trusted; None trusts the usual authorities.
         trust_env: believe the environment about proxies (HTTPS_PROXY, NO_PROXY, …) and certificates (SSL_CERT_FILE).
+        netrc: with `trust_env`, take logins for hosts from `~/.netrc`, or the file that NETRC names.
+        cookies: a cookies.txt in Netscape format.
+        client_certificate: a certificate of ours in PEM format, for servers that ask for one.
+        client_key: its key, where that lies in another file.
+
+    Raises:
+        InvalidSetting: one of the files cannot be used.
     """
 
     def __init__(
@@ -56,16 +66,23 @@ class HTTPXTransport:
         connections_max: int = CONNECTIONS_MAX,
         ssl_context: ssl.SSLContext | None = None,
         trust_env: bool = False,
+        netrc: bool = False,
+        cookies: str | None = None,
+        client_certificate: str | None = None,
+        client_key: str | None = None,
     ) -> None:
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
         self._timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s, pool=connect_timeout_s).as_dict()
         tls = ssl_context or httpx.create_ssl_context(trust_env=trust_env)
+        identity.add(tls, client_certificate, client_key)
+        self._cookies = Cookies.of_file(cookies) if cookies is not None else None
+        self._logins = Logins(os.environ.get("NETRC")) if netrc and trust_env else None
+        self._wire = WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S)
+        self._proxies = Proxies(getproxies() if trust_env else {})
         limits = httpx.Limits(
             max_connections=connections_max, max_keepalive_connections=connections_max, keepalive_expiry=IDLE_S
         )
-        self._wire = WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S)
-        self._proxies = Proxies(getproxies() if trust_env else {})
         self._proxied = {proxy: ProxiedTransport(proxy, ssl_context=tls, limits=limits) for proxy in self._proxies.all}
 
     @property
@@ -92,8 +109,9 @@ class HTTPXTransport:
             await transport.aclose()
 
     async def _follow(self, at: Hop) -> HTTPXReply:
+        cookies = self._cookies
         for _ in range(self._redirects_max + 1):
-            response = await self._ask(at)
+            request, response = await self._ask(at, cookies)
             reply = HTTPXReply(response, at.url)
             location = response.headers.get_list("location")[:1]
             if response.status_code not in REDIRECTS or not location:
@@ -102,18 +120,32 @@ class HTTPXTransport:
             target = at.follow(location[0])
             if target is None:
                 raise trouble.lost_way(at.url, "it redirects to something that is no http or https URL")
+            if "set-cookie" in response.headers:
+                cookies = (cookies or Cookies.none()).after(response, request)
             at = target
         raise trouble.lost_way(at.url, f"more than {self._redirects_max} redirects")
 
-    async def _ask(self, at: Hop) -> httpx.Response:
+    async def _ask(self, at: Hop, cookies: Cookies | None) -> tuple[httpx.Request, httpx.Response]:
         """Send one request and wait for its head."""
         try:
-            request = httpx.Request("GET", at.url, headers=at.headers, extensions={"timeout": self._timeout})
             with unheard(), trio.fail_after(self._answer_timeout_s):
-                return await self._to(request.url).handle_async_request(request)
+                request = self._request(at, cookies)
+                return request, await self._to(request.url).handle_async_request(request)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
             failure = trouble.before_head(error, at.url)
         raise failure
+
+    def _request(self, at: Hop, cookies: Cookies | None) -> httpx.Request:
+        """Return what to send: what the caller gave for this origin comes before what the user's files know of it."""
+        headers = at.headers
+        if self._logins and "authorization" not in at.private and not at.is_downgraded:
+            authorization = self._logins.authorization(at.url)
+            if authorization is not None:
+                headers.append((b"authorization", authorization.encode("ascii")))
+        request = httpx.Request("GET", at.url, headers=headers, extensions={"timeout": self._timeout})
+        if cookies is not None and "cookie" not in at.private:
+            cookies.add_to(request)
+        return request
 
     def _to(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         """Return the transport that asks the host of a URL."""

@@ -16,6 +16,7 @@ from lading.domain.faults import HINTS, Cause
 
 _DEEPEST = 16
 _H11_SAW_THE_END = "peer closed connection"
+_WANTS_A_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
 _HTTPCORE_SAW_THE_END = "Server disconnected"
 
 
@@ -83,6 +84,8 @@ def _handshake(error: BaseException) -> str | None:
             return f"its certificate was not accepted: {each.verify_message}"
         if isinstance(each, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
             return None
+        if isinstance(each, ssl.SSLError) and each.reason in _WANTS_A_CERTIFICATE:
+            return "it demands a certificate of ours, which the setting client_certificate names"
         if isinstance(each, ssl.SSLError):
             return f"no TLS: {(each.reason or 'handshake failed').replace('_', ' ').lower()}"
     return None

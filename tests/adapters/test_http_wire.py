@@ -395,6 +395,14 @@ async def test_answer_that_came_before_the_request_was_read_counts():
 # -- connections -----------------------------------------------------------------------------------------------------
 
 
+def speaks_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.row("S2.4")
+@pytest.mark.skipif(not speaks_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize("secure", [False, True])
 async def test_ipv6_is_spoken(transport, served, secure):
     """A host may be an IPv6 address, and a certificate may be for one."""

@@ -32,6 +32,9 @@ CANARIES = {
     "bearer": "canary.bearer_B",
     "redirect": "canary-redirect%R",
     "path": "canary-path-P",
+    "netrc": "canary-netrc-N",
+    "jar": "canary-jar-J",
+    "set cookie": "canary-set-cookie-S",
 }
 
 PROGRAM = """
@@ -159,7 +162,17 @@ def asked_of(origin: Origin, tls_port: int) -> list[dict]:
         {"url": url("good"), "show_query": ["page"], "path": "shown"},
         {"url": url("good"), "path": "/proc/nothing/can/be/here"},
     ]
+    plain = f"http://127.0.0.1:{origin.port}"
+    names = ("good", "missing", "broken", "forbidden", "elsewhere", "far")
+    asked += [{"url": f"{plain}/{name}", "path": f"known from files {name}"} for name in names]
     return asked
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Put secrets into a netrc and a file of cookies, and return the environment that names both."""
+    (folder / "logins").write_text(f"machine 127.0.0.1 login me password {CANARIES['netrc']}\n")
+    (folder / "jar").write_text(f"# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tid\t{CANARIES['jar']}\n")
+    return {"NETRC": str(folder / "logins"), "LADING_COOKIES": str(folder / "jar")}
 
 
 def behave(origin: Origin) -> None:
@@ -168,7 +181,9 @@ def behave(origin: Origin) -> None:
         "broken": Behaviour(drop=Drop(after=0)),
         "forbidden": Behaviour(refusals=(Refusal(401, times=None),)),
         "busy": Behaviour(refusals=(Refusal(503, times=None, retry_after_s=0),)),
-        "elsewhere": Behaviour(redirect=Redirect(elsewhere)),
+        "elsewhere": Behaviour(
+            redirect=Redirect(elsewhere), headers=(("Set-Cookie", f"s={CANARIES['set cookie']}; Path=/"),)
+        ),
         "endless": Behaviour(redirect=Redirect(None)),
         "gone": Behaviour(refusals=(Refusal(410, times=None),)),
         "far": Behaviour(redirect=Redirect(f"http://someone:{quote(CANARIES['redirect'], safe='')}@127.0.0.1:1/")),
@@ -201,16 +216,16 @@ def test_no_secret_is_anywhere_but_in_the_vault(tmp_path):
         told = subprocess.run(
             [sys.executable, "-X", "dev", "-c", PROGRAM, home, downloads, *map(json.dumps, (asked, refused, blocking))],
             capture_output=True,
-            env={**os.environ, "PYTHONWARNINGS": "ignore", "HTTPX_LOG_LEVEL": "trace"},
+            env={**os.environ, "PYTHONWARNINGS": "ignore", "HTTPX_LOG_LEVEL": "trace", **files(tmp_path)},
             cwd=tmp_path,
             timeout=50,
             check=False,
         )
         assert told.returncode == 0, told.stderr.decode()[-3000:]
         seen = b"\n".join(f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests)
-    assert {"query, percent-encoded", "header, raw", "cookie, raw", "bearer, raw"} <= set(sightings(seen)), (
-        "they were sent"
-    )
+    sent = {"query, percent-encoded", "header, raw", "cookie, raw", "bearer, raw", "jar, raw", "set cookie, raw"}
+    assert sent <= set(sightings(seen)), "they were sent"
+    assert any(sighting.startswith("netrc, base64") for sighting in sightings(seen)), "it was sent"
     states = told.stdout.decode().rpartition("states ")[2]
     for cause in (
         "ok",

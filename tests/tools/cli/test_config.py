@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 
@@ -32,7 +34,13 @@ def test_the_rest_of_the_file_stays_as_it_was_written(lading):
 
 
 @pytest.mark.parametrize(
-    "words", [("concurrency", "0"), ("concurrency", "many"), ("nope", "1"), ("trust_env", "perhaps")]
+    "words",
+    [
+        ("concurrency", "0"),
+        ("concurrency", "many"),
+        ("nope", "1"),
+        ("trust_env", "perhaps"),
+    ],
 )
 def test_what_a_setting_cannot_be_is_refused(lading, words):
     """And the file stays."""
@@ -68,3 +76,50 @@ def test_what_is_set_is_what_a_run_does(lading):
 def test_what_a_setting_takes_is_told_in_words(lading, name, said):
     """Not by the name of a class."""
     assert lading("--json", "config", "set", name, "many", code=2).trouble["hint"] == f"it is {said}"
+
+
+def test_a_path_means_the_same_file_wherever_one_stands(lading, folder, monkeypatch):
+    """It is written whole; an empty one is none; one that is not whole is refused where it could mean anything."""
+    assert settings(lading)["cookies"] == {"name": "cookies", "value": None, "origin": "default", "default": None}
+    assert settings(lading, "set", "cookies", "c.txt")["cookies"]["value"] == str(folder / "c.txt")
+    monkeypatch.setenv("LADING_COOKIES", "~/c.txt")
+    assert settings(lading)["cookies"]["value"] == str(Path.home() / "c.txt")
+    monkeypatch.setenv("LADING_COOKIES", "")
+    assert settings(lading)["cookies"]["value"] is None
+    assert "none" in lading("config").out
+    monkeypatch.setenv("LADING_COOKIES", "c.txt")
+    assert "whole path" in lading("--json", "config", code=2).trouble["hint"]
+    monkeypatch.delenv("LADING_COOKIES")
+    assert settings(lading, "set", "cookies", "")["cookies"]["value"] is None
+
+
+@pytest.mark.row("S2.4")
+@pytest.mark.parametrize("name", ["cookies", "client_certificate", "netrc"])
+def test_a_file_that_a_setting_names_and_that_cannot_be_used_stops_who_would_need_it(
+    lading, origin, folder, monkeypatch, name
+):
+    """Whoever runs downloads is told at once, as a question of usage; whoever only asks is not kept from it."""
+    monkeypatch.setenv("NETRC", str(folder / "nonsense"))
+    (folder / "nonsense").write_text("nonsense")
+    if name != "netrc":
+        lading("config", "set", "netrc", "off")
+        lading("config", "set", name, "nonsense")
+    lading("add", origin.url("small.bin"))
+    said = lading("--json", "run", code=2)
+    assert said.trouble["kind"] == "InvalidSetting"
+    assert said.trouble["hint"]
+    lading("list")
+    lading("config", "set", "netrc", "off") if name == "netrc" else lading("config", "unset", name)
+    assert lading.row("run")["state"] == "completed"
+
+
+@pytest.mark.row("S2.4")
+def test_what_the_files_know_is_sent_by_a_run(lading, origin, folder, monkeypatch):
+    """The engine reads the files that the settings name."""
+    monkeypatch.setenv("NETRC", str(folder / "logins"))
+    (folder / "logins").write_text("machine 127.0.0.1 login me password pass")
+    (folder / "c.txt").write_text("# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\ta\tb\n")
+    lading("config", "set", "cookies", "c.txt")
+    lading("get", origin.url("small.bin"))
+    sent = origin.requests[0].headers
+    assert (sent["authorization"], sent["cookie"]) == ("Basic bWU6cGFzcw==", "a=b")

@@ -36,11 +36,15 @@ def command(context: click.Context) -> None:
 @pass_frame
 def set_(frame: Frame, name: str, value: str) -> None:
     """Write a setting into settings.toml of this home."""
-    from lading.settings import parse
+    from lading.settings import KINDS, parse
     from lading.tools.cli.units import parse_size
 
-    size = parse_size(value) if name.endswith("_bytes") else None
-    _write(frame, name, parse(name, value if size is None else size, "the command line"))
+    meant: str | int | None = None
+    if name.endswith("_bytes"):
+        meant = parse_size(value)
+    elif KINDS.get(name) is Path and value:
+        meant = str(Path(value).expanduser().absolute())
+    _write(frame, name, parse(name, value if meant is None else meant, "the command line"))
 
 
 @command.command()
@@ -71,7 +75,7 @@ def _show(frame: Frame) -> None:
             write_json(row)
     else:
         columns = [tables.Column(title) for title in ("SETTING", "VALUE", "FROM")]
-        tables.show(columns, ((row["name"], _toml(row["value"]), row["origin"]) for row in rows))
+        tables.show(columns, ((row["name"], _shown(row["value"]), row["origin"]) for row in rows))
 
 
 def _write(frame: Frame, name: str, value: Any) -> None:
@@ -127,6 +131,10 @@ def _changed(text: str, name: str, value: Any) -> str:
     if own.search(head):
         return own.sub(lambda _: line, head, count=1) + tail
     return head + line + tail
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else _toml(value)
 
 
 def _toml(value: Any) -> str:
