@@ -6,7 +6,8 @@ in exactly one way: published, faltered, blocked or stopped; once it has said wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import trio
@@ -26,7 +27,7 @@ from lading.domain.errors import (
     TransferError,
 )
 from lading.domain.faults import Cause
-from lading.domain.ports import Secrets
+from lading.domain.ports import Call, Secrets
 from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
 from lading.domain.validators import Validator
@@ -105,7 +106,7 @@ class Attempt:
                 running=self._running,
                 secret_path=secret_path,
             )
-            await fetching.run(calls)
+            await self._fetch(fetching, calls)
             await self._finish(fetching)
         except Fenced:
             await self._wind_up()
@@ -128,6 +129,14 @@ class Attempt:
             raise
         except Exception as error:  # noqa: BLE001 # one download must not take the others with it
             await self._falter(Cause.UNKNOWN, error)
+
+    async def _fetch(self, fetching: Fetching, calls: Sequence[Call]) -> None:
+        """Fetch, for as long as one attempt may; what has arrived by then counts, and the next goes on from there."""
+        limit_s = self._s.settings.total_timeout_s
+        with trio.move_on_after(limit_s or math.inf) as limit:
+            await fetching.run(calls)
+        if limit.cancelled_caught:
+            raise TransferError(f"the attempt had not fetched it all in {limit_s:g} seconds", cause=Cause.TIMEOUT)
 
     # -- taking it -------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ class Settings:
         retries: attempts after a failure that may pass, for requests that do not say.
         connect_timeout_s: longest wait for a connection.
         stall_timeout_s: longest wait for the next byte of an answer.
+        total_timeout_s: longest that one attempt may fetch, however well it goes; 0 means no limit.
         poll_s: how often other processes' commands are looked for, in seconds.
         reserve_bytes: free space that preallocation leaves alone.
         trust_env: take proxies and certificates from the environment, as other programs do.
@@ -62,6 +63,7 @@ class Settings:
     retries: int = attrs.field(default=DEFAULT_RETRIES, validator=_between(0, 1000))
     connect_timeout_s: float = attrs.field(default=30.0, validator=_between(0.1, 3600))
     stall_timeout_s: float = attrs.field(default=60.0, validator=_between(0.1, 86_400))
+    total_timeout_s: float = attrs.field(default=0.0, validator=_between(0, 31_536_000))
     poll_s: float = attrs.field(default=0.05, validator=_between(0.001, 60))
     reserve_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=_between(0, 2**60))
     trust_env: bool = True

@@ -40,6 +40,7 @@ def test_the_rest_of_the_file_stays_as_it_was_written(lading):
         ("concurrency", "many"),
         ("nope", "1"),
         ("trust_env", "perhaps"),
+        ("total_timeout_s", "-1"),
     ],
 )
 def test_what_a_setting_cannot_be_is_refused(lading, words):
