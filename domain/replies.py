@@ -61,11 +61,15 @@ class Ask:
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """The head of an answer; names of `headers` in lower case, `url` the public URL that answered in the end."""
+    """The head of an answer; names of `headers` in lower case, `url` the public URL that answered in the end.
+
+    `framed` tells that the protocol marks the end of every body, as HTTP/2 does, whatever the headers say.
+    """
 
     status: int
     headers: Mapping[str, str]
     url: str
+    framed: bool = False
 
     @property
     def length(self) -> int | None:
@@ -85,7 +89,7 @@ class Receive:
     """The body is what we want: drop its first `skip` bytes, write the rest at `offset`, expect `total` in the end.
 
     It ends at byte `until` of the file, if that is known. `framed` tells that the end of the body is marked by the
-    protocol (chunks) although its length is not known.
+    protocol (chunks, HTTP/2) although its length is not known.
     """
 
     offset: int
@@ -219,7 +223,7 @@ def _whole_body(ask: Ask, head: Head, download: Download, length: int | None) ->
         offset=0,
         until=length,
         total=length,
-        framed="transfer-encoding" in head.headers,
+        framed=head.framed or "transfer-encoding" in head.headers,
         validator=validators.from_headers(head.headers, length, sent_digests.of_file(head.headers, whole=True)),
     )
     if not ask.is_range and not download.durable:

@@ -231,6 +231,7 @@ def _fetcher(settings: Settings) -> HTTPXTransport:
         cookies=settings.cookies,
         client_certificate=settings.client_certificate,
         client_key=settings.client_key,
+        http2=settings.http2,
     )
 
 

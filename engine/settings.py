@@ -55,6 +55,7 @@ class Settings:
         cookies: a file of cookies to send, as browsers export it and curl and wget write it.
         client_certificate: a file with the certificate by which servers that ask for one know this machine.
         client_key: a file with its key, where that does not lie in the same file.
+        http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
     """
 
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
@@ -71,6 +72,7 @@ class Settings:
     cookies: str | None = attrs.field(default=None, validator=_whole)
     client_certificate: str | None = attrs.field(default=None, validator=_whole)
     client_key: str | None = attrs.field(default=None, validator=_whole)
+    http2: bool = False
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
     @property

@@ -1,10 +1,11 @@
-"""HTTP/1.1 and TLS by way of httpx on trio: the port `Transport`.
+"""HTTP and TLS by way of httpx on trio: the port `Transport`.
 
 `transport` is the port: it asks, and follows redirects by `hop`. It asks by a transport of our own for httpx: `wire`,
 on a `pool` of `connection`s, reads `heads` with h11 and `bodies` straight into the caller's memory. What `proxies`
-sends through a proxy goes by httpx's own transport instead, `proxied` and watched by a `witness`. `reply` makes one
-thing of both. What the user's files know of a host is added on the way: logins (`credentials`), `cookies`, and who we
-are under TLS (`identity`). `trouble` has the words for what goes wrong, `discretion` keeps silent.
+sends through a proxy, and what is to go over HTTP/2, goes by httpx's own transport instead: `borrowed`, watched by a
+`witness`, and in `lanes`. `reply` makes one thing of both. What the user's files know of a host is added on the way:
+logins (`credentials`), `cookies`, and who we are under TLS (`identity`). `extras` are packages that not everybody has;
+`trouble` has the words for what goes wrong, `discretion` keeps silent.
 
 The rules of this room:
 

@@ -1,8 +1,8 @@
 """What httpx and what it stands on may log of our exchanges: nothing.
 
-At INFO httpx logs the whole URL of each request, at DEBUG httpcore logs heads and quotes broken chunks, and the jar
-of cookies can be made to tell them: secrets, all of them (law 7). What other users of these libraries in the process do
-is still logged.
+At INFO httpx logs the whole URL of each request, at DEBUG httpcore and hpack log heads and quote broken chunks, and
+the jar of cookies can be made to tell them: secrets, all of them (law 7). What other users of these libraries in the
+process do is still logged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ def _is_not_ours(_: logging.LogRecord) -> bool:
 
 _LOGGERS = (
     "httpx",
-    *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")),
+    *(f"httpcore.{part}" for part in ("connection", "http11", "http2", "proxy", "socks")),
+    "hpack.hpack",
+    "hpack.table",
     "http.cookiejar",
 )
 for _name in _LOGGERS:

@@ -39,27 +39,17 @@ class _Kept:
     since_s: float
 
 
-class Pool:
-    """Gives out connections, and takes them back.
+class Places:
+    """So many places for exchanges, `most` of them, taken in the order of asking."""
 
-    Args:
-        tls: what certificates are trusted.
-        most: how many connections are open at once, kept ones included.
-        idle_s: how long a connection is kept for another use.
-    """
-
-    def __init__(self, tls: ssl.SSLContext, *, most: int, idle_s: float) -> None:
-        self._tls = tls
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._idle_s = idle_s
         self._places = trio.Semaphore(most, max_value=most)
-        self._kept: list[_Kept] = []
-        self._is_closed = False
 
     @property
-    def kept(self) -> int:
-        """How many connections are kept for another use."""
-        return len(self._kept)
+    def taken(self) -> int:
+        """How many of them are taken."""
+        return self._most - self._places.value
 
     async def enter(self, timeout_s: float | None) -> None:
         """Wait for a place, to be left when the exchange is over.
@@ -77,6 +67,28 @@ class Pool:
     def leave(self) -> None:
         """Give a place back."""
         self._places.release()
+
+
+class Pool(Places):
+    """Gives out connections, and takes them back.
+
+    Args:
+        tls: what certificates are trusted.
+        most: how many connections are open at once, kept ones included.
+        idle_s: how long a connection is kept for another use.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, *, most: int, idle_s: float) -> None:
+        super().__init__(most)
+        self._tls = tls
+        self._idle_s = idle_s
+        self._kept: list[_Kept] = []
+        self._is_closed = False
+
+    @property
+    def kept(self) -> int:
+        """How many connections are kept for another use."""
+        return len(self._kept)
 
     def take(self, origin: Origin) -> Connection | None:
         """Return a kept connection to `origin`, the one used last, if one is still good for an exchange."""
@@ -119,6 +131,5 @@ class Pool:
             self._kept.pop(0).connection.close()
 
     def _make_room(self) -> None:
-        entered = self._most - self._places.value
-        while self._kept and entered + len(self._kept) > self._most:
+        while self._kept and self.taken + len(self._kept) > self._most:
             self._kept.pop(0).connection.close()

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Protocol
 
 import httpx
-import trio
 
 from lading.adapters.http import trouble
-from lading.adapters.http.discretion import unheard
 from lading.adapters.http.wire import STREAM
 from lading.domain import urls
 from lading.domain.errors import TransferError
 from lading.domain.replies import Head
 
-CLOSING_S = 5.0
 _KEPT_BACK = frozenset({"set-cookie", "set-cookie2"})
 
 
 class Stream(Protocol):
-    """Where a body comes from: our own transport's stream, or what is made of another's chunks."""
+    """Where a body comes from: what each of our transports puts into a response's extensions under `STREAM`."""
 
     @property
     def is_assured(self) -> bool:
@@ -42,7 +38,7 @@ class HTTPXReply:
     def __init__(self, response: httpx.Response, url: str) -> None:
         self._url = url
         self._head = _head(response, url)
-        self._stream: Stream = response.extensions.get(STREAM) or _Chunks(response)
+        self._stream: Stream = response.extensions[STREAM]
         self._failure: TransferError | None = None
 
     @property
@@ -54,7 +50,8 @@ class HTTPXReply:
     def is_assured(self) -> bool:
         """Whether the body has ended, and something vouches that nothing of it is missing (law 5).
 
-        Its length, its last chunk, or for one that only ends by closing, TLS's clean close_notify.
+        Its length, its last chunk, the end of its stream in HTTP/2, or for one that only ends by closing, TLS's clean
+        close_notify.
         """
         return self._stream.is_assured
 
@@ -82,49 +79,10 @@ class HTTPXReply:
         await self._stream.aclose()
 
 
-class _Chunks:
-    """The body that httpx's own transport gives, chunk by chunk."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self._response = response
-        self._chunks = response.aiter_raw()
-        self._left = memoryview(b"")
-        self._has_ended = False
-
-    @property
-    def is_assured(self) -> bool:
-        headers = self._response.headers
-        return self._has_ended and ("content-length" in headers or "transfer-encoding" in headers)
-
-    async def receive_into(self, buffer: memoryview) -> int:
-        while not self._left and not self._has_ended:
-            with unheard():
-                chunk = await anext(self._chunks, None)
-            self._has_ended = chunk is None
-            self._left = memoryview(chunk or b"")
-        count = min(len(buffer), len(self._left))
-        buffer[:count] = self._left[:count]
-        self._left = self._left[count:]
-        return count
-
-    async def aclose(self) -> None:
-        """Take what has arrived.
-
-        The chunks come through generators of httpx, which are unwound here and not left to the collector: a receive
-        under a cancelled scope returns what is there and then raises through all of them.
-        """
-        with unheard():
-            with trio.CancelScope(shield=True) as scope, contextlib.suppress(Exception):
-                scope.cancel()
-                async for _ in self._chunks:
-                    pass
-            with trio.move_on_after(CLOSING_S, shield=True), contextlib.suppress(Exception):
-                await self._response.aclose()
-
-
 def _head(response: httpx.Response, url: str) -> Head:
     headers: dict[str, str] = {}
     for name, value in response.headers.multi_items():
         if name not in _KEPT_BACK:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return Head(status=response.status_code, headers=headers, url=urls.public(url).url)
+    framed = response.http_version == "HTTP/2"
+    return Head(status=response.status_code, headers=headers, url=urls.public(url).url, framed=framed)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator
+from functools import partial
 from importlib.metadata import version
 from urllib.request import getproxies
 
@@ -17,7 +18,7 @@ from lading.adapters.http.cookies import Cookies
 from lading.adapters.http.credentials import Logins
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
-from lading.adapters.http.proxied import ProxiedTransport
+from lading.adapters.http.lanes import LanesTransport
 from lading.adapters.http.proxies import Proxies
 from lading.adapters.http.reply import HTTPXReply
 from lading.adapters.http.wire import WireTransport
@@ -38,7 +39,8 @@ class HTTPXTransport:
 
     They are used without httpx's client: what that does with redirects, cookies and logs is not wanted here, and for a
     small file it would be a good part of the work. Most is asked by our own `WireTransport`, whose bodies are received
-    into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, by httpx's own.
+    into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, and what is to go
+    over HTTP/2, by httpx's own.
     What the environment and the files named here say is read once, when this is made.
 
     Args:
@@ -52,9 +54,10 @@ class HTTPXTransport:
         cookies: a cookies.txt in Netscape format.
         client_certificate: a certificate of ours in PEM format, for servers that ask for one.
         client_key: its key, where that lies in another file.
+        http2: speak HTTP/2 with https servers that do.
 
     Raises:
-        InvalidSetting: one of the files cannot be used.
+        InvalidSetting: one of the files or proxies cannot be used, or a package for it is missing.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class HTTPXTransport:
         cookies: str | None = None,
         client_certificate: str | None = None,
         client_key: str | None = None,
+        http2: bool = False,
     ) -> None:
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
@@ -80,10 +84,9 @@ class HTTPXTransport:
         self._logins = Logins(os.environ.get("NETRC")) if netrc and trust_env else None
         self._wire = WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S)
         self._proxies = Proxies(getproxies() if trust_env else {})
-        limits = httpx.Limits(
-            max_connections=connections_max, max_keepalive_connections=connections_max, keepalive_expiry=IDLE_S
-        )
-        self._proxied = {proxy: ProxiedTransport(proxy, ssl_context=tls, limits=limits) for proxy in self._proxies.all}
+        lanes = partial(LanesTransport, tls, http2=http2, connections_max=connections_max, idle_s=IDLE_S)
+        self._proxied = {proxy: lanes(proxy=proxy) for proxy in self._proxies.all}
+        self._lanes = lanes() if http2 else None
 
     @property
     def name(self) -> str:
@@ -105,8 +108,9 @@ class HTTPXTransport:
 
     async def aclose(self) -> None:
         """Close what is pooled."""
-        for transport in (self._wire, *self._proxied.values()):
-            await transport.aclose()
+        for transport in (self._wire, self._lanes, *self._proxied.values()):
+            if transport is not None:
+                await transport.aclose()
 
     async def _follow(self, at: Hop) -> HTTPXReply:
         cookies = self._cookies
@@ -150,4 +154,6 @@ class HTTPXTransport:
     def _to(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
         """Return the transport that asks the host of a URL."""
         proxy = self._proxies.of(url.scheme, url.host)
-        return self._wire if proxy is None else self._proxied[proxy]
+        if proxy is not None:
+            return self._proxied[proxy]
+        return self._lanes if self._lanes is not None and url.scheme == "https" else self._wire

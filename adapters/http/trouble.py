@@ -17,7 +17,7 @@ from lading.domain.faults import HINTS, Cause
 _DEEPEST = 16
 _H11_SAW_THE_END = "peer closed connection"
 _WANTS_A_CERTIFICATE = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED"})
-_HTTPCORE_SAW_THE_END = "Server disconnected"
+_HTTPCORE_SAW_THE_END = ("Server disconnected", "<StreamReset", "<ConnectionTerminated")
 
 
 class HungUp(httpx.RemoteProtocolError):
@@ -32,7 +32,7 @@ def before_head(error: Exception, url: str) -> TransferError:
         case httpx.RemoteProtocolError() if _hung_up(error):
             return _told(Cause.NETWORK, url, "the connection was closed before an answer")
         case httpx.RemoteProtocolError():
-            return _told(Cause.PROTOCOL, url, "the answer is not valid HTTP/1.1, or its head is too long")
+            return _told(Cause.PROTOCOL, url, "the answer is not valid HTTP, or its head is too long")
         case httpx.NetworkError():
             handshake = _handshake(error)
             if handshake is not None:
@@ -41,7 +41,7 @@ def before_head(error: Exception, url: str) -> TransferError:
         case httpx.ProxyError():
             return _told(Cause.NETWORK, url, "the proxy did not let us through")
         case httpx.LocalProtocolError() | httpx.InvalidURL() | httpx.UnsupportedProtocol() | UnicodeError():
-            return _told(Cause.PROTOCOL, url, "the URL or a header cannot be sent over HTTP/1.1")
+            return _told(Cause.PROTOCOL, url, "the URL or a header cannot be sent over HTTP")
         case _:
             return _told(Cause.UNKNOWN, url, f"something unforeseen, a {type(error).__name__}")
 
@@ -51,8 +51,8 @@ def in_body(error: Exception, url: str) -> TransferError:
     match error:
         case httpx.TimeoutException():
             return _told(Cause.STALLED, url, "no more of the body in time")
-        case httpx.RemoteProtocolError() if not str(error).startswith(_H11_SAW_THE_END):
-            return _told(Cause.PROTOCOL, url, "the body is not valid HTTP/1.1")
+        case httpx.RemoteProtocolError() if not str(error).startswith((_H11_SAW_THE_END, *_HTTPCORE_SAW_THE_END)):
+            return _told(Cause.PROTOCOL, url, "the body is not valid HTTP")
         case httpx.TransportError():
             return broken(url)
         case _:

@@ -53,6 +53,10 @@ def _programs() -> Iterator[Found]:
     import lmdb
 
     yield Found("liblmdb", "ok", ".".join(map(str, lmdb.version())))
+    from lading.adapters.http import extras
+
+    for extra in extras.PACKAGES:
+        yield Found(extra, "ok", extras.found(extra) or f"not installed, not needed: {extras.install(extra)}")
     for name in PROGRAMS:
         yield Found(name, "ok", shutil.which(name) or "not found, not needed")
 

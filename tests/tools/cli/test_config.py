@@ -40,6 +40,7 @@ def test_the_rest_of_the_file_stays_as_it_was_written(lading):
         ("concurrency", "many"),
         ("nope", "1"),
         ("trust_env", "perhaps"),
+        ("http2", "2"),
         ("total_timeout_s", "-1"),
     ],
 )
