@@ -42,10 +42,12 @@ class Allotment:
 
     Args:
         missing: what is to be fetched, of a file of known size.
+        grid: the size of the file's pieces, at whose ends it is cut where that can be.
     """
 
-    def __init__(self, missing: spans.Spans) -> None:
+    def __init__(self, missing: spans.Spans, grid: int) -> None:
         self._free = missing
+        self._grid = grid
         self._shares: list[Share] = []
 
     @property
@@ -88,7 +90,7 @@ class Allotment:
         following = next((end for start, end in self._free if start == share.end), None)
         if following is None or share.end is None:
             return False
-        end = min(_cut(share.end + block, following), following)
+        end = self._cut(share.end + block, following)
         self._free = spans.subtract(self._free, share.end, end)
         share.end = end
         return True
@@ -106,8 +108,8 @@ class Allotment:
             longest = max(self._shares, key=_left, default=None)
             if longest is None or longest.end is None or _left(longest) < 2 * LEAST_BYTES:
                 return None
-            start, end = _cut(longest.at + min(block, _left(longest) // 2), longest.end), longest.end
-        return (start, end if end - start <= block else _cut(start + block, end)) if start < end else None
+            start, end = self._cut(longest.at + min(block, _left(longest) // 2), longest.end), longest.end
+        return (start, end if end - start <= block else self._cut(start + block, end)) if start < end else None
 
     def _hand_out(self, start: int, end: int) -> Share:
         self._free = spans.subtract(self._free, start, end)
@@ -115,11 +117,11 @@ class Allotment:
         self._shares.append(share)
         return share
 
+    def _cut(self, at: int, end: int) -> int:
+        """Return where to cut near `at`, before `end`: at the end of a piece, if that is not too far."""
+        grain = self._grid if end - at > 2 * self._grid else GRAIN_BYTES
+        return min(-(-at // grain) * grain, end)
+
 
 def _left(share: Share) -> int:
     return share.left or 0
-
-
-def _cut(at: int, end: int) -> int:
-    """Return where to cut near `at`, before `end`."""
-    return min(-(-at // GRAIN_BYTES) * GRAIN_BYTES, end)

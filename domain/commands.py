@@ -149,7 +149,7 @@ class Complete:
 
 @attrs.frozen(kw_only=True)
 class Falter:
-    """The attempt came to nothing; `jitter` is a random number from 0 to 1, `mixed` tells that sources were mixed."""
+    """The attempt came to nothing; `jitter` is a random number from 0 to 1."""
 
     attempt: int
     cause: Cause
@@ -158,7 +158,6 @@ class Falter:
     jitter: float
     budget: int
     retry_after_s: float | None = None
-    mixed: bool = False
 
 
 @attrs.frozen(kw_only=True)

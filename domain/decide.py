@@ -246,7 +246,7 @@ def _falter(download: Download, r: c.Falter) -> Events:
         retry_after_s=r.retry_after_s,
         repeated=download.repeated if download.cause == r.cause else 0,
     )
-    following = None if r.mixed and delay_s is not None else _following(download, r.cause, exhausted=delay_s is None)
+    following = _following(download, r.cause, exhausted=delay_s is None)
     if delay_s is None and following is None:
         hint = faults.HINTS.get(r.cause, "")
         return (e.Failed(attempt=r.attempt, cause=r.cause, message=r.message, hint=hint),)
@@ -262,9 +262,12 @@ def _following(download: Download, cause: Cause, *, exhausted: bool) -> int | No
     """Return the source to fall back to, or None to stay with this one.
 
     While there are retries, another source is tried only when that costs no bytes: nothing is held, or the expected
-    digest lets any source go on from there (law 4). Once they are `exhausted`, each source that is left gets its turn.
+    digest lets any source go on from there (law 4). After sources were mixed in vain the attempt's own has its turn
+    alone first. Once they are `exhausted`, each source that is left gets its turn.
     """
     sources = len(download.order.sources)
+    if cause is Cause.DIGEST and download.mixed and not exhausted:
+        return None
     if sources == 1 or download.state is not _S.ACTIVE or cause in faults.LOCAL:
         return None
     if exhausted:

@@ -15,7 +15,7 @@ import attrs
 from lading.domain import events as e
 from lading.domain import spans
 from lading.domain.errors import LogDamaged
-from lading.domain.faults import NEEDS_SOMEBODY
+from lading.domain.faults import NEEDS_SOMEBODY, Cause
 from lading.domain.requests import Order
 from lading.domain.states import ENDED, TRANSITIONS, State
 from lading.domain.validators import Validator
@@ -37,6 +37,8 @@ class Download:
         durable: the byte ranges that the log vouches for, in the part file `part`.
         paced_ns, pace: time and rate (bytes a second) of the last checkpoint of this attempt, None when unknown.
         cause, message: why it waits, failed or last faltered.
+        mixed: whether bytes of several sources may be among those that are held.
+        alone: whether sources are not to be mixed any more: once the digest did not fit to what came of that.
     """
 
     id: UUID
@@ -63,6 +65,8 @@ class Download:
     total: int | None = None
     validator: Validator | None = None
     durable: spans.Spans = ()
+    mixed: bool = False
+    alone: bool = False
     resumed_from: int = 0
     pace: float | None = None
     paced_ns: int | None = None
@@ -195,6 +199,11 @@ def _probed(_: Download, event: e.Probed, __: int) -> Changes:
     return changes
 
 
+@_on(e.Joined)
+def _joined(_: Download, __: e.Joined, ___: int) -> Changes:
+    return {"mixed": True}
+
+
 @_on(e.Progressed)
 def _progressed(download: Download, event: e.Progressed, at_ns: int) -> Changes:
     held = download.durable
@@ -221,8 +230,9 @@ def _restarted(_: Download, event: e.Restarted, __: int) -> Changes:
 
 
 @_on(e.FellBack)
-def _fell_back(_: Download, event: e.FellBack, __: int) -> Changes:
-    return {"source": event.source, "cause": event.cause, "repeated": 0, "validator": None}
+def _fell_back(download: Download, event: e.FellBack, _: int) -> Changes:
+    mixed = download.mixed or bool(download.durable)
+    return {"source": event.source, "cause": event.cause, "repeated": 0, "validator": None, "mixed": mixed}
 
 
 @_on(e.Reprioritised)
@@ -234,7 +244,7 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"ended_at_ns": None, "not_before_ns": None, "blocked": None}
     if event.fresh:
-        changes |= {"spent": 0, "repeated": 0, "best": download.received}
+        changes |= {"spent": 0, "repeated": 0, "best": download.received, "alone": False}
     return changes
 
 
@@ -261,7 +271,8 @@ def _stopped(download: Download, event: e.Stopped, _: int) -> Changes:
 
 @_on(e.RetryScheduled)
 def _retry_scheduled(download: Download, event: e.RetryScheduled, _: int) -> Changes:
-    return {
+    judged = {"mixed": False, "alone": download.alone or download.mixed} if event.cause == Cause.DIGEST else {}
+    return judged | {
         "spent": download.spent + 1,
         "repeated": download.repeated + 1 if event.cause == download.cause else 1,
         "cause": event.cause,

@@ -13,6 +13,8 @@ WORTH_S = 3.0
 """What would be over in less time than this is left alone."""
 GAIN = 0.3
 """What share of the growth that more connections could bring at best they must have brought, to be kept."""
+PATIENT_LOOKS = 5
+"""How many looks are waited for connections that are wanted and do not come."""
 PATIENCE_S = 30.0
 """How long a number that did not help is not tried again; twice as long each time."""
 LONGEST_PATIENCE_S = 600.0
@@ -33,6 +35,7 @@ class Growth:
         self.wanted = 1
         self._before: tuple[int, float] | None = None
         self._is_settling = True
+        self._lacking = 0
         self._patience_s = PATIENCE_S
         self._rest_until_s = float("-inf")
 
@@ -46,6 +49,9 @@ class Growth:
             left: bytes still to be fetched.
         """
         self.wanted = min(self.wanted, self.most)
+        self._lacking = self._lacking + 1 if running < self.wanted else 0
+        if self._lacking > PATIENT_LOOKS:
+            self.wanted = running
         if self._is_settling or running != self.wanted:
             self._is_settling = running != self.wanted
             return self.wanted

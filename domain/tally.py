@@ -115,7 +115,7 @@ class Tally:
             room = (at // self._cell + 1) * self._cell - at
             run.take(data[:room])
             at, data = run.at, data[room:]
-            if at % self._cell:
+            if at % self._cell and not spans.holds(self.held, at, at + 1):
                 self._runs[at] = run
             else:
                 self._close(run)

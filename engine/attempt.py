@@ -63,7 +63,6 @@ class Attempt:
         self._running = running
         self._work = Work(services, download)
         self._secrets: Secrets | None = None
-        self._is_mixed = False
         self.gauge = Gauge(services.clock.monotonic())
         self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
@@ -245,7 +244,6 @@ class Attempt:
         if order.digest is not None and tally.digest != str(Digest.parse(order.digest)):
             found = tally.digest
             await work.start_over("the digest of the whole file is not the expected one")
-            self._is_mixed = fetching.is_mixed
             raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
         probe, part = work.probe, work.held.part
         known = probe.validator if probe else work.download.validator
@@ -288,7 +286,6 @@ class Attempt:
                 jitter=self._s.chance.uniform(0.0, 1.0),
                 budget=self._s.settings.retries if budget is None else budget,
                 retry_after_s=retry_after_s,
-                mixed=self._is_mixed,
             )
         )
 

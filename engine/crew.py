@@ -26,6 +26,7 @@ from lading.domain.download import Download
 from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
 from lading.domain.growth import Growth
+from lading.domain.pieces import cell_size
 from lading.domain.ports import Call, Reply
 from lading.domain.replies import Afresh, Ask, Receive, Reject, Unguarded, Whole
 from lading.domain.validators import Validator
@@ -42,6 +43,14 @@ MOST_OPEN, MOST_OPEN_ASKED = 24, 128
 """More lines than the first of each file are taken on only while an engine has fewer connections than the first of
 these, or than the second where the request itself says how many there may be."""
 MOST_RESTARTS = 16
+MOST_CRUMBS = 8
+"""How often a source may send a small part of the range that was asked for."""
+MOST_SKIPPED = 1024 * 1024
+"""How many bytes before those that were asked for are taken to be dropped."""
+SCOUT_S = 30.0
+
+Answered = tuple[Reply, Callable[[], Awaitable[None]]]
+"""An answer, and what closes it."""
 
 
 class Overlong(TransferError):
@@ -55,7 +64,7 @@ class _Line:
         self.source = source
         self.share: Share | None = None
         self.scope = trio.CancelScope()
-        self.before = 0
+        self.before = self.crumbs = 0
         self.marks: deque[tuple[float, int]] = deque(maxlen=int(growth.SLOW_S / growth.LOOK_S) + 1)
 
     def mark(self, now_s: float) -> None:
@@ -101,12 +110,13 @@ class Crew:
         self._total = receive.total
         self._secret_path = secret_path
         self._own = own = work.download.source
-        self._allotment = Allotment(spans.gaps(work.held.tally.held, receive.total))
+        self._grid = cell_size(receive.total)
+        self._allotment = Allotment(spans.gaps(work.held.tally.held, receive.total), self._grid)
         self._known: dict[int, Validator | None] = {own: receive.validator}
-        self._proved = {own} if receive.until != receive.total or receive.offset else set[int]()
+        self._proved = {own} if receive.offset else set[int]()
         self._most = most if replies.is_provable(self._view(own)) else 1
         self._caps = {own: self._most}
-        if self._most > 1 and work.download.order.digest is not None and work.download.cause != Cause.DIGEST:
+        if self._most > 1 and work.download.order.digest is not None and not work.download.alone:
             self._caps |= dict.fromkeys(set(range(len(calls))) - {own}, self._most)
         self._growth = Growth(self._most)
         self._lines: list[_Line] = []
@@ -116,75 +126,93 @@ class Crew:
         self._line_rate = self._usual_rate = 0.0
         self._failure: TransferError | None = None
 
-    @property
-    def is_mixed(self) -> bool:
-        """Whether sources other than the attempt's own took part."""
-        return any(known is not None for source, known in self._known.items() if source != self._own)
-
-    async def run(self, reply: Reply, close: Callable[[], Awaitable[None]]) -> None:
-        """Take in the first answer, close it, and fetch whatever else is missing.
+    async def run(self, answered: Answered | None = None) -> None:
+        """Take in the first answer, where there is one already, and fetch whatever else is missing.
 
         Raises:
             TransferError: it cannot all be had; what could be had is in the part.
-            Overlong: a server sent more than it had told.
+            Overlong: the attempt's own source sent more than it had told.
         """
         lead = self._hire(self._own)
-        lead.share = self._allotment.take_all(self._first.offset)
+        if answered is not None:
+            lead.share = self._allotment.take_all(self._first.offset)
         if self._most == 1 or self._allotment.left < 2 * shares.LEAST_BYTES:
-            await self._man(lead, (reply, close))
+            await self._man(lead, answered)
         else:
             async with open_plain_nursery() as nursery:
-                nursery.start_soon(self._man, lead, (reply, close))
+                nursery.start_soon(self._man, lead, answered)
                 await self._oversee(nursery)
         if not self._allotment.is_done:
             raise self._failure or TransferError("no connection was left", cause=Cause.BROKEN)
 
     # -- a line ----------------------------------------------------------------------------------------------------
 
-    async def _man(self, line: _Line, answered: tuple[Reply, Callable[[], Awaitable[None]]] | None = None) -> None:
+    async def _man(self, line: _Line, answered: Answered | None = None) -> None:
         """Work through one share after another; the first may be answered already."""
         try:
             with line.scope:
                 if answered is not None:
                     reply, close = answered
-                    await self._take_in(line, reply, self._first)
-                    await close()
-                elif line.source not in self._proved:
-                    await self._scout(line)
-                while await self._has_share(line):
-                    await self._fetch(line)
-        except Overlong:
-            raise
+                    try:
+                        await self._take_in(line, reply, self._first)
+                    finally:
+                        await close()
+                while self._goes_on(line):
+                    if line.source not in self._proved:
+                        await self._scout(line)
+                    if self._has_share(line):
+                        await self._fetch(line)
+        except Overlong as error:
+            if line.source == self._own:
+                raise
+            self._give_up(line, error, cap=0)
         except TransferError as error:
-            self._failure = error
-            self._caps[line.source] = sum(other.source == line.source for other in self._lines if other is not line)
-            self._growth.most = max(1, min(self._most, sum(self._caps.values())))
+            others = sum(other.source == line.source for other in self._lines if other is not line)
+            self._give_up(line, error, cap=others)
         finally:
             self._let_go(line)
 
-    async def _has_share(self, line: _Line) -> bool:
-        """Give the line its next share, if there is one for it; what is left of the old one goes on being its own."""
+    def _give_up(self, line: _Line, error: TransferError, *, cap: int) -> None:
+        """Let a source have no more lines than so many; what its own source fails with is the attempt's failure."""
+        if line.source == self._own or self._failure is None:
+            self._failure = error
+        self._caps[line.source] = cap
+        self._growth.most = max(1, min(self._most, sum(self._caps.values())))
+
+    def _goes_on(self, line: _Line) -> bool:
+        """Tell whether there is more for a line to do; a share that it has done with is ended."""
         if line.share is not None:
             if line.share.left:
                 return True
             self._give_back(line)
-        if len(self._lines) > max(1, self._growth.wanted):
-            return False
-        line.share = self._allotment.take(self._block())
+        is_surplus = len(self._lines) > max(1, self._growth.wanted)
+        return not is_surplus and self._allotment.can_take()
+
+    def _has_share(self, line: _Line) -> bool:
+        """Give the line a share, unless it has one still; tell whether there was one."""
+        if line.share is None:
+            line.share = self._allotment.take(self._block())
         return line.share is not None
 
     async def _scout(self, line: _Line) -> None:
         """Ask a source for something that we hold, and see that it sends just that."""
-        middle = self._work.held.tally.at // 2
-        start, end = middle, middle + min(replies.OVERLAP_BYTES, middle)
+        held = self._work.held.tally.held
+        low, high = held[0] if held else (0, 0)
+        start = (low + high) // 2
+        end = start + min(replies.OVERLAP_BYTES, high - start)
+        if not low < start < end:
+            raise TransferError("too little is held to try the server by", cause=Cause.CHANGED)
         self._scouted.add(line.source)
         try:
-            async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
-                verdict = await self._judge(line.source, reply, start, end)
-                if not await agrees(reply, verdict.skip, self._work.held, start, end):
-                    raise TransferError("the server sends other bytes than those that we hold", cause=Cause.CHANGED)
+            with trio.move_on_after(SCOUT_S) as limit:
+                async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
+                    verdict = await self._judge(line.source, reply, start, end)
+                    if not await agrees(reply, verdict.skip, self._work.held, start, end):
+                        raise TransferError("the server sends other bytes than those that we hold", cause=Cause.CHANGED)
         finally:
             self._scouted.discard(line.source)
+        if limit.cancelled_caught:
+            raise TransferError("no answer in time", cause=Cause.TIMEOUT)
         self._proved.add(line.source)
 
     async def _fetch(self, line: _Line) -> None:
@@ -209,6 +237,10 @@ class Crew:
             raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
         if share.left and share.at != receive.until:
             raise TransferError(f"the body ended at byte {share.at} of {receive.until}", cause=Cause.BROKEN)
+        if share.left and share.at - receive.offset < shares.LEAST_BYTES:
+            line.crumbs += 1
+            if line.crumbs > MOST_CRUMBS:
+                raise TransferError("the server sends far less than it is asked for", cause=Cause.PROTOCOL)
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -223,6 +255,8 @@ class Crew:
         verdict = replies.judge(ask, reply.head, self._view(source), now_s=now_s)
         match verdict:
             case Receive():
+                if verdict.skip > MOST_SKIPPED:
+                    raise TransferError("the range begins long before what was asked for", cause=Cause.PROTOCOL)
                 if known is None:
                     await self._join(source, reply, verdict.validator)
                 return verdict
@@ -240,9 +274,10 @@ class Crew:
         return Download.of({"validator": self._known.get(source), "total": self._total}, self._work.present)
 
     async def _join(self, source: int, reply: Reply, validator: Validator) -> None:
-        self._known[source] = validator
         url = urls.public(reply.head.url, secret_path=self._secret_path).url
-        await self._work.report(c.Join(attempt=self._work.number, source=source, url=url, validator=validator))
+        with trio.CancelScope(shield=True):
+            await self._work.report(c.Join(attempt=self._work.number, source=source, url=url, validator=validator))
+        self._known[source] = validator
 
     # -- overseeing ------------------------------------------------------------------------------------------------
 
@@ -252,6 +287,8 @@ class Crew:
         since_s, before = clock.monotonic(), self._intake.arrived
         while True:
             self._news = trio.Event()
+            if self._allotment.is_done:
+                self._send_home()
             if not self._lines and (self._allotment.is_done or not self._take_on(nursery)):
                 return
             with trio.move_on_after(max(0.0, since_s + growth.LOOK_S - clock.monotonic())) as pause:
@@ -267,6 +304,12 @@ class Crew:
             wanted = self._growth.look(now_s, rate, running=len(self._lines), left=left)
             while len(self._lines) < wanted and self._take_on(nursery):
                 continue
+
+    def _send_home(self) -> None:
+        """End the lines that have nothing to do: now that all is there, nobody waits for their servers."""
+        for line in self._lines:
+            if line.share is None:
+                line.scope.cancel()
 
     def _begin_slow_anew(self, now_s: float) -> None:
         """End lines that are much slower than lines usually are; others take over what they had."""
@@ -294,7 +337,7 @@ class Crew:
     def _next_source(self) -> int | None:
         """Return the source that has the fewest lines and may have more; one that is being tried out may not yet."""
         running = Counter(line.source for line in self._lines)
-        can_be_tried = self._work.held.tally.at > 1
+        can_be_tried = self._work.held.tally.size > 2
         free = [
             source
             for source, cap in self._caps.items()
@@ -312,7 +355,7 @@ class Crew:
         return urls.host(self._work.download.order.sources[source].url)
 
     def _block(self) -> int:
-        return min(max(LEAST_BLOCK, int(self._line_rate * BLOCK_S)), MOST_BLOCK)
+        return max(LEAST_BLOCK, self._grid, min(int(self._line_rate * BLOCK_S), MOST_BLOCK))
 
     def _hire(self, source: int) -> _Line:
         line = _Line(source)
@@ -323,7 +366,7 @@ class Crew:
     def _let_go(self, line: _Line) -> None:
         self._give_back(line)
         self._lines.remove(line)
-        self._s.board.connections[self._host(line.source)] -= 1
+        self._s.board.connections -= Counter((self._host(line.source),))
         self._news.set()
 
     def _give_back(self, line: _Line) -> None:

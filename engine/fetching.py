@@ -22,6 +22,7 @@ from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
 from lading.domain.replies import Afresh, Ask, Receive, Reject, Unguarded, Whole
 from lading.domain.requests import Resume
+from lading.domain.validators import Validator
 from lading.intake import Course, Intake
 from lading.live import Gauge
 from lading.overlap import agrees
@@ -55,12 +56,6 @@ class Fetching:
         self._secret_path = secret_path
         self.place = place
         self.received: Receive | None = None
-        self._crew: Crew | None = None
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether the content came from several sources."""
-        return self._crew is not None and self._crew.is_mixed
 
     @property
     def assurance(self) -> str:
@@ -86,6 +81,10 @@ class Fetching:
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
                 return None
+            if self._is_torn():
+                if await self._is_mended(calls):
+                    return None
+                continue
             ask = replies.plan(work.present, await self._last_piece(), guarded=guarded)
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
@@ -115,6 +114,29 @@ class Fetching:
                         await work.start_over("the server sends other bytes than those that we hold")
         raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
 
+    def _is_torn(self) -> bool:
+        """Tell whether the beginning of what is held is missing, so that no answer can be compared where it goes on."""
+        held, known = self._work.held.tally.held, self._work.download
+        return bool(held and held[0][0]) and known.total is not None and replies.is_provable(self._work.present)
+
+    async def _is_mended(self, calls: Sequence[Call]) -> bool:
+        """Fetch what is missing of a torn file, or give up what is held where the server turns out to have another."""
+        work, download = self._work, self._work.download
+        total, validator = download.total, download.validator or Validator()
+        assert total is not None
+        self._gauge.begin(work.held.tally.size, total)
+        self.received = Receive(offset=0, until=total, total=total, framed=False, validator=validator)
+        intake = Intake(self._s, work, self._gauge, self._running, total)
+        crew = Crew(self._s, work, calls, intake, self.received, most=self._most(), secret_path=self._secret_path)
+        try:
+            await intake.run(crew.run)
+        except TransferError as error:
+            if error.cause not in {Cause.CHANGED, Cause.PROTOCOL}:
+                raise
+            await work.start_over(str(error))
+            return False
+        return True
+
     async def _last_piece(self) -> Piece | None:
         if self._work.download.order.resume is not Resume.LENIENT:
             return None
@@ -142,10 +164,8 @@ class Fetching:
             if not receive.total:
                 await intake.run(lambda: self._receive_alone(reply, receive, intake))
             elif spans.gaps(work.held.tally.held, receive.total):
-                crew = self._crew = Crew(
-                    self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path
-                )
-                await intake.run(lambda: crew.run(reply, close))
+                crew = Crew(self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path)
+                await intake.run(lambda: crew.run((reply, close)))
         except Overlong as error:
             await work.start_over(error.message)
             raise

@@ -84,6 +84,7 @@ class Intake:
         self._unlogged = 0
         self._hand_over: Callable[[_Filled], Awaitable[None]] = self._store
         self._is_stopping = False
+        self._failure: Exception | None = None
         self.arrived = 0
 
     async def run(self, receiving: Callable[[], Awaitable[None]]) -> None:
@@ -96,15 +97,18 @@ class Intake:
         """
         if self._is_short():
             return await receiving()
-        async with open_plain_nursery() as nursery:
-            send, receive = trio.open_memory_channel[_Filled](AHEAD)
-            self._hand_over = send.send
-            nursery.start_soon(self._store_all, receive)
-            try:
-                async with send:
-                    await receiving()
-            finally:
-                self._is_stopping = True
+        try:
+            async with open_plain_nursery() as nursery:
+                send, receive = trio.open_memory_channel[_Filled](AHEAD)
+                self._hand_over = send.send
+                nursery.start_soon(self._store_all, receive)
+                try:
+                    async with send:
+                        await receiving()
+                finally:
+                    self._is_stopping = True
+        except ExceptionGroup as group:  # the body failed, and then the disk: what is on the disk matters more
+            raise self._failure or group from None
 
     def _is_short(self) -> bool:
         """Tell whether all that is to come fits into one buffer."""
@@ -171,6 +175,9 @@ class Intake:
             try:
                 async for filled in receive:
                     await self._store(filled)
+            except Exception as error:
+                self._failure = error
+                raise
             finally:
                 with suppress(trio.WouldBlock, trio.EndOfChannel):
                     while True:
@@ -218,6 +225,7 @@ class _Reception:
                 self._filled, self._arrived, share.at = self._filled + count, self._arrived + count, share.at + count
                 due = intake.note(count, now_s)
                 if count < arrived:  # what was dropped here is gone from the body, which is of no more use
+                    await self._hand_over(due=due)
                     return is_cut
                 if self._filled == self._room or due:
                     if self._is_fast(now_s):
@@ -228,7 +236,7 @@ class _Reception:
         finally:
             if self._filled:
                 await self._hand_over(due=False)
-            else:
+            elif len(self._buffer):
                 intake.give_back(self._buffer)
         return True
 

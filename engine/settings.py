@@ -42,7 +42,8 @@ class Settings:
 
     Attributes:
         concurrency: downloads at once.
-        per_host: downloads at once from one host, and connections to it; 0 means no limit of its own.
+        per_host: downloads at once from one host, and connections up to which one of them may have more than its
+            first; 0 means no limit of its own.
         connections: connections at once for one file, where more than one makes it faster.
         retries: attempts after a failure that may pass, for requests that do not say.
         connect_timeout_s: longest wait for a connection.

@@ -12,6 +12,7 @@ from lading.domain import spans
 from lading.domain.allotment import LEAST_BYTES, Allotment, Share
 
 MIB = 1024 * 1024
+GRID = 4 * MIB
 pytestmark = pytest.mark.row("S2.4")
 
 
@@ -38,7 +39,7 @@ def are_apart(shares: list[Share]) -> bool:
 @given(gaps=missing(), data=st.data())
 def test_every_missing_byte_is_fetched_once(gaps, data):
     """Whatever connections come, go on, stop and take over, nothing is fetched twice and nothing forgotten."""
-    allotment = Allotment(gaps)
+    allotment = Allotment(gaps, GRID)
     shares, fetched = [allotment.take_all(gaps[0][0])], spans.Spans()
     for _ in range(60):
         block = data.draw(st.integers(1, 16 * MIB))
@@ -75,26 +76,26 @@ def test_every_missing_byte_is_fetched_once(gaps, data):
 
 
 def test_a_lone_connection_has_all_and_gives_up_only_what_another_takes():
-    """The rest behind its next block is for whoever comes, from the front."""
-    allotment = Allotment(((0, 100 * MIB),))
+    """The rest behind its next block is for whoever comes, from the front, cut where pieces end."""
+    allotment = Allotment(((0, 100 * MIB),), GRID)
     lead = allotment.take_all(0)
     lead.at = 3 * MIB
     second = allotment.take(8 * MIB)
-    assert (lead.end, second.start, second.end) == (11 * MIB, 11 * MIB, 19 * MIB)
+    assert (lead.end, second.start, second.end) == (12 * MIB, 12 * MIB, 20 * MIB)
     third = allotment.take(8 * MIB)
-    assert (third.start, third.end) == (19 * MIB, 27 * MIB)
+    assert (third.start, third.end) == (20 * MIB, 28 * MIB)
     allotment.give_back(second)
     assert allotment.extend(lead, 4 * MIB)
-    assert lead.end == 15 * MIB
+    assert lead.end == 16 * MIB
 
 
 def test_at_the_end_an_idle_one_takes_over_half_of_the_longest():
     """As long as both halves are worth a request."""
-    allotment = Allotment(((0, 10 * MIB),))
+    allotment = Allotment(((0, 10 * MIB),), GRID)
     slow = allotment.take_all(0)
     assert allotment.take(64 * MIB).start == slow.end == 5 * MIB
     slow.at = slow.end - 2 * LEAST_BYTES + 1
-    assert Allotment(((0, 2 * LEAST_BYTES - 1),)).take(MIB) is not None
-    one = Allotment(((0, 2 * LEAST_BYTES - 1),))
+    assert Allotment(((0, 2 * LEAST_BYTES - 1),), GRID).take(MIB) is not None
+    one = Allotment(((0, 2 * LEAST_BYTES - 1),), GRID)
     one.take_all(0)
     assert one.take(MIB) is None

@@ -14,6 +14,7 @@ from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting, LadingE
 from lading.domain.faults import POLICIES, Cause
 from lading.domain.requests import LEAST_PRIORITY, MOST_PRIORITY
 from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State
+from lading.domain.validators import Validator
 
 CONTROL = ("pause", "resume", "retry", "cancel", "remove", "remove files", "prioritise")
 
@@ -391,7 +392,10 @@ def test_after_sources_were_mixed_in_vain_each_gets_its_turn_alone(stream, make_
     for mixed in (True, False, False):
         download.start()
         tried.append(download.download.source)
-        last = download.falter(Cause.DIGEST, mixed=mixed)
+        if mixed:
+            download.do(c.Join(attempt=1, source=1, url="https://b.example/", validator=Validator()))
+        last = download.falter(Cause.DIGEST)
+        assert download.download.alone
     assert tried == [0, 0, 1]
     assert [type(event) for event in last] == [e.Failed]
 

@@ -121,6 +121,19 @@ def test_a_piece_comes_from_one_source():
     assert are_right(running.snapshot(), data)
 
 
+def test_a_run_that_nobody_will_go_on_with_is_not_kept():
+    """Where what follows is there already, its piece is closed; else a long file would collect them."""
+    data = body(3 * CELL)
+    running = Tally("sha256", None)
+    for start in range(10, 3 * CELL, 20):
+        running.take(start, memoryview(data)[start : start + 10])
+    for start in range(0, 3 * CELL, 20):
+        running.take(start, memoryview(data)[start : start + 10])
+    assert len(running._runs) <= 1
+    assert are_right(running.snapshot(), data)
+    assert running.at == running.end
+
+
 def test_a_copy_goes_its_own_way():
     """What failed to be written is forgotten by going back to a copy."""
     data = body(100)

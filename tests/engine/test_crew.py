@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 
+import attrs
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.domain import events as e
+from lading.domain.replies import OVERLAP_BYTES
 from lading.domain.requests import Request
 from lading.testing.network import MemoryNetwork, MemoryReply
 from lading.testing.simulation import World, run
@@ -317,5 +319,162 @@ def test_a_server_that_says_one_range_and_sends_another_gets_no_second_connectio
         assert (outcome.ok, outcome.attempts) == (True, 1)
         assert world.disk.content(FINAL) == CONTENT
         assert len(world.network.calls) == 2
+
+    run(1, story)
+
+
+class Twisted(MemoryNetwork):
+    """A network whose answers to ranges are made by `twist` of the call and the honest answer, if it makes one."""
+
+    def __init__(self, twist) -> None:
+        super().__init__()
+        self.twist = twist
+
+    def answer(self, call):
+        honest = super().answer(call)
+        return (self.twist(call, honest) if call.range is not None else None) or honest
+
+
+def other_bytes(honest: MemoryReply, body: bytes) -> MemoryReply:
+    return MemoryReply(honest.head, memoryview(body), honest.served, lambda: True)
+
+
+@pytest.mark.law(4)
+@pytest.mark.parametrize("lies", [False, True])
+@pytest.mark.parametrize("connections", [1, 4])
+def test_a_hole_at_the_beginning_is_filled_only_by_a_server_that_proves_itself(lies, connections, tale, unlawful):
+    """The first piece was damaged on the disk: nothing lies before the hole that an answer could be compared with."""
+
+    async def story(world: World):
+        world.network.serve(URL, CONTENT, rate=RATE)
+        async with world.engine():
+            pass
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, connections=connections))).id
+            await trio.sleep(6)
+            await engine.pause(id)
+        (part,) = [path for path in world.disk.paths() if path.endswith(".part")]
+        world.disk.put(part, b"\1" + world.disk.content(part)[1:])
+        if lies:
+            files, world.network = world.network.files, Twisted(
+                lambda call, honest: other_bytes(honest, CONTENT[: (call.end or SIZE) - call.start])
+            )  # fmt: skip
+            world.network.files = files
+        async with world.engine() as engine:
+            await engine.resume(id)
+            outcome = await engine.wait(id)
+        assert outcome.ok
+        assert world.disk.content(FINAL) == CONTENT
+        assert bool(tale(world.log).all(e.Restarted)) is lies
+
+    run(1, story)
+
+
+@pytest.mark.law(9)
+def test_a_file_that_is_there_waits_for_nobody(unlawful):
+    """A second connection that is let in and never answered does not keep a finished file from its name."""
+
+    def silent(call, honest):
+        honest.asleep = True
+        return honest
+
+    async def story(world: World):
+        world.network = Twisted(silent)
+        world.network.serve(URL, CONTENT, rate=RATE)
+        async with world.engine() as engine:
+            began_s = trio.current_time()
+            outcome = await engine.wait((await engine.submit(Request(URL))).id)
+            assert (outcome.ok, outcome.attempts) == (True, 1)
+            assert trio.current_time() - began_s < SIZE / RATE + 2
+
+    run(1, story)
+
+
+@pytest.mark.law(4)
+def test_a_mirror_that_took_part_before_a_pause_is_not_forgotten(payload, unlawful):
+    """When the digest does not fit, the attempt's own source has its turn alone, whenever the mirror was asked."""
+
+    async def story(world: World):
+        world.network.serve(URL, CONTENT, rate=RATE)
+        lie = CONTENT[: 8 * MIB] + payload(20 * MIB, 9) + CONTENT[28 * MIB :]
+        mirror = world.network.serve(MIRROR, lie, rate=RATE)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, mirrors=MIRROR, digest=digest(CONTENT), connections=2))).id
+            await trio.sleep(9)
+            await engine.pause(id)
+            mirror.status = 404
+            await engine.resume(id)
+            await trio.sleep(3)
+            mirror.status = None
+            outcome = await engine.wait(id)
+        assert outcome.ok
+        assert world.disk.content(FINAL) == CONTENT
+
+    run(2, story)
+
+
+def test_a_mirror_that_sends_too_much_is_left_alone(unlawful):
+    """What the own source sent is kept."""
+
+    def longer(call, honest):
+        if call.url != MIRROR:
+            return None
+        headers = {k: v for k, v in honest.head.headers.items() if k != "content-length"}
+        head = attrs.evolve(honest.head, headers=headers | {"transfer-encoding": "chunked"})
+        return MemoryReply(head, memoryview(bytes(honest._body) + b"!"), honest.served, lambda: True)
+
+    async def story(world: World):
+        world.network = Twisted(longer)
+        for url in (URL, MIRROR):
+            world.network.serve(url, CONTENT, rate=RATE)
+        async with world.engine() as engine:
+            request = Request(URL, mirrors=MIRROR, digest=digest(CONTENT))
+            outcome = await engine.wait((await engine.submit(request)).id)
+        assert (outcome.ok, outcome.attempts) == (True, 1)
+        assert world.disk.content(FINAL) == CONTENT
+
+    run(1, story)
+
+
+@pytest.mark.law(9)
+@pytest.mark.parametrize("way", ["crumbs", "from the beginning"])
+def test_a_server_that_makes_ranges_dear_gets_few_questions(way, unlawful):
+    """Sixty-four bytes of what was asked for, or all that is before it as well: soon one connection is enough."""
+
+    def dear(call, honest):
+        if call.end is None or call.end - call.start <= OVERLAP_BYTES:
+            return None
+        start, end = (call.start, call.start + 64) if way == "crumbs" else (0, call.end)
+        headers = honest.head.headers | {
+            "content-range": f"bytes {start}-{end - 1}/{SIZE}",
+            "content-length": str(end - start),
+        }
+        head = attrs.evolve(honest.head, headers=headers)
+        return MemoryReply(head, memoryview(CONTENT)[start:end], honest.served, lambda: True)
+
+    async def story(world: World):
+        world.network = Twisted(dear)
+        world.network.serve(URL, CONTENT, rate=RATE)
+        async with world.engine() as engine:
+            outcome = await engine.wait((await engine.submit(Request(URL))).id)
+        assert outcome.ok
+        assert outcome.attempts <= 4
+        assert world.disk.content(FINAL) == CONTENT
+        assert len(world.network.calls) < 60
+
+    run(1, story)
+
+
+@pytest.mark.law(2)
+def test_a_full_disk_is_told_even_when_the_body_broke_at_the_same_time(unlawful):
+    """Room can come back; what is said of the connection would hide that."""
+
+    async def story(world: World):
+        world.network.serve(URL, CONTENT, break_after=3 * MIB)
+        world.disk.room = 1 * MIB
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(1)
+            assert (await engine.get(id)).blocked == "disk"
 
     run(1, story)
