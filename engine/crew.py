@@ -43,8 +43,8 @@ MOST_OPEN, MOST_OPEN_ASKED = 24, 128
 """More lines than the first of each file are taken on only while an engine has fewer connections than the first of
 these, or than the second where the request itself says how many there may be."""
 MOST_RESTARTS = 16
-MOST_CRUMBS = 8
-"""How often a source may send a small part of the range that was asked for."""
+MOST_CRUMBS, CRUMB = 8, 16
+"""How often a source may send a small part of what was asked for, and what is small: a sixteenth of the rest."""
 MOST_SKIPPED = 1024 * 1024
 """How many bytes before those that were asked for are taken to be dropped."""
 SCOUT_S = 30.0
@@ -237,7 +237,8 @@ class Crew:
             raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
         if share.left and share.at != receive.until:
             raise TransferError(f"the body ended at byte {share.at} of {receive.until}", cause=Cause.BROKEN)
-        if share.left and share.at - receive.offset < shares.LEAST_BYTES:
+        brought = share.at - receive.offset
+        if share.left and brought < shares.LEAST_BYTES and brought < share.left // CRUMB:
             line.crumbs += 1
             if line.crumbs > MOST_CRUMBS:
                 raise TransferError("the server sends far less than it is asked for", cause=Cause.PROTOCOL)

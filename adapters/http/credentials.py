@@ -20,7 +20,7 @@ HINT = "mend the file, or do without it: `lading config set netrc off`"
 class Logins:
     """The logins of a netrc file; without a path, of the one in the home folder, which nobody else may read.
 
-    A file that is not there holds none.
+    A file that is not there holds none, nor does one in a home folder that we may not enter.
 
     Raises:
         InvalidSetting: it is there and cannot be read or understood.
@@ -49,6 +49,10 @@ def _read(path: str | None) -> Mapping[str, tuple[str, str | None, str | None]]:
         return netrc.netrc(path).hosts
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        if path is None:  # a home folder that is somebody else's, as under sudo or a service's user
+            return {}
+        trouble = f"cannot be read: {error.strerror}"
     except netrc.NetrcParseError as error:
         where = "belongs to somebody else, or others may read it"
         trouble = where if error.lineno is None else f"cannot be understood at line {error.lineno}"

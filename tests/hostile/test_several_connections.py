@@ -28,15 +28,15 @@ pytestmark = [pytest.mark.row("S2.4"), pytest.mark.law(4), pytest.mark.law(5), p
 
 MIB = 1 << 20
 FILE = Resource("file.bin", 4 * MIB + 321, "several")
-SLOW = Behaviour(rate=2 * MIB)
+SLOW = Behaviour(rate=4 * MIB)
 RIGHT, OTHER = FILE.digest(), FILE.digest(version=1)
 
 
 @pytest.fixture(autouse=True)
 def _hasten(monkeypatch):
     """Look ten times a second, and share out small pieces."""
-    monkeypatch.setattr(growth, "LOOK_S", 0.1)
-    monkeypatch.setattr(growth, "WORTH_S", 0.1)
+    monkeypatch.setattr(growth, "LOOK_S", 0.07)
+    monkeypatch.setattr(growth, "WORTH_S", 0.05)
     monkeypatch.setattr(growth, "SLOW_S", 0.4)
     monkeypatch.setattr(allotment, "LEAST_BYTES", 128 * 1024)
     monkeypatch.setattr(crew, "LEAST_BLOCK", 512 * 1024)
@@ -85,7 +85,7 @@ CASES = {
     ),
     "every connection breaks (14)": Case(behaviour=Behaviour(drop=Drop(after=700_000)), attempts=None),
     "every connection is reset (14)": Case(behaviour=Behaviour(drop=Drop(after=900_000, reset=True)), attempts=None),
-    "the first falls silent (15)": Case(behaviour=Behaviour(stall=Stall(8.0, at=MIB, times=1))),
+    "the first falls silent (15)": Case(behaviour=Behaviour(stall=Stall(8.0, at=MIB, times=1)), attempts=None),
     "a connection for each answer": Case(behaviour=Behaviour(keep_alive=False), several=True),
     "one connection is all that may be": Case(behaviour=Behaviour(), asked={"connections": 1}, several=False),
 }  # fmt: skip

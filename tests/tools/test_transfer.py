@@ -13,6 +13,7 @@ from lading.tools.bench.races import Contender, Placing, RunFailed
 pytestmark = pytest.mark.row("S2.4")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to race")
 def test_every_downloader_that_is_found_is_raced_with_its_bytes_checked(tmp_path, monkeypatch):
     """Ours and its peers fetch the same files, each in each turn; ratios are of pairs, and ours to itself is 1."""
