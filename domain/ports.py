@@ -109,6 +109,10 @@ class Transaction(Reader, Protocol):
         """Remove `key` if it is there."""
         ...
 
+    def change(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Store each value under its key, and remove the keys that have None, as `put` and `delete` would."""
+        ...
+
 
 class Store(Protocol):
     """An ordered key-value store with transactions; views and the vault stand on it."""

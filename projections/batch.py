@@ -104,9 +104,4 @@ class Batch:
                 held = self.get(key)
                 total = amount + (read_number(held) if held is not None else 0)
                 rows[key] = number(total) if total else None
-        put, delete = txn.put, txn.delete
-        for key, value in rows.items():
-            if value is None:
-                delete(key)
-            else:
-                put(key, value)
+        txn.change(rows)

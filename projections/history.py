@@ -114,11 +114,11 @@ def _given_up(attempt: Row, before: Download) -> Row:
 
 def _over(attempt: Row, fact: Fact, after: Download) -> Row:
     event = fact.event
-    over: Row = {"bytes": _brought(after)} | attempt
-    over |= {"path": after.path, "ended_at_ns": fact.at_ns, "outcome": _OUTCOMES[type(event)]}
+    over: Row = {"bytes": _brought(after), **attempt}
+    over["path"], over["ended_at_ns"], over["outcome"] = after.path, fact.at_ns, _OUTCOMES[type(event)]
     match event:
         case e.Completed():
-            over |= {"digest": event.digest, "assurance": event.assurance, "url": event.url}
+            over["digest"], over["assurance"], over["url"] = event.digest, event.assurance, event.url
         case e.Failed() | e.RetryScheduled():
             over["error"] = f"{event.cause}: {event.message}"
         case e.Blocked():

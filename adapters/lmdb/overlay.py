@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 Item = tuple[bytes, bytes]
 
@@ -26,6 +26,11 @@ class Overlay:
         if key not in self.values:
             self._fresh.append(key)
         self.values[key] = value
+
+    def update(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Lay values and deletions over many keys."""
+        self._fresh.extend([key for key in rows if key not in self.values] if self.values else rows)
+        self.values.update(rows)
 
     def items(self) -> list[tuple[bytes, bytes | None]]:
         """Return everything in the order of keys."""

@@ -8,7 +8,7 @@ write lock is taken on entry, so that what the block reads cannot change under i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -179,6 +179,17 @@ class StoreTransaction:
     def delete(self, key: bytes) -> None:
         """Remove `key` if it is there."""
         self._overlay.set(key, None)
+
+    def change(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Store each value under its key, and remove the keys that have None.
+
+        Raises:
+            ValueError: a key has not 1 to 511 bytes; nothing was changed.
+        """
+        lengths = list(map(len, rows))
+        if lengths and not 0 < min(lengths) <= max(lengths) <= KEY_BYTES_MAX:
+            raise ValueError(f"keys have 1 to {KEY_BYTES_MAX} bytes, these {min(lengths)} to {max(lengths)}")
+        self._overlay.update(rows)
 
     def scan(self, prefix: bytes, *, start: bytes | None = None, reverse: bool = False) -> Iterator[Item]:
         """Walk the keys that begin with `prefix` in byte order; see `lading.domain.ports.Reader`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from sortedcontainers import SortedDict
@@ -129,6 +129,14 @@ class _Transaction(_Look):
         if not 0 < len(key) <= KEY_BYTES_MAX:
             raise ValueError(f"a key has 1 to {KEY_BYTES_MAX} bytes, this one has {len(key)}")
         self.written[bytes(key)] = bytes(value)
+
+    def change(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Store each value under its key, and remove the keys that have None."""
+        for key, value in rows.items():
+            if value is None:
+                self.delete(key)
+            else:
+                self.put(key, value)
 
     def delete(self, key: bytes) -> None:
         self._check()

@@ -66,6 +66,12 @@ def test_the_store_answers_as_a_dict_does(
                         ahead[key] = value
                     assert txn.get(key) == value
                 _compare(txn, ahead, scans)
+                rows = {key + b"!": value for key, value in changed[::2]} | dict(changed[1::2])
+                txn.change({key: value for key, value in rows.items() if len(key) <= 511})
+                for key, value in rows.items():
+                    if len(key) <= 511:
+                        ahead.pop(key, None) if value is None else ahead.update({key: value})
+                _compare(txn, ahead, scans)
                 if fails and number % 2:
                     raise InterruptedError
         except InterruptedError:
@@ -162,8 +168,12 @@ def test_a_block_that_writes_nothing_commits_nothing(store: LMDBStore) -> None:
 @pytest.mark.parametrize("key", [b"", b"k" * 512])
 def test_a_key_of_a_wrong_length_is_refused_where_it_is_put(store: LMDBStore, key: bytes) -> None:
     """Not only when the block ends."""
-    with store.write() as txn, pytest.raises(ValueError, match="511"):
-        txn.put(key, b"")
+    with store.write() as txn:
+        with pytest.raises(ValueError, match="511"):
+            txn.put(key, b"")
+        with pytest.raises(ValueError, match="511"):
+            txn.change({b"k": b"", key: b""})
+        assert txn.get(b"k") is None
 
 
 def test_stores_under_two_names_share_an_environment_and_nothing_else(tmp_path: Path) -> None:
