@@ -101,12 +101,15 @@ class LocalPart:
     def has_data(self, start: int, end: int) -> bool:
         """Tell whether anything may have been written from `start` up to `end`; room that was only set aside is a hole.
 
-        Where the system tells no holes, anything may have been.
+        So is what is empty in a block that is written in part. Where the system tells no holes, anything may have been.
         """
-        if not hasattr(os, "SEEK_DATA"):
+        block = -(-start // _BLOCK_BYTES) * _BLOCK_BYTES
+        if any(_read(self._descriptor, start, min(block, end) - start)):
             return True
+        if block >= end or not hasattr(os, "SEEK_DATA"):
+            return block < end
         try:
-            return os.lseek(self._descriptor, start, os.SEEK_DATA) < end
+            return os.lseek(self._descriptor, block, os.SEEK_DATA) < end
         except OSError as error:
             return error.errno != errno.ENXIO
 

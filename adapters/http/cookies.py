@@ -17,7 +17,7 @@ import httpx
 from lading.adapters.http.discretion import unheard
 from lading.domain.errors import InvalidSetting
 
-HINT = "export it again in Netscape format, or do without it: `lading config unset cookies`"
+HINT = "export it again in Netscape format; `lading config` shows where it is named, `lading config unset` forgets it"
 
 
 class Cookies:

@@ -1132,3 +1132,21 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path):
             DISK.check(str(root), f"{root}/{outside}")
     with pytest.raises(InvalidDestination):
         DISK.check(str(root), "/etc/passwd")
+
+
+def test_what_was_never_written_has_no_data(new_part):
+    """Neither behind the last byte of a block, nor in room that was only set aside; a byte anywhere is data."""
+    part = new_part()
+    part.preallocate(1 << 20)
+    part.write(0, b"x" * 5000)
+    part.write(900_000, b"y" * 1000)
+    part.flush()
+    assert part.has_data(0, 5000)
+    assert not part.has_data(5000, 5001)
+    assert part.has_data(4999, 5001)
+    assert part.has_data(5000, 900_001)
+    part.write(6000, b"z")
+    assert part.has_data(5000, 6001)
+    if hasattr(os, "SEEK_DATA"):
+        assert not part.has_data(5000, 6000)
+        assert not part.has_data(8192, 800_000)

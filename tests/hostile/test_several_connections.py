@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 import pytest
+import trio
 
 import lading
 from lading import crew
@@ -124,3 +125,23 @@ async def test_several_connections_and_a_mirror_under_tls(tmp_path, monkeypatch)
     assert (outcome.ok, outcome.attempts, outcome.digest) == (True, 1, RIGHT)
     assert (folder / FILE.name).read_bytes() == FILE.read()
     assert any(isinstance(event, e.Joined) for event in told)
+
+
+async def test_a_pause_in_good_order_gives_up_nothing(tmp_path):
+    """What was not fetched yet between the shares is no damage when it goes on, on a real disk too."""
+    folder = tmp_path / "files"
+    large = Resource("large.bin", 24 * MIB + 1234, "paused")
+    with OriginProcess([large]) as origin:
+        origin.set(large.name, Behaviour(rate=2 * MIB))
+        async with lading.open_engine(tmp_path / "home", downloads=folder) as engine:
+            id = (await engine.submit(lading.Request(origin.url(large.name)))).id
+            await trio.sleep(1.5)
+            (paused,) = await engine.pause(id)
+            origin.set(large.name, Behaviour())
+            await engine.resume(id)
+            outcome = await engine.wait(id)
+            told = [fact.event for fact in engine.reading.stream(id)]
+    assert (outcome.ok, outcome.resumed_from) == (True, paused.received)
+    assert len(paused.durable) > 1, "several connections had brought something"
+    assert not any(isinstance(event, e.PieceRejected) for event in told)
+    assert (folder / large.name).read_bytes() == large.read()

@@ -41,7 +41,7 @@ def _(event: e.Queued, context: Context) -> str:
 @_say.register
 def _(event: e.Started, _: Context) -> str:
     whence = f" from source {event.source + 1}" if event.source else ""
-    on = f", going on from {size(event.resumed_from)}" if event.resumed_from else ""
+    on = f", with the {size(event.resumed_from)} that were durable" if event.resumed_from else ""
     return f"attempt {event.attempt} started{whence}{on}"
 
 
@@ -57,7 +57,9 @@ def _(event: e.Joined, _: Context) -> str:
 
 @_say.register
 def _(event: e.Progressed, _: Context) -> str:
-    return f"{size(sum(piece.end - piece.start for piece in event.pieces))} more became durable"
+    sources = sorted({piece.source + 1 for piece in event.pieces if piece.source is not None})
+    others = f", some from source {' and '.join(map(str, sources))}" if sources else ""
+    return f"what had arrived became durable, up to byte {max((p.end for p in event.pieces), default=0):,}{others}"
 
 
 @_say.register
@@ -103,7 +105,7 @@ def _(event: e.Removed, context: Context) -> str:
 
 @_say.register
 def _(event: e.Discarded, _: Context) -> str:
-    return f"its files left the disk, {size(event.size)}"
+    return f"what was left of it went from the disk, {size(event.size)}" if event.size else "nothing was to be removed"
 
 
 @_say.register

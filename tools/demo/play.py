@@ -180,6 +180,6 @@ def _claims(out: Console, facts: list[Fact], reading: Reading, vouched: int) -> 
     if differing := reading.views.verify():
         raise Failure(f"the views differ from a fresh fold of the log at {len(differing)} keys")
     out.print(
-        f"\n  {stage.LARGE} went on from byte [bold]{vouched:,}[/], the last that was durable when the engine was"
-        f" killed.\n  The views equal a fresh fold of the log, key by key."
+        f"\n  {stage.LARGE} went on with the [bold]{vouched:,}[/] bytes that were durable when the engine was killed."
+        f"\n  The views equal a fresh fold of the log, key by key."
     )

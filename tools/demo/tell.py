@@ -18,7 +18,7 @@ def sentence(event: e.Event) -> str:
     """Return what an event says, in a few words."""
     match event:
         case e.Started():
-            return f"attempt {event.attempt}" + (f", from byte {event.resumed_from:,}" if event.resumed_from else "")
+            return f"attempt {event.attempt}" + (f", {event.resumed_from:,} bytes kept" if event.resumed_from else "")
         case e.Probed():
             return f"the server answered {event.status}" + (f": {event.total:,} bytes" if event.total else "")
         case e.Progressed():

@@ -83,6 +83,8 @@ def test_what_a_setting_takes_is_told_in_words(lading, name, said):
 def test_a_path_means_the_same_file_wherever_one_stands(lading, folder, monkeypatch):
     """It is written whole; an empty one is none; one that is not whole is refused where it could mean anything."""
     assert settings(lading)["cookies"] == {"name": "cookies", "value": None, "origin": "default", "default": None}
+    assert "no file" in lading("--json", "config", "set", "cookies", "c.txt", code=2).trouble["error"]
+    (folder / "c.txt").touch()
     assert settings(lading, "set", "cookies", "c.txt")["cookies"]["value"] == str(folder / "c.txt")
     monkeypatch.setenv("LADING_COOKIES", "~/c.txt")
     assert settings(lading)["cookies"]["value"] == str(Path.home() / "c.txt")

@@ -89,12 +89,14 @@ def _write(frame: Frame, name: str, value: Any) -> None:
     from lading.adapters.system import SystemChance
     from lading.domain.errors import InvalidSetting
     from lading.home import open_home, write_durably
-    from lading.settings import Settings, load
+    from lading.settings import KINDS, Settings, load
     from lading.tools.cli import homes
 
     home = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns()))
     if value is not None:
         Settings(**{name: value})
+    if KINDS[name] is Path and value is not None and not Path(value).is_file():
+        raise InvalidSetting(f"{name}: there is no file {value}", hint="give the path of a file that is there")
     load(home.settings_path, {})
     before = _text(home.settings_path)
     after = _changed(before, name, value)

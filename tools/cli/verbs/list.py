@@ -29,11 +29,11 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
 
     with looking(frame) as reading:
         if total:
-            whole = _whole(reading) if state is None and tag is None else _part(reading, state, tag)
+            whole = _whole(frame, reading) if state is None and tag is None else _part(reading, state, tag)
             _say_total(frame, whole)
             _say_abandoned(frame, {name for name, count in whole["states"].items() if count})
             return
-        found = reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit)
+        found = _settled(frame, reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit))
         if frame.json:
             for row in found:
                 write_json(row)
@@ -44,6 +44,19 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
             _say_abandoned(frame, states)
         else:
             note(frame, "there is nothing to list")
+
+
+def _settled(frame: Frame, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Pass rows on; what an engine left when it ended without a word has no rate and no time left."""
+    from lading.tools.cli.homes import is_abandoned
+
+    abandoned: bool | None = None
+    for row in rows:
+        if row["rate"] is not None:
+            abandoned = is_abandoned(frame, [row["state"]]) if abandoned is None else abandoned
+            yield row | {"rate": None, "eta": None} if abandoned else row
+        else:
+            yield row
 
 
 def _noting(rows: Iterable[dict[str, Any]], states: set[str]) -> Iterator[dict[str, Any]]:
@@ -61,10 +74,10 @@ def _say_abandoned(frame: Frame, states: set[str]) -> None:
         note(frame, ABANDONED)
 
 
-def _whole(reading: Reading) -> dict[str, Any]:
+def _whole(frame: Frame, reading: Reading) -> dict[str, Any]:
     """Return the totals as the views keep them."""
     totals = reading.totals()
-    active = reading.listing(now_ns=time.time_ns(), state="active")
+    active = _settled(frame, reading.listing(now_ns=time.time_ns(), state="active"))
     return _total(
         downloads=totals.downloads,
         received=totals.received,
