@@ -161,7 +161,12 @@ def _octets(text: str) -> bytes:
 def _values(secrets: Secrets) -> Iterator[str]:
     """Yield every string that must not be seen."""
     for url in secrets.urls:
-        yield from _of_url(urlsplit(url), secret_path=secrets.secret_path)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # no URL: nobody can tell which part of it is secret
+            yield from _long_enough((url, *re.split(r"[^A-Za-z0-9._~-]+", url)))
+        else:
+            yield from _of_url(parts, secret_path=secrets.secret_path)
     for name, value in secrets.headers.items():
         yield from _of_header(name.lower(), value.strip())
 

@@ -30,9 +30,8 @@ from lading.files import Files
 from lading.home import EngineLock, open_home
 from lading.journal import Journal
 from lading.live import Board
-from lading.logs import DEFAULT, open_log
 from lading.nurseries import open_plain_nursery
-from lading.opening import default_home, open_views
+from lading.opening import default_home, open_own_log, open_views
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
@@ -100,7 +99,7 @@ async def open_engine(
         owner = role != "client" and lock.take()
         if role == "owner" and not owner:
             raise EngineLock.refuse(place)
-        opened = open_log(log or DEFAULT, place.path)
+        opened = open_own_log(place, log)
         stack.callback(opened.close)
         views = open_views(place, opened)
         stack.callback(views.close)

@@ -1,6 +1,6 @@
 """A home: the folder in which one engine keeps its log, views, vault and settings, and the lock that says whose it is.
 
-HOME/home.json      format and id of the home; written once, never rewritten in place
+HOME/home.json      format and id of the home, and the id of its log once it has one; never rewritten in place
 HOME/engine.lock    held by `flock` by the one engine that runs here; taken over at once when its holder dies
 HOME/log/           the log, when it is LMDB (the default)
 HOME/views, views-N the current generation of views, and its store
@@ -23,7 +23,7 @@ from uuid import UUID
 import attrs
 import orjson
 
-from lading.domain.errors import IntegrityError, StoreLocked, StoreNewer, StoreUnavailable
+from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreNewer, StoreUnavailable
 
 FORMAT = 1
 MARKER = "home.json"
@@ -31,10 +31,11 @@ MARKER = "home.json"
 
 @attrs.frozen
 class Home:
-    """An opened home folder: where it is, and which it is."""
+    """An opened home folder: where it is, and which it is; `log` names the log that it had when it was opened last."""
 
     path: Path
     id: UUID
+    log: str | None = None
 
     @property
     def log_path(self) -> Path:
@@ -72,15 +73,18 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
             write_durably(marker, orjson.dumps({"format": FORMAT, "id": new_id.hex}), replace=False)
         for draft in path.glob(f".{MARKER}.*"):
             draft.unlink(missing_ok=True)
-        return Home(path, _read_marker(marker))
+        return Home(path, *_read_marker(marker))
     except OSError as error:
         raise StoreUnavailable(
             f"the home {path} cannot be used: {error.strerror}", hint="check its owner and mode, or choose another"
         ) from error
 
 
-def _read_marker(marker: Path) -> UUID:
-    """Return the id of the home that `marker` is of; the format is read first, all else may differ in a newer one."""
+def _read_marker(marker: Path) -> tuple[UUID, str | None]:
+    """Return the ids of the home that `marker` is of, and of its log, None while it has had none.
+
+    The format is read first: all else may differ in a newer one.
+    """
     try:
         words: Any = orjson.loads(marker.read_bytes())
         form = words["format"]
@@ -88,9 +92,36 @@ def _read_marker(marker: Path) -> UUID:
             raise ValueError("no home was ever of that format")
         if form > FORMAT:
             raise StoreNewer(f"the home {marker.parent} has format {form}; this version of Lading reads up to {FORMAT}")
-        return UUID(hex=words["id"])
+        return UUID(hex=words["id"]), words.get("log")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{marker} is damaged: it does not tell format and id of the home") from error
+
+
+def expect_log(home: Home) -> None:
+    """Refuse a home whose own log is gone: an empty one in its place would look like a home where nothing happened.
+
+    Raises:
+        LogDamaged: it had one, and there is none.
+    """
+    data = home.path / "log" / "data.mdb"
+    if home.log is not None and not (data.exists() and data.stat().st_size):
+        raise LogDamaged(f"the log of this home is gone: {data}", hint=_LOST)
+
+
+def remember_log(home: Home, log_id: str) -> None:
+    """Note which log is the home's own; one that may only be read stays as it is.
+
+    Raises:
+        LogDamaged: another log lies in its place.
+    """
+    if home.log is None:
+        with contextlib.suppress(OSError):
+            write_durably(home.path / MARKER, orjson.dumps({"format": FORMAT, "id": home.id.hex, "log": log_id}))
+    elif home.log != log_id:
+        raise LogDamaged(f"the log in {home.path / 'log'} is not the one that this home had", hint=_LOST)
+
+
+_LOST = "put it back from a copy; to begin with an empty log, use another home"
 
 
 def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
-from lading.home import Home
+from lading.home import Home, expect_log, remember_log
 from lading.logs import DEFAULT, open_log
 from lading.reading import Reading
 from lading.views import Views
@@ -36,11 +36,31 @@ def open_views(home: Home, log: Log) -> Views:
     )
 
 
+def open_own_log(home: Home, log_url: str | None = None) -> Log:
+    """Open the log of a home, the one that lies in it unless `log_url` names another.
+
+    Raises:
+        StoreUnavailable, StoreNewer: it cannot be used.
+        LogDamaged: it is damaged; or the home had one of its own, and that is gone.
+    """
+    url = log_url or DEFAULT
+    if url != DEFAULT:
+        return open_log(url, home.path)
+    expect_log(home)
+    log = open_log(url, home.path)
+    try:
+        remember_log(home, str(getattr(log, "log_id", "")))
+    except BaseException:
+        log.close()
+        raise
+    return log
+
+
 def open_reading(home: Home, log_url: str | None = None) -> Reading:
     """Open the read side of a home, without an engine.
 
     Raises:
         StoreUnavailable, StoreNewer, IntegrityError: the log or the views cannot be used.
     """
-    log = open_log(log_url or DEFAULT, home.path)
+    log = open_own_log(home, log_url)
     return Reading(log, open_views(home, log))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 
 from lading.adapters.disk import folders, kernel
 from lading.adapters.disk.part import LocalPart
@@ -60,6 +61,7 @@ def _link(part: LocalPart, name: str, folder: int) -> bool:
 
 def _replace(part: LocalPart, name: str, folder: int) -> None:
     """Link beside, under a name that follows from the part's, which we hold, and rename that over `name`."""
+    _expect_file(name, folder)
     beside = os.path.basename(part.path) + _BESIDE
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -75,6 +77,14 @@ def _replace(part: LocalPart, name: str, folder: int) -> None:
         if isinstance(error, IsADirectoryError):
             raise DestinationTaken(f"a folder lies at {name}", hint=_ANOTHER_NAME) from None
         raise
+
+
+def _expect_file(name: str, folder: int) -> None:
+    """Refuse to replace what is neither a file nor a link: a device or a pipe is not there to be overwritten."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(name, dir_fd=folder).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise DestinationTaken(f"{name} is a device, a pipe or a socket", hint=_ANOTHER_NAME)
 
 
 def _move(part: LocalPart, name: str, folder: int) -> None:

@@ -14,6 +14,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy, LoadError, MozillaCoo
 
 import httpx
 
+from lading.adapters.http import userfiles
 from lading.adapters.http.discretion import unheard
 from lading.domain.errors import InvalidSetting
 
@@ -40,6 +41,7 @@ class Cookies:
         """
         jar = MozillaCookieJar(policy=_policy())
         try:
+            userfiles.check(path)
             with _unwarned():
                 jar.load(path, ignore_discard=True, ignore_expires=True)
         except LoadError:

@@ -7,11 +7,13 @@ whichever a redirect leads to. What was read is kept in here; neither its repr n
 from __future__ import annotations
 
 import netrc
+import os
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lading.adapters.http import userfiles
 from lading.domain.errors import InvalidSetting
 
 HINT = "mend the file, or do without it: `lading config set netrc off`"
@@ -46,6 +48,7 @@ def _read(path: str | None) -> Mapping[str, tuple[str, str | None, str | None]]:
     shown = Path("~/.netrc") if path is None else Path(path)
     trouble: str | None
     try:
+        userfiles.check(os.path.expanduser(shown))
         return netrc.netrc(path).hosts
     except FileNotFoundError:
         return {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from lading.adapters.http import userfiles
 from lading.domain.errors import InvalidSetting
 
 _OTHER_KEY = "KEY_VALUES_MISMATCH"
@@ -57,6 +58,7 @@ def _found(error: Exception, certificate: str, key: str, *, is_locked: bool) -> 
 def _check(setting: str, path: str) -> None:
     """Refuse a file that cannot be read: OpenSSL would not say which one it was."""
     try:
+        userfiles.check(path)
         with Path(path).open("rb"):
             return
     except OSError as error:

@@ -1150,3 +1150,13 @@ def test_what_was_never_written_has_no_data(new_part):
     if hasattr(os, "SEEK_DATA"):
         assert not part.has_data(5000, 6000)
         assert not part.has_data(8192, 800_000)
+
+
+def test_a_pipe_is_not_overwritten(new_part, tmp_path):
+    """Whoever says that a file may be replaced does not mean a device."""
+    part, final = new_part(), tmp_path / "pipe"
+    os.mkfifo(final)
+    part.write(0, b"x")
+    with pytest.raises(DestinationTaken):
+        LocalDisk().publish(part, str(final), replace=True)
+    assert final.is_fifo()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import time
 import traceback
@@ -399,3 +400,13 @@ def test_certificate_that_cannot_be_used_is_told_at_once(files, certificate, key
     assert caught.value.message == said.format_map(files)
     assert caught.value.hint
     assert CANARY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.law(9)
+@pytest.mark.parametrize("kind", ["cookies", "client_certificate"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(kind, tmp_path):
+    """Opening it would wait for a writer, who may never come."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InvalidSetting, match="no regular file"):
+        HTTPXTransport(**{kind: str(pipe)})

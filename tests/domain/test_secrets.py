@@ -274,3 +274,11 @@ class TestJoin:
                 secrets.join(order, lost)
             assert caught.value.cause == Cause.SECRET
             assert caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x?k=s3cr3t", "http://u:s3cr3t@[zz]/", "http://ex\u2100mple/?s3cr3t"])
+def test_what_is_no_url_is_scrubbed_whole(url):
+    """Nobody can tell which part of it would be secret, and no error of a library comes of trying."""
+    shown = secrets.scrub(f"cannot read {url}: no URL", Secrets(urls=(url,)))
+    assert "s3cr3t" not in shown
+    assert shown.startswith("cannot read")

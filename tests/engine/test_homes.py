@@ -14,7 +14,7 @@ import pytest
 import trio
 
 import lading
-from lading.domain.errors import IntegrityError, InvalidSetting, LadingError, StoreNewer, StoreUnavailable
+from lading.domain.errors import IntegrityError, InvalidSetting, LadingError, LogDamaged, StoreNewer, StoreUnavailable
 from lading.tools.origin import Origin, Resource
 
 pytestmark = [
@@ -216,3 +216,30 @@ def test_a_download_folder_that_may_not_be_written(common):
     assert "Permission denied" in told
     assert "-d" in told.partition("|")[2]
     assert os.listdir(files) == []
+
+
+@pytest.mark.law(3)
+@pytest.mark.parametrize("loss", ["emptied", "no file", "no folder", "another"])
+async def test_a_home_whose_log_is_gone_says_so_and_begins_no_new_one(loss, tmp_path):
+    """An empty log in its place would read as a home where nothing ever happened."""
+    home, data = tmp_path / "home", tmp_path / "home" / "log" / "data.mdb"
+    for place in (home, tmp_path / "other"):
+        async with lading.open_engine(place, downloads=tmp_path, start=False) as engine:
+            await engine.submit(lading.Request("http://a.test/1"))
+    views = sorted(path.name for path in home.iterdir())
+    match loss:
+        case "emptied":
+            data.write_bytes(b"")
+        case "no file":
+            data.unlink()
+        case "no folder":
+            shutil.rmtree(data.parent)
+        case "another":
+            data.write_bytes((tmp_path / "other" / "log" / "data.mdb").read_bytes())
+    for _ in range(2):
+        with pytest.raises(LogDamaged) as caught:
+            async with lading.open_engine(home, downloads=tmp_path):
+                pass
+        assert "copy" in caught.value.hint
+        assert caught.value.exit_code == 4
+    assert set(views) - {"log"} <= {path.name for path in home.iterdir()}
