@@ -46,19 +46,28 @@ class Fold:
         touched: dict[UUID, tuple[int, list[Step]]] = {}
         stream: UUID | None = None
         steps: list[Step] = []
-        for fact in facts:
-            if type(fact.event) not in OF_DOWNLOADS:
-                continue
-            if fact.stream is not stream:
-                stream = fact.stream
-                if stream not in touched:
-                    age, before = self._before(txn, fact)
-                    steps = [(fact, before, _follow(before, fact))]
-                    touched[stream] = age, steps
+        before: Download | None = None
+        try:
+            for fact in facts:
+                _, following, version, _, at_ns, event, _ = fact
+                if type(event) not in OF_DOWNLOADS:
                     continue
-                steps = touched[stream][1]
-            before = steps[-1][2]
-            steps.append((fact, before, _follow(before, fact)))
+                if following is not stream:
+                    stream = following
+                    if stream in touched:
+                        steps = touched[stream][1]
+                        before = steps[-1][2]
+                    else:
+                        age, before = self._before(txn, fact)
+                        steps = []
+                        touched[stream] = age, steps
+                if version != (1 if before is None else before.version + 1):
+                    raise _gap(before, fact)
+                after = evolve(before, event, stream=stream, at_ns=at_ns)
+                steps.append((fact, before, after))
+                before = after
+        except LogDamaged as error:
+            raise ViewsDamaged(error.message, stream=stream) from error
         changes = [Change(id, age, steps[0][1], steps[-1][2], steps) for id, (age, steps) in touched.items()]
         batch = Batch(txn, self._codec)
         for view in VIEWS:
@@ -88,13 +97,6 @@ class Fold:
             states.popitem(last=False)
 
 
-def _follow(before: Download | None, fact: Fact) -> Download:
-    if fact.version != (1 if before is None else before.version + 1):
-        held = "nothing" if before is None else f"version {before.version}"
-        raise ViewsDamaged(
-            f"version {fact.version} cannot follow {held} of the stream {fact.stream}", stream=fact.stream
-        )
-    try:
-        return evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
-    except LogDamaged as error:
-        raise ViewsDamaged(error.message, stream=fact.stream) from error
+def _gap(before: Download | None, fact: Fact) -> ViewsDamaged:
+    held = "nothing" if before is None else f"version {before.version}"
+    return ViewsDamaged(f"version {fact.version} cannot follow {held} of the stream {fact.stream}", stream=fact.stream)
