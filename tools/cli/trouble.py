@@ -17,6 +17,7 @@ import click
 
 DEBUG = "LADING_DEBUG"
 _HEADER = "--header"
+_NO_ROOM = "free some space where the home lies and do it again; what was acknowledged before is safe in the log"
 DONE, FAILED, USAGE, STORE, INTEGRITY, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -47,10 +48,12 @@ def report(error: BaseException, *, as_json: bool, given: Sequence[str] = ()) ->
 
 def explain(error: BaseException) -> Trouble:
     """Return what to say of an error."""
-    from lading.domain.errors import LadingError
+    from lading.domain.errors import DiskFull, LadingError
 
     error = _first(error)
     match error:
+        case DiskFull():  # a download that meets it waits; what comes here is of the home
+            return Trouble(error.message, _NO_ROOM, type(error).__name__, STORE)
         case LadingError():
             return Trouble(error.message, error.hint, type(error).__name__, error.exit_code)
         case click.exceptions.NoArgsIsHelpError():

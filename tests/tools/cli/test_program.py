@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lading.domain.errors import LogDamaged, StoreNewer, StoreUnavailable, UsageError
+from lading.domain.errors import DiskFull, LogDamaged, StoreNewer, StoreUnavailable, UsageError
 from lading.tools.cli import homes, trouble
 from lading.version import VERSION
 
@@ -82,6 +82,16 @@ def test_each_error_has_its_exit_code(lading, monkeypatch, error, code):
     if code != 130:
         assert (said.trouble["error"], said.trouble["hint"]) == ("m", "h")
     assert "Traceback" not in lading("list", code=code).err
+
+
+def test_a_home_without_room_is_a_store_that_cannot_be_used(lading, monkeypatch):
+    """A download that meets a full disk waits for room; what a verb meets is the home's own disk."""
+
+    def fail(*_, **__):
+        raise DiskFull("no room for the log")
+
+    monkeypatch.setattr(homes, "looking", fail)
+    assert "where the home lies" in lading("--json", "list", code=3).trouble["hint"]
 
 
 def test_what_nobody_foresaw_is_told_without_its_message(lading, monkeypatch):
