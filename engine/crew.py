@@ -292,7 +292,7 @@ class Crew:
                 self._send_home()
             if not self._lines and (self._allotment.is_done or not self._take_on(nursery)):
                 return
-            with trio.move_on_after(max(0.0, since_s + growth.LOOK_S - clock.monotonic())) as pause:
+            with trio.move_on_after(max(0.0, since_s + self._look_s() - clock.monotonic())) as pause:
                 await self._news.wait()
             if not pause.cancelled_caught:
                 continue
@@ -305,6 +305,10 @@ class Crew:
             wanted = self._growth.look(now_s, rate, running=len(self._lines), left=left)
             while len(self._lines) < wanted and self._take_on(nursery):
                 continue
+
+    def _look_s(self) -> float:
+        """Return how long to wait for the next look: among very many connections there will be none to take on."""
+        return growth.LOOK_S * max(1.0, self._s.board.connections.total() / MOST_OPEN)
 
     def _send_home(self) -> None:
         """End the lines that have nothing to do: now that all is there, nobody waits for their servers."""
