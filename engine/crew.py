@@ -113,7 +113,7 @@ class Crew:
         self._grid = cell_size(receive.total)
         self._allotment = Allotment(spans.gaps(work.held.tally.held, receive.total), self._grid)
         self._known: dict[int, Validator | None] = {own: receive.validator}
-        self._proved = {own} if receive.offset else set[int]()
+        self._proved = {own} if receive.offset > 1 else set[int]()
         self._most = most if replies.is_provable(self._view(own)) else 1
         self._caps = {own: self._most}
         if self._most > 1 and work.download.order.digest is not None and not work.download.alone:

@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from lading.tools.cli import homes
+from lading.tools.cli.verbs import list as list_verb
 
 
 @pytest.fixture
@@ -33,3 +34,13 @@ def test_what_only_waits_is_not_abandoned(lading):
     """A queue without an engine is nothing to worry about."""
     id = lading.add("http://a.test/1")
     assert homes.ABANDONED not in lading("why", id).out + lading("list").err
+
+
+@pytest.mark.parametrize("abandoned", [True, False])
+def test_what_nobody_works_on_has_no_rate_and_no_time_left(monkeypatch, abandoned):
+    """The last rate in the log is that of an engine that is gone."""
+    monkeypatch.setattr(homes, "is_abandoned", lambda *_: abandoned)
+    rows = [{"state": "active", "rate": 5.0, "eta": 2.0}, {"state": "queued", "rate": None, "eta": None}]
+    active, queued = list_verb._settled(None, rows)
+    assert (active["rate"], active["eta"]) == ((None, None) if abandoned else (5.0, 2.0))
+    assert queued == rows[1]
