@@ -224,6 +224,14 @@ class Part(Protocol):
         ...
 
 
+class Publication(NamedTuple):
+    """A part and the path that it is to get, absolute; `replace` what lies there, or refuse."""
+
+    part: Part
+    final: str
+    replace: bool
+
+
 class Disk(Protocol):
     """Where parts and files lie; every method may block. Paths are absolute and use `/`."""
 
@@ -241,14 +249,15 @@ class Disk(Protocol):
         """
         ...
 
-    def publish(self, part: Part, final: str, *, replace: bool) -> None:
-        """Give the part its final name, durably: flush what was not, link, flush the folder; its own name stays.
+    def publish(self, group: Sequence[Publication]) -> Sequence[Exception | None]:
+        """Give parts their final names, durably: flush what was not, link, flush the folders; their own names stay.
 
-        With `replace`, whatever file lies there is replaced atomically.
+        Publishing several at once is much faster than one after the other. Where one is to replace, whatever file lies
+        there is replaced atomically. A part that has its name already needs nothing.
 
-        Raises:
-            DestinationTaken: something else lies at `final`; if it is this part's own inode, nothing needs doing.
-            OSError: the flush failed; nothing was published.
+        Returns:
+            For each why it was not published, or None: `DestinationTaken` when something else lies there, an OSError
+            when a flush failed.
         """
         ...
 

@@ -88,9 +88,9 @@ class Tally:
         assert self._digested == self.at == self.end, "the whole was taken in before its digest is asked for"
         return f"{self._algorithm}:{self._wholes[self._algorithm].hexdigest()}"
 
-    def agrees(self, stated: str) -> bool | None:
+    def agrees(self, stated: str | None) -> bool | None:
         """Tell whether everything so far has a stated digest, `ALGORITHM:HEX`; None when that was not computed."""
-        algorithm, _, digits = stated.partition(":")
+        algorithm, _, digits = (stated or "").partition(":")
         running = self._wholes.get(algorithm)
         return None if running is None else running.hexdigest() == digits
 

@@ -6,7 +6,6 @@ in exactly one way: published, faltered, blocked or stopped; once it has said wh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -44,7 +43,18 @@ _DONE = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING:
 
 
 class Attempt:
-    """One try by one worker. `run` does all of it; the scheduler cancels `scope` to stop it."""
+    """One try by one worker. `run` does all of it; the scheduler cancels `scope` to stop it.
+
+    Args:
+        services: the ports.
+        places: settles where files go.
+        worker: the engine that tries.
+        download: as the views have it.
+        place: where it may go, if nobody takes that before; None when that is still to be settled.
+        files: what is on the disk.
+        running: how many attempts there are.
+        leave: told of a part that has its final name, and is to be removed when it suits.
+    """
 
     def __init__(
         self,
@@ -52,13 +62,17 @@ class Attempt:
         places: Places,
         worker: UUID,
         download: Download,
+        place: Place | None = None,
         *,
         files: Files,
         running: Callable[[], int],
+        leave: Callable[[str], None],
     ) -> None:
         self._s = services
         self._places = places
         self._worker = worker
+        self._proposed = place
+        self._leave = leave
         self._files = files
         self._running = running
         self._work = Work(services, download)
@@ -88,7 +102,7 @@ class Attempt:
             raise
         finally:
             if self._work.holding is not None:
-                self._work.holding.part.close()
+                self._work.holding.close()
             self._places.release(self._work.id)
 
     async def _guarded(self) -> None:
@@ -132,10 +146,13 @@ class Attempt:
     async def _fetch(self, fetching: Fetching, calls: Sequence[Call]) -> None:
         """Fetch, for as long as one attempt may; what has arrived by then counts, and the next goes on from there."""
         limit_s = self._s.settings.total_timeout_s
-        with trio.move_on_after(limit_s or math.inf) as limit:
+        if not limit_s:
+            return await fetching.run(calls)
+        with trio.move_on_after(limit_s) as limit:
             await fetching.run(calls)
         if limit.cancelled_caught:
             raise TransferError(f"the attempt had not fetched it all in {limit_s:g} seconds", cause=Cause.TIMEOUT)
+        return None
 
     # -- taking it -------------------------------------------------------------------------------------------------
 
@@ -151,7 +168,7 @@ class Attempt:
         try:
             if before.order.secret:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
-            place = await self._places.settle(before)
+            place = await self._places.settle(before, proposed=self._proposed)
             held = await self._old_part(before, place)
         except StoreError:
             raise
@@ -186,17 +203,14 @@ class Attempt:
             return None
         path = self._places.absolute(download.order.root, download.part)
         part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=False))
-        return None if part is None else self._work.hold(part, is_new=False)
+        return None if part is None else self._work.hold(path, part)
 
     async def _new_part(self, before: Download) -> None:
-        """Make this attempt's own part; where another holds the old one, copy what the log vouches for."""
+        """Take a part of this attempt's own; where another holds the old one, copy what the log vouches for."""
         work, order = self._work, before.order
         assert work.download.part is not None
         path = self._places.absolute(order.root, work.download.part)
-        part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=True))
-        if part is None:
-            raise TransferError("another worker holds the part file", cause=Cause.DISK)
-        held = work.hold(part, is_new=True)
+        held = work.hold(path)
         if before.part is None:
             return
         old = self._places.absolute(order.root, before.part)
@@ -238,39 +252,45 @@ class Attempt:
 
     async def _finish(self, fetching: Fetching) -> None:
         """Check the whole, publish it under its final name, and say `Completed`."""
-        work, order = self._work, self._work.download.order
-        await work.held.take_behind()
-        tally = work.held.tally
-        if order.digest is not None and tally.digest != str(Digest.parse(order.digest)):
-            found = tally.digest
-            await work.start_over("the digest of the whole file is not the expected one")
-            raise TransferError(f"the file has {found}, expected was {order.digest}", cause=Cause.DIGEST)
-        probe, part = work.probe, work.held.part
+        work, order, probe = self._work, self._work.download.order, self._work.probe
         known = probe.validator if probe else work.download.validator
-        if order.digest is None and known and known.digest and tally.agrees(known.digest) is False:
-            await work.start_over("the digest of the whole file is not the one that the server states")
-            raise TransferError(
-                f"the file does not have the digest {known.digest} that the server states", cause=Cause.DIGEST
-            )
+        expected = str(Digest.parse(order.digest)) if order.digest else known.digest if known else None
+        path = work.download.path or fetching.place.path
+        final, held = self._places.absolute(order.root, path), work.held
         replace = order.if_exists is IfExists.OVERWRITE
         if probe is None or replace:
-            await work.checkpoint(c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=part.inode))
-        path = work.download.path or fetching.place.path
-        final = self._places.absolute(order.root, path)
+            inode = await held.settle()
+            if held.tally.agrees(expected) is False:
+                await self._refuse(expected)
+            verify = c.Verify(attempt=self.number, digest=held.tally.digest, size=held.tally.at, inode=inode)
+            await work.checkpoint(verify)
         with trio.CancelScope(shield=True):
-            await self._s.threads.run(lambda: self._s.disk.publish(part, final, replace=replace))
+            if not await self._s.publisher.publish(fetching.place.storage, held, final, expected, replace=replace):
+                await self._refuse(expected)
             await work.report(
                 c.Complete(
                     attempt=self.number,
                     path=path,
-                    size=tally.at,
-                    digest=tally.digest,
+                    size=held.tally.at,
+                    digest=held.tally.digest,
                     assurance=fetching.assurance,
                     url=(probe.url if probe else work.download.url) or order.url,
                     validator=known or Validator(),
                 )
             )
-            await self._s.threads.run(lambda: self._s.disk.unlink(part.path))
+        self._leave(held.path)
+
+    async def _refuse(self, expected: str | None) -> None:
+        """Give up all that is held, because its digest is not the expected one."""
+        work, order = self._work, self._work.download.order
+        if order.digest is None:
+            reason = "the digest of the whole file is not the one that the server states"
+            message = f"the file does not have the digest {expected} that the server states"
+        else:
+            reason = "the digest of the whole file is not the expected one"
+            message = f"the file has {work.held.tally.digest}, expected was {order.digest}"
+        await work.start_over(reason)
+        raise TransferError(message, cause=Cause.DIGEST)
 
     async def _block(self, reason: str, error: Exception) -> None:
         await self._give_up(c.Block(attempt=self.number, reason=reason, message=self._clean(error)))
@@ -300,8 +320,8 @@ class Attempt:
                 await self._save()
                 size = [work.probe] if work.probe is not None and isinstance(report, c.Block) else []
                 await work.report(*size, report)
-                if work.holding is not None and not work.download.durable:
-                    path = work.holding.part.path
+                if work.holding is not None and work.holding.is_made and not work.download.durable:
+                    path = work.holding.path
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             except Fenced:
                 await self._wind_up()
@@ -309,7 +329,7 @@ class Attempt:
     async def _save(self) -> None:
         """Checkpoint what has been written and not been logged; if that fails, those bytes do not count."""
         work = self._work
-        if work.holding is not None and work.holding.tally.unlogged and work.download.state in RUNNING:
+        if work.holding is not None and work.holding.unlogged and work.download.state in RUNNING:
             try:
                 await work.checkpoint()
             except (OSError, DiskFull):
@@ -331,7 +351,7 @@ class Attempt:
         try:
             if state.attempt != self.number:
                 if work.holding is not None and state.part != ours:
-                    path = work.holding.part.path
+                    path = work.holding.path
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
                 size = await self._discard()
@@ -348,11 +368,11 @@ class Attempt:
     async def _last_words(self) -> tuple[c.Report, ...]:
         """Flush what was written and not logged yet, and return what there is to say of it: nothing if that fails."""
         held, probe = self._work.holding, self._work.probe
-        if held is None or not held.tally.unlogged:
+        if held is None or not held.unlogged:
             return ()
         try:
             vouch = c.Vouch(attempt=self.number, pieces=await held.flush())
-        except OSError:
+        except (OSError, LadingError):
             return ()
         return (vouch,) if probe is None else (probe, vouch)
 

@@ -33,6 +33,7 @@ from lading.live import Board
 from lading.nurseries import open_plain_nursery
 from lading.opening import default_home, open_own_log, open_views
 from lading.placing import Places
+from lading.publisher import Publisher
 from lading.reading import Reading
 from lading.recovery import Recovery
 from lading.scheduler import Scheduler
@@ -175,6 +176,7 @@ async def run_engine(
         board=Board(),
         buffers=Buffers(),
         budget=Budget(),
+        publisher=Publisher(parts.disk, parts.threads),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     scheduler = Scheduler(services, reading, places, worker) if owner else None

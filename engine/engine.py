@@ -277,7 +277,7 @@ class Engine:
         """Wait until nothing is queued, waiting for time, or running."""
         while True:
             news = self._news
-            working = self._scheduler is not None and self._scheduler.running
+            working = self._scheduler is not None and not self._scheduler.is_at_rest
             if not working and not await self._s.threads.run(self._is_unfinished):
                 return
             await news.wait()

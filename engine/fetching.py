@@ -161,7 +161,8 @@ class Fetching:
         self._gauge.begin(work.held.tally.size, receive.total)
         intake = Intake(self._s, work, self._gauge, self._running, receive.total)
         try:
-            if not receive.total:
+            is_all = intake.is_short and receive.offset == 0 and receive.until == receive.total
+            if not receive.total or is_all:
                 await intake.run(lambda: self._receive_alone(reply, receive, intake))
             elif spans.gaps(work.held.tally.held, receive.total):
                 crew = Crew(self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path)
@@ -175,10 +176,12 @@ class Fetching:
             raise TransferError("nothing vouches for the end of this body", cause=Cause.UNSIZED)
 
     async def _receive_alone(self, reply: Reply, receive: Receive, intake: Intake) -> None:
-        """Take in the one body of a file that is empty, or as long as it turns out to be."""
-        course = Course(share=Share(receive.offset, receive.total), until=receive.until)
-        if not await intake.receive(reply, course):
+        """Take in the one body of a file that is small, or as long as it turns out to be."""
+        share = Share(receive.offset, receive.total)
+        if not await intake.receive(reply, Course(share=share, until=receive.until)):
             raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
+        if share.end is not None and share.left:
+            raise TransferError(f"the body ended at byte {share.at} of {receive.until}", cause=Cause.BROKEN)
 
     def _most(self) -> int:
         """Return how many connections this file may have; what is to be slow needs no second one."""

@@ -51,13 +51,27 @@ class Follower:
         return self
 
     async def __anext__(self) -> Fact:
+        if not await self._turn():
+            raise StopAsyncIteration
+        return self._take()
+
+    async def page(self) -> list[Fact]:
+        """Wait until there are facts, and return all that are at hand; none when there will be no more."""
+        await self._turn()
+        return [self._take() for _ in range(len(self._page))]
+
+    async def _turn(self) -> bool:
+        """Wait until there are facts at hand; return False when there will be no more."""
         while not self._page:
             news = self._news()
             if self._state is not None and self._state.ended:
-                raise StopAsyncIteration
+                return False
             self._page.extend(await self._look())
             if not self._page:
                 await news.wait()
+        return True
+
+    def _take(self) -> Fact:
         fact = self._page.popleft()
         self._position = fact.position
         if self._id is not None:

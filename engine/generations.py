@@ -64,19 +64,25 @@ class HomeGenerations:
         self._home = home
         self._pointer = home / "views"
         self._making: dict[int, int] = {}
+        self._read: tuple[tuple[int, int, int], int] | None = None
 
     def current(self) -> int | None:
         """Return the number of the current generation, None when there is none whose folder exists."""
         try:
-            words = self._pointer.read_bytes().strip()
+            status = os.stat(self._pointer)
+            version = (status.st_ino, status.st_ctime_ns, status.st_mtime_ns)
+            if self._read is None or self._read[0] != version:
+                self._read = None
+                words = self._pointer.read_bytes().strip()
+                if not words.isdigit():
+                    return None
+                self._read = version, int(words)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._unavailable(error) from error
-        if not words.isdigit():
-            return None
-        number = int(words)
-        return number if self.folder(number).is_dir() else None
+        number = self._read[1]
+        return number if os.path.isdir(self.folder(number)) else None
 
     def begin(self) -> int:
         """Make the folder of a new generation, and return its number."""

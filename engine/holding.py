@@ -1,6 +1,9 @@
 """The disk's side of an attempt: the part file, what the log vouches for in it, and the tally of its bytes.
 
-Every blocking step runs in a worker thread. Nothing here speaks to the log; it returns what there is to say.
+Every blocking step runs in a worker thread. A new part is made when something is to be written into it, and what is the
+whole of a small file is kept back until it is to be flushed or published: so that making, writing, digesting, flushing
+and publishing it are one step, where five would have to find a thread each. Nothing here speaks to the log; it returns
+what there is to say.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import attrs
 import trio
 
 from lading.domain import spans
+from lading.domain.errors import TransferError
+from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Disk, Part, Threads
 from lading.domain.tally import Tally
@@ -39,28 +44,73 @@ class Finding:
 
 
 class Holding:
-    """A part file in hand: bytes are written where they belong, digested as they go by, and flushed before claimed."""
+    """A part file in hand: bytes are written where they belong, digested as they go by, and flushed before claimed.
+
+    Args:
+        path: where the part lies or is to lie, absolute.
+        part: the part, open; None for a new one, which is made when it is needed.
+        disk: makes it.
+        threads: where all that blocks runs.
+        algorithm: by which the whole is digested.
+        also: another algorithm by which the whole is digested, if any.
+        reserve_bytes: what must stay free where room is set aside.
+    """
 
     def __init__(
         self,
-        part: Part,
+        path: str,
+        part: Part | None,
         disk: Disk,
         threads: Threads,
         *,
         algorithm: str,
         also: str | None,
         reserve_bytes: int,
-        is_new: bool,
     ) -> None:
-        self.part = part
+        self.path = path
+        self._part = part
         self._disk = disk
         self._threads = threads
         self._algorithm = algorithm
         self._reserve_bytes = reserve_bytes
         self._allocated = 0
-        self._is_empty = is_new
+        self._is_empty = part is None
+        self._kept_back: memoryview | None = None
         self._also = also
         self.tally = Tally(algorithm, None, also)
+
+    @property
+    def part(self) -> Part:
+        """The part, made if it is not there yet; may block.
+
+        Raises:
+            InvalidDestination, DiskFull: it cannot be made.
+            TransferError: another worker holds it.
+        """
+        return self._part or self._make()
+
+    def _make(self) -> Part:
+        if self._part is None:
+            self._part = self._disk.open_part(self.path, create=True)
+            if self._part is None:
+                raise TransferError("another worker holds the part file", cause=Cause.DISK)
+        return self._part
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a part on the disk."""
+        return self._part is not None
+
+    @property
+    def unlogged(self) -> bool:
+        """Whether there are bytes that no checkpoint has covered yet."""
+        return self.tally.unlogged > 0 or self._kept_back is not None
+
+    def close(self) -> None:
+        """Let go of the part; what was kept back is forgotten."""
+        self._kept_back = None
+        if self._part is not None:
+            self._part.close()
 
     async def check(self, pieces: Sequence[Piece], total: int | None) -> list[Finding]:
         """Hold the part against the log's pieces, in order of their bytes, and believe of them what the disk confirms.
@@ -102,7 +152,7 @@ class Holding:
 
     async def start_over(self, total: int | None, also: str | None = None) -> None:
         """Empty the part and begin a new tally, by another algorithm `also`."""
-        self._also = also
+        self._also, self._kept_back = also, None
         self.tally = Tally(self._algorithm, total, also)
         self._allocated = 0
         if not self._is_empty:
@@ -126,6 +176,23 @@ class Holding:
                 self.part.write(piece.start, data)
                 self.tally.take(piece.start, memoryview(data), piece.source)
         return self.tally.snapshot()
+
+    def keep_back(self, data: memoryview) -> None:
+        """Take the whole content of a small file, to be written when it is to be flushed or published.
+
+        Nobody may touch the memory any more.
+        """
+        self._kept_back = data
+
+    def _write_kept_back(self) -> None:
+        """Write and digest what was kept back; blocks.
+
+        Raises:
+            DiskFull: there is no room; it is kept back no longer.
+        """
+        data, self._kept_back = self._kept_back, None
+        if data is not None:
+            self._write_and_digest(0, data, len(data), None)
 
     async def write(self, start: int, data: memoryview, total: int | None, source: int | None = None) -> None:
         """Write and digest bytes that begin at `start`; much of it side by side, on two cores.
@@ -161,14 +228,30 @@ class Holding:
         self._take_behind(CATCH_UP * len(data))
         self.tally.take(start, data, source)
 
-    async def take_behind(self) -> None:
-        """Read back whatever the digest of the whole has not seen yet.
+    async def settle(self) -> int:
+        """Take everything into the digest of the whole, and return the inode of the part.
 
         Raises:
+            DiskFull: there is no room for what was kept back.
             OSError: the disk failed; or what was written is not there any more.
         """
+        if self._kept_back is not None:
+            await self._threads.run(self._write_kept_back)
         while self.tally.behind[0] < self.tally.behind[1]:
             await self._threads.run(lambda: self._take_behind(BEHIND_BYTES))
+        return await self._threads.run(lambda: self.part.inode)
+
+    def prepare(self, expected: str | None) -> bool:
+        """Have everything in the part, and tell whether the whole has the digest that is `expected`; blocks.
+
+        Raises:
+            DiskFull, OSError: the disk failed.
+        """
+        self._write_kept_back()
+        if not self.tally.size:
+            self._make()
+        self._take_behind(self.tally.size)
+        return self.tally.agrees(expected) is not False
 
     def _take_behind(self, most: int) -> None:
         start, end = self.tally.behind
@@ -197,6 +280,8 @@ class Holding:
 
     async def flush(self) -> tuple[Piece, ...]:
         """Make what was written durable, and return the pieces that may now be logged (watermark first, then flush)."""
+        if self._kept_back is not None:
+            await self._threads.run(self._write_kept_back)
         pieces = self.tally.snapshot()
         await self._threads.run(self.part.flush)
         return pieces

@@ -82,7 +82,7 @@ class Intake:
         self._total = total
         self._handed_s = self._began_s = services.clock.monotonic()
         self._unlogged = 0
-        self._hand_over: Callable[[_Filled], Awaitable[None]] = self._store
+        self._queue: trio.MemorySendChannel[_Filled] | None = None
         self._is_stopping = False
         self._failure: Exception | None = None
         self.arrived = 0
@@ -95,12 +95,12 @@ class Intake:
             Fenced: somebody else has the word.
             TransferError: whatever `receiving` raises.
         """
-        if self._is_short():
+        if self.is_short:
             return await receiving()
         try:
             async with open_plain_nursery() as nursery:
                 send, receive = trio.open_memory_channel[_Filled](AHEAD)
-                self._hand_over = send.send
+                self._queue = send
                 nursery.start_soon(self._store_all, receive)
                 try:
                     async with send:
@@ -110,8 +110,9 @@ class Intake:
         except ExceptionGroup as group:  # the body failed, and then the disk: what is on the disk matters more
             raise self._failure or group from None
 
-    def _is_short(self) -> bool:
-        """Tell whether all that is to come fits into one buffer."""
+    @property
+    def is_short(self) -> bool:
+        """Whether all that is to come fits into one buffer."""
         return self._total is not None and self._total - self._work.held.tally.size <= OWN_BYTES
 
     async def receive(self, reply: Reply, course: Course) -> bool:
@@ -141,7 +142,7 @@ class Intake:
     @property
     def first_size(self) -> int:
         """The size of the buffer that a body begins with."""
-        return OWN_BYTES if self._is_short() else SIZES[0]
+        return OWN_BYTES if self.is_short else SIZES[0]
 
     def take_buffer(self, size: int) -> memoryview:
         """Return an empty buffer of about a size."""
@@ -153,12 +154,16 @@ class Intake:
 
     async def hand_over(self, buffer: memoryview, size: int, start: int, source: int | None, *, due: bool) -> None:
         """Have a buffer stored, whatever becomes of the transfer: bytes that arrived need not arrive again."""
+        filled = _Filled(buffer, size, start, source, due)
+        if self._queue is None:
+            return await self._store(filled)
         try:
             with trio.CancelScope(shield=True):
-                await self._hand_over(_Filled(buffer, size, start, source, due))
+                await self._queue.send(filled)
         except trio.BrokenResourceError:  # storing has failed before, which is told by who stored
             self._s.buffers.give_back(buffer)
             await trio.sleep_forever()
+        return None
 
     async def keep_to_limit(self) -> None:
         """Wait until as much as arrived was allowed to."""
@@ -185,8 +190,11 @@ class Intake:
                 receive.close()
 
     async def _store(self, filled: _Filled) -> None:
+        data = filled.buffer[: filled.size]
+        if filled.size == self._total and len(filled.buffer) <= OWN_BYTES and filled.source is None:
+            self._work.held.keep_back(data)
+            return
         try:
-            data = filled.buffer[: filled.size]
             await self._work.held.write(filled.start, data, self._total, filled.source)
         finally:
             self._s.buffers.give_back(filled.buffer)

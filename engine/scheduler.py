@@ -10,6 +10,7 @@ it is tried again, and once there is room, what became of those attempts is said
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -26,7 +27,7 @@ from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestin
 from lading.domain.states import RUNNING, STOPPING
 from lading.files import Files
 from lading.nurseries import open_plain_nursery
-from lading.placing import Places
+from lading.placing import Place, Places
 from lading.reading import Reading
 from lading.recovery import Recovery
 from lading.services import Services
@@ -50,21 +51,29 @@ class _Eased(NamedTuple):
     received: int
 
 
+class _Next(NamedTuple):
+    """What starts next, from which host, and where it can go."""
+
+    download: Download
+    host: str
+    place: Place | None
+
+
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host."""
+    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next."""
 
     unwanted: Sequence[UUID]
     litter: Sequence[Download]
     blocked: Sequence[Download]
-    following: Sequence[tuple[str, Download]]
+    following: Sequence[_Next]
     next_due_ns: int | None
 
 
 class Scheduler:
     """Runs attempts in its nursery; `run` is its task, and ends when `close` was called and every attempt stopped.
 
-    `on_rest` is called when the last attempt of several has ended.
+    `on_rest` is called when the last attempt of several has ended, and nothing is left of them to be tidied up.
     """
 
     def __init__(self, services: Services, reading: Reading, places: Places, worker: UUID) -> None:
@@ -82,6 +91,7 @@ class Scheduler:
         self._recovery = Recovery(services, reading, self._files, worker)
         self._swept_s: dict[UUID, float] = {}
         self._next_due_ns: int | None = None
+        self._left: list[str] = []
         self._closing = False
         self._wake = trio.Event()
         self.limits = services.settings.limits
@@ -92,6 +102,11 @@ class Scheduler:
     def running(self) -> frozenset[UUID]:
         """The downloads that have an attempt right now."""
         return frozenset(self._running)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether no attempt runs, and no part is left of one that could be removed."""
+        return not self._running and not self._left
 
     def wake(self) -> None:
         """Have a pass made soon."""
@@ -106,15 +121,19 @@ class Scheduler:
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Make passes until closed."""
-        async with open_plain_nursery() as nursery:
-            task_status.started()
-            while not self._closing:
-                self._wake = trio.Event()
-                await self._pass(nursery)
-                if not self._closing:
-                    passed_s = self._s.clock.monotonic()
-                    await self._doze()
-                    await trio.sleep(max(0.0, passed_s + BREATH_S - self._s.clock.monotonic()))
+        try:
+            async with open_plain_nursery() as nursery:
+                task_status.started()
+                while not self._closing:
+                    self._wake = trio.Event()
+                    await self._pass(nursery)
+                    if not self._closing:
+                        passed_s = self._s.clock.monotonic()
+                        await self._doze()
+                        await trio.sleep(max(0.0, passed_s + BREATH_S - self._s.clock.monotonic()))
+        finally:
+            with trio.CancelScope(shield=True):
+                await self._s.threads.run(functools.partial(self._unlink, self._left))
 
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
@@ -129,8 +148,11 @@ class Scheduler:
 
     async def _pass(self, nursery: trio.Nursery) -> None:
         try:
-            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
+            left, self._left = self._left, []
+            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts), left))
             self._next_due_ns = look.next_due_ns
+            if left and self.is_at_rest:
+                self.on_rest()
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -139,31 +161,33 @@ class Scheduler:
             await self._say_what_was_not()
             await self._sweep(look.litter)
             await self._unblock(look.blocked)
-            for host, download in look.following:
-                if download.id not in self._running and not self._closing:
-                    self._launch(nursery, download, host)
+            for following in look.following:
+                if following.download.id not in self._running and not self._closing:
+                    self._launch(nursery, following)
         except DiskFull:
             self._fall_silent()
 
     def _attempts(self) -> dict[UUID, int]:
         return {id: attempt.number for id, attempt in self._running.items()}
 
-    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str]) -> _Look:
+    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str], left: Sequence[str]) -> _Look:
         """Catch up with the log and see what there is to do beside these attempts; blocks.
 
-        What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
+        What ran and is not among them any more has said so in the log before: it is not taken for what is to run. What
+        it left, parts that have got their final names, is removed here, on the way.
         """
+        self._unlink(left)
         reading, now_ns = self._reading, self._s.clock.now_ns()
         reading.catch_up()
         due, next_due_ns = ([], None) if self.paused else reading.due(now_ns, MOST_A_PASS)
-        following: list[tuple[str, Download]] = []
+        following: list[_Next] = []
         while not self.paused and scheduling.room(hosts, self.limits):
             candidate = reading.next_candidate(hosts, self.limits, due)
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
                 break
             hosts[candidate.id] = candidate.host
-            following.append((candidate.host, download))
+            following.append(_Next(download, candidate.host, self._places.propose(download)))
         return _Look(
             unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(id, number)],
             litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
@@ -171,6 +195,12 @@ class Scheduler:
             following=following,
             next_due_ns=next_due_ns,
         )
+
+    def _unlink(self, paths: Sequence[str]) -> None:
+        """Remove files that nobody needs; what cannot be removed is left to the next recovery."""
+        for path in paths:
+            with contextlib.suppress(InvalidDestination, OSError):
+                self._s.disk.unlink(path)
 
     def _is_unwanted(self, id: UUID, number: int) -> bool:
         """Tell whether the log does not want an attempt any more: asked to stop, or superseded by another worker's."""
@@ -230,14 +260,25 @@ class Scheduler:
                 self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
 
-    def _launch(self, nursery: trio.Nursery, download: Download, host: str) -> None:
+    def _launch(self, nursery: trio.Nursery, following: _Next) -> None:
+        download, host, place = following
         attempt = Attempt(
-            self._s, self._places, self._worker, download, files=self._files, running=lambda: len(self._running)
+            self._s,
+            self._places,
+            self._worker,
+            download,
+            place,
+            files=self._files,
+            running=lambda: len(self._running),
+            leave=self._leave,
         )
         self._running[download.id] = attempt
         self._hosts[download.id] = host
         self._s.board.gauges[download.id] = attempt.gauge
         nursery.start_soon(self._attend, download.id, attempt, name=f"download {download.id}")
+
+    def _leave(self, path: str) -> None:
+        self._left.append(path)
 
     async def _attend(self, id: UUID, attempt: Attempt) -> None:
         try:
@@ -250,7 +291,7 @@ class Scheduler:
             del self._hosts[id]
             self._s.board.gauges.pop(id, None)
             self.wake()
-            if not self._running:
+            if self.is_at_rest:
                 self.on_rest()
 
     async def _execute(self, download: Download, command: c.Command) -> None:

@@ -10,6 +10,7 @@ from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
 from lading.journal import Journal
 from lading.live import Board
+from lading.publisher import Publisher
 from lading.settings import Settings
 
 
@@ -30,3 +31,4 @@ class Services:
     board: Board
     buffers: Buffers
     budget: Budget
+    publisher: Publisher

@@ -58,17 +58,17 @@ class Work:
         self.download = await self._s.journal.load(self.id, self.download) or self.download
         return self.download
 
-    def hold(self, part: Part, *, is_new: bool) -> Holding:
-        """Take a part in hand, to be digested as the order wants; `is_new` tells that it is empty."""
+    def hold(self, path: str, part: Part | None = None) -> Holding:
+        """Take a part in hand, to be digested as the order wants; one that is not there yet is made when needed."""
         expected, known = self.download.order.digest, self.download.validator
         self.holding = Holding(
+            path,
             part,
             self._s.disk,
             self._s.threads,
             algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
             also=None if expected or known is None or known.digest is None else Digest.parse(known.digest).algorithm,
             reserve_bytes=self._s.settings.reserve_bytes,
-            is_new=is_new,
         )
         return self.holding
 

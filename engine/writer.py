@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import trio
+from trio.lowlevel import Abort, Task
 
 from lading.domain.errors import LadingError, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log, Threads
@@ -23,14 +24,22 @@ Answer = tuple[int, ...] | Conflict | BaseException
 
 
 class _Slot:
-    """One request under way: its answer, once `done` is set, is positions, a conflict or an error."""
+    """One request under way: its answer, once there is one, is positions, a conflict or an error."""
 
-    __slots__ = ("answer", "done", "entries")
+    __slots__ = ("answer", "entries", "waiter")
 
     def __init__(self, entries: Request) -> None:
         self.entries = entries
-        self.done = trio.Event()
+        self.waiter: Task | None = None
         self.answer: Answer | None = None
+
+    async def wait(self) -> Answer:
+        """Wait until it is answered, whatever happens to the task that waits."""
+        if self.answer is None:
+            self.waiter = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
+        assert self.answer is not None
+        return self.answer
 
 
 class LogWriter:
@@ -43,6 +52,7 @@ class LogWriter:
         self._send, self._receive = trio.open_memory_channel[_Slot](MOST_WAITING)
         self.commits = 0
 
+    @trio.lowlevel.enable_ki_protection
     async def append(self, entries: Request) -> tuple[int, ...] | Conflict:
         """Have `entries` written as one request; return their positions once durable, or the conflict.
 
@@ -51,15 +61,16 @@ class LogWriter:
         """
         slot = _Slot(entries)
         try:
-            await self._send.send(slot)
+            try:
+                self._send.send_nowait(slot)
+            except trio.WouldBlock:
+                await self._send.send(slot)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             raise StoreUnavailable("the engine is closed", hint="open it again") from None
-        with trio.CancelScope(shield=True):
-            await slot.done.wait()
-        if isinstance(slot.answer, BaseException):
-            raise slot.answer
-        assert slot.answer is not None
-        return slot.answer
+        answer = await slot.wait()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until `close` is called, and whatever was handed over before that.
@@ -113,4 +124,5 @@ class LogWriter:
 def _answer(slots: Sequence[_Slot], answers: Sequence[Answer]) -> None:
     for slot, answer in zip(slots, answers, strict=True):
         slot.answer = answer
-        slot.done.set()
+        if slot.waiter is not None:
+            trio.lowlevel.reschedule(slot.waiter)

@@ -12,6 +12,7 @@ NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 
 _FALLOC_FL_KEEP_SIZE = 1
 _RENAME_NOREPLACE = 1
+_SYNC_FILE_RANGE_WRITE = 2
 _AT_FDCWD = -100
 _FS_IOC_GETFSUUID = 0x80111500
 
@@ -31,6 +32,16 @@ def allocate(descriptor: int, end: int) -> None:
         number = ctypes.get_errno()
         if number != errno.EINTR:
             raise _failure(number)
+
+
+def begin_writing(descriptor: int) -> None:
+    """Begin to write out what of an open file is in the page cache only (sync_file_range(2)); where it can be done.
+
+    What fails here is told by the flush that must follow.
+    """
+    call = getattr(_libc, "sync_file_range", None)
+    if call is not None:
+        call(descriptor, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
 
 def reopen_past_cache(descriptor: int) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import stat
+from collections.abc import Mapping, Sequence
 
 from lading.adapters.disk import folders, kernel, publishing
 from lading.adapters.disk import part as parts
 from lading.adapters.disk.part import LocalPart
 from lading.adapters.disk.refusals import explained
-from lading.domain.errors import InvalidDestination
-from lading.domain.ports import Part
+from lading.domain.errors import InvalidDestination, LadingError
+from lading.domain.ports import Part, Publication
 
 
 class LocalDisk:
@@ -40,29 +42,54 @@ class LocalDisk:
         with explained(path):
             if not create:
                 return parts.claim(path)
-            folders.make(os.path.dirname(path))
-            return parts.create(path)
+            try:
+                return parts.create(path)
+            except FileNotFoundError:
+                folders.make(os.path.dirname(path))
+                return parts.create(path)
 
-    def publish(self, part: Part, final: str, *, replace: bool) -> None:
-        """Give the part its final name, durably: link, then flush the folder; the part's own name stays.
+    def publish(self, group: Sequence[Publication]) -> list[Exception | None]:
+        """Give parts their final names, durably: link, then flush the folders; their own names stay.
 
-        What was not flushed yet is flushed first, and the file gets the mode of any new file of this process. Where the
-        file system has no links the part is renamed instead, and its own name goes. With `replace`, whatever file (or
-        symbolic link) lies there is replaced atomically.
+        What was not flushed yet is flushed first, and the files get the mode of any new file of this process. Where the
+        file system has no links a part is renamed instead, and its own name goes. Where one is to replace, whatever
+        file (or symbolic link) lies there is replaced atomically. What is to be written of several parts is begun for
+        all of them before any is waited for, and a folder is flushed once for all its new names.
 
-        Raises:
-            DestinationTaken: something else lies at `final`; if it is this part's own inode, nothing needs doing.
-            InvalidDestination: the folder cannot be written, or has neither links nor a rename that never replaces.
-            DiskFull: there is no room for the name.
-            OSError: a flush failed; or the last name of the part is gone.
+        Returns:
+            For each why it was not published, or None for those that were. `DestinationTaken`: something else lies at
+            `final`. `InvalidDestination`: the folder cannot be written, or has neither links nor a rename that never
+            replaces. `DiskFull`: there is no room for the name. `OSError`: a flush failed; or the last name of the
+            part is gone.
         """
-        if not isinstance(part, LocalPart):
-            raise TypeError("a local disk publishes the parts that it opened itself")
-        folder, name = os.path.split(final)
-        with explained(final):
-            part.settle(self._mode)
-            with folders.opened(folder) as place:
-                publishing.publish(part, name, place, replace=replace)
+        answers: list[Exception | None] = [None] * len(group)
+        folders_of: dict[str, list[int]] = {}
+        for publication in group if len(group) > 1 else ():
+            _own(publication.part).begin_flush()
+        for number, publication in enumerate(group):
+            try:
+                with explained(publication.final):
+                    _own(publication.part).settle(self._mode)
+                folders_of.setdefault(os.path.dirname(publication.final), []).append(number)
+            except (LadingError, OSError) as error:
+                answers[number] = error
+        for folder, numbers in folders_of.items():
+            self._publish_in(folder, {number: group[number] for number in numbers}, answers)
+        return answers
+
+    def _publish_in(self, folder: str, group: Mapping[int, Publication], answers: list[Exception | None]) -> None:
+        try:
+            with explained(folder), folders.opened(folder) as place:
+                for number, (part, final, replace) in group.items():
+                    try:
+                        with explained(final):
+                            publishing.publish(_own(part), os.path.basename(final), place, replace=replace)
+                    except (LadingError, OSError) as error:
+                        answers[number] = error
+                folders.flush(place)
+        except (LadingError, OSError) as error:
+            for number in group:
+                answers[number] = answers[number] or error
 
     def read(self, path: str, offset: int, count: int) -> bytes:
         """Return up to `count` bytes from `offset` of the file at `path`, without a lock; empty when it is not there.
@@ -105,9 +132,11 @@ class LocalDisk:
         the same.
         """
         with explained(folder):
-            here = folders.nearest(folder)
-            with folders.opened(here) as place:
-                uuid = kernel.file_system_uuid(place)
+            try:
+                uuid, here = _uuid(folder), folder
+            except (FileNotFoundError, NotADirectoryError):
+                here = folders.nearest(folder)
+                uuid = _uuid(here)
             if uuid is not None:
                 return f"uuid:{uuid}"
             number = os.statvfs(here).f_fsid
@@ -127,6 +156,10 @@ class LocalDisk:
         Raises:
             InvalidDestination: it leaves the folder, or is the folder itself.
         """
+        if root == "/" and os.path.normpath(path) not in {"/", "//"} and "\0" not in path:
+            return
+        if os.path.dirname(path) == root and os.path.basename(path) not in {"", ".", ".."} and not _is_link(path):
+            return
         try:
             folder, place = os.path.realpath(root), os.path.realpath(path)
             inside = place != folder and os.path.commonpath([folder, place]) == folder
@@ -134,6 +167,27 @@ class LocalDisk:
             inside = False
         if not inside:
             raise InvalidDestination(f"{path!r} does not stay inside {root!r}")
+
+
+def _own(part: Part) -> LocalPart:
+    if not isinstance(part, LocalPart):
+        raise TypeError("a local disk publishes the parts that it opened itself")
+    return part
+
+
+def _uuid(folder: str) -> str | None:
+    with folders.opened(folder) as place:
+        return kernel.file_system_uuid(place)
+
+
+def _is_link(path: str) -> bool:
+    """Tell whether a symbolic link lies at `path`; what cannot be looked at may be one."""
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
 
 
 @functools.cache

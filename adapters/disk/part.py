@@ -23,11 +23,11 @@ _fdatasync = getattr(os, "fdatasync", os.fsync)
 class LocalPart:
     """An open part file under our lock; `claim` and `create` make them."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int, identity: folders.Identity, *, may_have_room: bool) -> None:
         self._path = path
         self._descriptor = descriptor
-        status = os.fstat(descriptor)
-        self._identity = (status.st_dev, status.st_ino)
+        self._identity = identity
+        self._may_have_room = may_have_room
         self._flushed = True
         self._flush_error: int | None = None
         self._is_named = False
@@ -120,6 +120,7 @@ class LocalPart:
             DiskFull: there is no room for them; some may have been set aside, and `truncate` gives them back.
             OSError: the device failed.
         """
+        self._may_have_room = True
         try:
             kernel.allocate(self._descriptor, end)
         except OSError as error:
@@ -152,15 +153,24 @@ class LocalPart:
             self._flush_error = error.errno or errno.EIO
             raise
 
+    def begin_flush(self) -> None:
+        """Have the kernel begin to write out what was not flushed, and do not wait for it; nothing is durable by that.
+
+        When several parts are flushed one after the other, all but the first then find most of it done.
+        """
+        if not self._flushed:
+            kernel.begin_writing(self._descriptor)
+
     def settle(self, mode: int) -> None:
         """Make ready for a final name: no room set aside beyond the end, all flushed, and this mode.
 
         Raises:
             OSError: a flush failed, now or before.
         """
-        status = os.fstat(self._descriptor)
-        if status.st_blocks * 512 > status.st_size + _SLACK_BYTES:
-            self.truncate(status.st_size)
+        if self._may_have_room:
+            status = os.fstat(self._descriptor)
+            if status.st_blocks * 512 > status.st_size + _SLACK_BYTES:
+                self.truncate(status.st_size)
         if self._flush_error is not None or not self._flushed:
             self._flush_content()
         with contextlib.suppress(PermissionError):
@@ -224,7 +234,7 @@ def peek(path: str, offset: int, count: int) -> bytes:
     except (FileNotFoundError, NotADirectoryError):
         return b""
     try:
-        _expect_regular(descriptor, path)
+        _regular(descriptor, path)
         return _read(descriptor, offset, count)
     finally:
         os.close(descriptor)
@@ -245,22 +255,24 @@ def _read(descriptor: int, offset: int, count: int) -> bytes:
     return b"".join(pieces)
 
 
-def _expect_regular(descriptor: int, path: str) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def _regular(descriptor: int, path: str) -> folders.Identity:
+    """Return which file it is that was opened, if it is one that has bytes of its own."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.ENXIO, "not a regular file", path)
+    return status.st_dev, status.st_ino
 
 
 def _claim(path: str, flags: int) -> LocalPart | None:
     descriptor = os.open(path, flags, MODE)
     with contextlib.ExitStack() as undo:
         undo.callback(os.close, descriptor)
-        _expect_regular(descriptor, path)
+        identity = _regular(descriptor, path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        part = LocalPart(path, descriptor)
-        if folders.identity(path) != part.identity:
+        if folders.identity(path) != identity:
             return None
         undo.pop_all()
-        return part
+        return LocalPart(path, descriptor, identity, may_have_room=flags != _NEW)

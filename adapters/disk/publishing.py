@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 
@@ -17,21 +18,17 @@ _ANOTHER_NAME = "choose another name with -o"
 
 
 def publish(part: LocalPart, name: str, folder: int, *, replace: bool) -> None:
-    """Give the part `name` in the open `folder`, durably; nothing happens when it has it already.
+    """Give the part `name` in the open `folder`, which is to be flushed then; nothing when it has it already.
 
     Raises:
         DestinationTaken: something else has that name.
         InvalidDestination: the file system has neither links nor a rename that never replaces.
         OSError: what else the system says.
     """
-    if folders.identity(name, folder) != part.identity:
-        if replace:
-            _replace(part, name, folder)
-        elif not _link(part, name, folder):
-            _move(part, name, folder)
-        if folders.identity(name, folder) != part.identity:
+    if (replace or not _link(part, name, folder)) and not _has(part, name, folder):
+        (_replace if replace else _move)(part, name, folder)
+        if not _has(part, name, folder):
             raise DestinationTaken(f"something else took the name {name} while it was being published")
-    folders.flush(folder)
 
 
 def clear(path: str, identity: folders.Identity) -> None:
@@ -44,12 +41,12 @@ def clear(path: str, identity: folders.Identity) -> None:
 
 def _link(part: LocalPart, name: str, folder: int) -> bool:
     """Link the inode that we hold, not whatever has its name by now; return False where there are no links."""
-    held = f"/proc/self/fd/{part.descriptor}"
-    source = held if os.path.lexists(held) else part.path
+    source = f"/proc/self/fd/{part.descriptor}" if _has_proc() else part.path
     try:
         os.link(source, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=True)
     except FileExistsError:
-        raise DestinationTaken(f"something lies at {name} already") from None
+        if not _has(part, name, folder):
+            raise DestinationTaken(f"something lies at {name} already") from None
     except FileNotFoundError:
         raise _lost(part) from None
     except OSError as error:
@@ -57,6 +54,15 @@ def _link(part: LocalPart, name: str, folder: int) -> bool:
             return False
         raise
     return True
+
+
+@functools.cache
+def _has_proc() -> bool:
+    return os.path.isdir("/proc/self/fd")
+
+
+def _has(part: LocalPart, name: str, folder: int) -> bool:
+    return folders.identity(name, folder) == part.identity
 
 
 def _replace(part: LocalPart, name: str, folder: int) -> None:

@@ -7,12 +7,12 @@ the space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import PurePosixPath
 
-from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
-from lading.domain.ports import Part
+from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination, LadingError
+from lading.domain.ports import Part, Publication
 
 ENDLESS = 1 << 60
 PAGE_BYTES = 4096
@@ -166,8 +166,18 @@ class MemoryDisk:
             return None
         return MemoryPart(self, path, file)
 
-    def publish(self, part: Part, final: str, *, replace: bool) -> None:
-        """Link the part to its final name, durably; what was not flushed is flushed first."""
+    def publish(self, group: Sequence[Publication]) -> list[Exception | None]:
+        """Link parts to their final names, durably; what was not flushed is flushed first."""
+        answers: list[Exception | None] = []
+        for publication in group:
+            try:
+                self._publish(*publication)
+                answers.append(None)
+            except (LadingError, OSError) as error:
+                answers.append(error)
+        return answers
+
+    def _publish(self, part: Part, final: str, replace: bool) -> None:  # noqa: FBT001 # a publication, taken apart
         file = self._names[part.path]
         if file.durable != file.data:
             part.flush()

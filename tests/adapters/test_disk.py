@@ -23,8 +23,18 @@ from hypothesis import strategies as st
 
 from lading.adapters.disk import LocalDisk, folders, kernel, part, publishing
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
+from lading.domain.ports import Publication
 
 DISK = LocalDisk()
+
+
+def publish(made, final, *, replace, disk=DISK):
+    """Publish one part, and raise what keeps it from being published."""
+    (why,) = disk.publish([Publication(made, final, replace)])
+    if why is not None:
+        raise why
+
+
 WORKER = """
 import sys
 from lading.adapters.disk import LocalDisk
@@ -358,7 +368,7 @@ def test_a_write_beside_a_flush_is_flushed_before_it_gets_a_name(new_part, calls
     monkeypatch.setattr(os, "pwrite", late)
     made.write(0, b"late")
     flushes = [call for call in calls if call[0] == "fdatasync"]
-    DISK.publish(made, made.path + ".final", replace=False)
+    publish(made, made.path + ".final", replace=False)
     assert len([call for call in calls if call[0] == "fdatasync"]) == len(flushes) + 1
 
 
@@ -381,7 +391,7 @@ def test_room_set_aside_is_no_size_and_is_given_back(new_part):
     made.truncate(5000)
     assert os.fstat(made.descriptor).st_blocks * 512 < 1 << 20
     made.preallocate(8 << 20)
-    DISK.publish(made, made.path + ".final", replace=False)
+    publish(made, made.path + ".final", replace=False)
     assert os.stat(made.path + ".final").st_blocks * 512 < 1 << 20
     assert content(made.path + ".final") == b"x" * 5000
 
@@ -415,7 +425,7 @@ def test_flush_that_failed_is_never_retried_and_believed(new_part, folder, monke
         with pytest.raises(OSError, match="Input/output error"):
             made.flush()
     made.write(0, b"more")
-    for attempt in (made.flush, lambda: DISK.publish(made, f"{folder}/final", replace=True)):
+    for attempt in (made.flush, lambda: publish(made, f"{folder}/final", replace=True)):
         with pytest.raises(OSError, match="earlier flush") as caught:
             attempt()
         assert caught.value.errno == errno.EIO
@@ -479,7 +489,7 @@ def test_no_byte_of_a_stopped_worker_reaches_its_successors_file(folder):
         successor = DISK.open_part(new, create=True)
         assert successor is not None
         successor.write(0, DISK.read(old, 0, 100))
-        DISK.publish(successor, final, replace=False)
+        publish(successor, final, replace=False)
         DISK.unlink(old)
         DISK.unlink(new)
         holder.send_signal(signal.SIGCONT)
@@ -571,7 +581,7 @@ def test_many_who_fight_for_a_part_are_never_two(folder):
 def test_making_a_part_anew_spares_the_file_that_its_old_inode_became(new_part, folder):
     """What a dead worker left under a part's name may be published already: it is unlinked and never cut or written."""
     dead = new_part(data=b"published")
-    DISK.publish(dead, f"{folder}/file", replace=False)
+    publish(dead, f"{folder}/file", replace=False)
     dead.close()
     anew = new_part()
     assert anew.size() == 0
@@ -741,7 +751,7 @@ def test_published_file_is_the_part_with_the_mode_of_any_new_file(new_part, fold
         disk = LocalDisk()
     finally:
         os.umask(mask)
-    disk.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False, disk=disk)
     assert content(f"{folder}/file") == b"whole"
     assert DISK.inode(f"{folder}/file") == made.inode == DISK.inode(made.path)
     assert stat.S_IMODE(os.stat(f"{folder}/file").st_mode) == 0o640
@@ -753,7 +763,7 @@ def test_publishing_flushes_first_and_makes_the_name_last(new_part, folder, call
     """Bytes are durable before they have a final name, and the name is durable before this is said to be done."""
     made = new_part(data=b"whole")
     calls.clear()
-    DISK.publish(made, f"{folder}/file", replace=replace)
+    publish(made, f"{folder}/file", replace=replace)
     named = [("link", ".file.1.part.new"), ("replace", "file")] if replace else [("link", "file")]
     assert calls == [("fdatasync", ".file.1.part"), *named, ("fsync", os.path.basename(folder))]
 
@@ -763,7 +773,7 @@ def test_published_file_that_was_flushed_is_not_flushed_again(new_part, folder, 
     made = new_part(data=b"whole")
     made.flush()
     calls.clear()
-    DISK.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False)
     assert [name for name, _ in calls] == ["link", "fsync"]
 
 
@@ -772,9 +782,9 @@ def test_published_file_that_was_flushed_is_not_flushed_again(new_part, folder, 
 def test_publishing_twice_is_publishing_once(new_part, folder, calls, replace):
     """A name that is this part's already, as after a kill, is made durable again and counts as done."""
     made = new_part(data=b"whole")
-    DISK.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False)
     calls.clear()
-    DISK.publish(made, f"{folder}/file", replace=replace)
+    publish(made, f"{folder}/file", replace=replace)
     assert calls == [("fsync", os.path.basename(folder))]
     assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
 
@@ -793,7 +803,7 @@ def test_nothing_that_lies_at_the_destination_is_touched(new_part, folder, obsta
     path = obstacle(f"{folder}/file")
     before = os.lstat(path)
     with pytest.raises(DestinationTaken):
-        DISK.publish(made, path, replace=False)
+        publish(made, path, replace=False)
     assert os.lstat(path).st_ino == before.st_ino
     assert content(f"{folder}/precious") == b"precious"
     assert DISK.inode(made.path) == made.inode
@@ -806,7 +816,7 @@ def test_replacing_takes_the_name_and_not_what_a_link_names(new_part, folder, ob
     put(f"{folder}/precious", b"precious")
     made = new_part(data=b"ours")
     path = obstacle(f"{folder}/file")
-    DISK.publish(made, path, replace=True)
+    publish(made, path, replace=True)
     assert DISK.inode(path) == made.inode
     assert content(f"{folder}/precious") == b"precious"
     assert sorted(os.listdir(folder)) == [".file.1.part", "file", "precious"]
@@ -818,7 +828,7 @@ def test_replacing_never_removes_a_folder(new_part, folder):
     made = new_part(data=b"ours")
     os.mkdir(f"{folder}/file")
     with pytest.raises(DestinationTaken):
-        DISK.publish(made, f"{folder}/file", replace=True)
+        publish(made, f"{folder}/file", replace=True)
     assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
 
 
@@ -828,7 +838,7 @@ def test_replacing_goes_on_after_a_kill_half_way(new_part, folder):
     made = new_part(data=b"ours")
     put(f"{folder}/file", b"old")
     os.link(made.path, f"{made.path}.new")
-    DISK.publish(made, f"{folder}/file", replace=True)
+    publish(made, f"{folder}/file", replace=True)
     assert content(f"{folder}/file") == b"ours"
     assert sorted(os.listdir(folder)) == [".file.1.part", "file"]
 
@@ -870,7 +880,7 @@ def test_reader_sees_the_old_file_or_the_new_one_while_it_is_replaced(new_part, 
     reader.start()
     for number in range(1, 40):
         made = new_part(f".file.{number}.part", b"%d" % (number % 10) * 5000)
-        DISK.publish(made, final, replace=True)
+        publish(made, final, replace=True)
         made.close()
     stop.set()
     reader.join()
@@ -884,15 +894,15 @@ def test_of_two_who_publish_at_once_one_wins(new_part, folder):
         parts, won, lost = [new_part(f".{turn}.{n}.part", b"%d" % n) for n in range(4)], [], []
         begin = threading.Barrier(4)
 
-        def publish(made, turn=turn, won=won, lost=lost, begin=begin) -> None:
+        def take(made, turn=turn, won=won, lost=lost, begin=begin) -> None:
             begin.wait()
             try:
-                LocalDisk().publish(made, f"{folder}/file{turn}", replace=False)
+                publish(made, f"{folder}/file{turn}", replace=False, disk=LocalDisk())
                 won.append(made)
             except DestinationTaken:
                 lost.append(made)
 
-        threads = [threading.Thread(target=publish, args=(made,)) for made in parts]
+        threads = [threading.Thread(target=take, args=(made,)) for made in parts]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -908,7 +918,7 @@ def test_published_is_the_file_that_we_hold_whatever_has_its_name(new_part, fold
     made = new_part(data=b"verified")
     os.rename(made.path, f"{folder}/elsewhere")
     put(made.path, b"evil")
-    DISK.publish(made, f"{folder}/file", replace=replace)
+    publish(made, f"{folder}/file", replace=replace)
     assert content(f"{folder}/file") == b"verified"
 
 
@@ -919,7 +929,7 @@ def test_part_whose_last_name_is_gone_is_said_to_be_lost(new_part, folder, repla
     os.unlink(made.path)
     put(f"{folder}/old", b"old")
     with pytest.raises(FileNotFoundError, match="moved or removed by another program"):
-        DISK.publish(made, f"{folder}/{'old' if replace else 'file'}", replace=replace)
+        publish(made, f"{folder}/{'old' if replace else 'file'}", replace=replace)
     assert os.listdir(folder) == ["old"]
     assert content(f"{folder}/old") == b"old"
 
@@ -927,7 +937,7 @@ def test_part_whose_last_name_is_gone_is_said_to_be_lost(new_part, folder, repla
 def test_destination_on_another_file_system_is_refused(new_part, small):
     """A final name must lie on the part's file system."""
     with pytest.raises(InvalidDestination) as caught:
-        DISK.publish(new_part(data=b"x"), f"{small}/file", replace=False)
+        publish(new_part(data=b"x"), f"{small}/file", replace=False)
     assert "one file system" in caught.value.hint
     assert os.listdir(small) == []
 
@@ -935,7 +945,7 @@ def test_destination_on_another_file_system_is_refused(new_part, small):
 def test_only_its_own_parts_are_published(folder):
     """A part of another disk is a mistake of the program."""
     with pytest.raises(TypeError):
-        DISK.publish(object(), f"{folder}/file", replace=False)
+        publish(object(), f"{folder}/file", replace=False)
 
 
 @pytest.fixture(params=[errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
@@ -947,11 +957,11 @@ def no_links(request, monkeypatch):
 def test_without_links_the_part_is_renamed(new_part, folder, no_links):
     """Where there are no links a rename that never replaces gives the name; the part's own name goes."""
     made = new_part(data=b"whole")
-    DISK.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False)
     assert content(f"{folder}/file") == b"whole"
     assert DISK.inode(f"{folder}/file") == made.inode
     assert os.listdir(folder) == ["file"]
-    DISK.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False)
 
 
 @pytest.mark.law(5)
@@ -962,7 +972,7 @@ def test_without_links_nothing_is_replaced_either(new_part, folder, no_links, ob
     path = obstacle(f"{folder}/file")
     before = os.lstat(path)
     with pytest.raises(DestinationTaken):
-        DISK.publish(made, path, replace=False)
+        publish(made, path, replace=False)
     assert os.lstat(path).st_ino == before.st_ino
     assert DISK.inode(made.path) == made.inode
 
@@ -971,7 +981,7 @@ def test_without_links_replacing_is_a_rename(new_part, folder, no_links):
     """With replace the part is renamed over what lies there."""
     made = new_part(data=b"ours")
     put(f"{folder}/file", b"old")
-    DISK.publish(made, f"{folder}/file", replace=True)
+    publish(made, f"{folder}/file", replace=True)
     assert content(f"{folder}/file") == b"ours"
     assert os.listdir(folder) == ["file"]
 
@@ -984,7 +994,7 @@ def test_without_links_a_foreign_file_under_the_parts_name_is_not_published(new_
     os.rename(made.path, f"{folder}/elsewhere")
     put(made.path, b"evil")
     with pytest.raises(FileNotFoundError, match="moved or removed"):
-        DISK.publish(made, f"{folder}/file", replace=replace)
+        publish(made, f"{folder}/file", replace=replace)
     assert not os.path.lexists(f"{folder}/file")
 
 
@@ -995,7 +1005,7 @@ def test_without_links_and_safe_renames_publishing_is_refused(new_part, folder, 
     monkeypatch.setattr(kernel, "rename_no_replace", failing(errno.EINVAL))
     made = new_part(data=b"whole")
     with pytest.raises(InvalidDestination) as caught:
-        DISK.publish(made, f"{folder}/file", replace=False)
+        publish(made, f"{folder}/file", replace=False)
     assert "--if-exists overwrite" in caught.value.hint
     assert os.listdir(folder) == [".file.1.part"]
 
@@ -1005,7 +1015,7 @@ def test_without_proc_the_part_is_linked_by_its_name(new_part, folder, monkeypat
     real = os.path.lexists
     monkeypatch.setattr(publishing.os.path, "lexists", lambda path: not path.startswith("/proc") and real(path))
     made = new_part(data=b"whole")
-    DISK.publish(made, f"{folder}/file", replace=False)
+    publish(made, f"{folder}/file", replace=False)
     assert DISK.inode(f"{folder}/file") == made.inode
 
 
@@ -1158,5 +1168,5 @@ def test_a_pipe_is_not_overwritten(new_part, tmp_path):
     os.mkfifo(final)
     part.write(0, b"x")
     with pytest.raises(DestinationTaken):
-        LocalDisk().publish(part, str(final), replace=True)
+        publish(part, str(final), replace=True, disk=LocalDisk())
     assert final.is_fifo()

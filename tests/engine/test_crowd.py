@@ -57,7 +57,7 @@ class Ledger:
 async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
     """Never more than as much again, or a few megabytes, nor more than the file needs; and in few steps."""
     ledger, total = Ledger(), 700 * MIB
-    held = Holding(ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0, is_new=True)
+    held = Holding(ledger.path, ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0)
     data = memoryview(bytes(MIB))
     for number in range(20):
         await held.write(number * MIB, data, total)

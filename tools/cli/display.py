@@ -47,6 +47,14 @@ class Display(Protocol):
         """What runs, as `list --json` shows it, and everything taken together."""
         ...
 
+    def answer(self, text: str) -> None:
+        """Print a line of stdout."""
+        ...
+
+    def flush(self) -> None:
+        """Let be seen what was printed: many lines are one write."""
+        ...
+
     def aside(self) -> AbstractContextManager[None]:
         """Make room for lines that somebody else prints."""
         ...
@@ -87,13 +95,21 @@ class Silence:
         return self
 
     def __exit__(self, *_: object) -> None:
-        return
+        self.flush()
 
     def fact(self, fact: Fact, download: Download) -> None:
         """Say nothing."""
 
     def figures(self, rows: Rows, overall: Overall) -> None:
         """Say nothing."""
+
+    def answer(self, text: str) -> None:
+        """Print a line of stdout, to be flushed later."""
+        sys.stdout.write(f"{text}\n")
+
+    def flush(self) -> None:
+        """Flush stdout."""
+        sys.stdout.flush()
 
     def aside(self) -> AbstractContextManager[None]:
         """Nothing is in the way."""
@@ -107,6 +123,7 @@ class Lines(Silence):
 
     def __init__(self) -> None:
         self._said_s: dict[str, float] = {}
+        self._lines: list[str] = []
 
     def fact(self, fact: Fact, download: Download) -> None:
         """Print the event, if it is one that people wait for."""
@@ -115,7 +132,7 @@ class Lines(Silence):
         if download.ended:
             self._said_s.pop(str(download.id), None)
         if isinstance(fact.event, _TOLD_IN_LINES):
-            self._print(f"{name(download)}: {sentences.sentence(fact)}")
+            self._say(f"{name(download)}: {sentences.sentence(fact)}")
 
     def figures(self, rows: Rows, overall: Overall) -> None:  # noqa: ARG002
         """Print the figures of those of which nothing was said for a while."""
@@ -129,11 +146,25 @@ class Lines(Silence):
                     units.rate(row["rate"]) if row["rate"] is not None else "",
                     units.left(row["eta"]),
                 )
-                self._print(f"{_row_name(row)}: {', '.join(filter(None, figures))}")
+                self._say(f"{_row_name(row)}: {', '.join(filter(None, figures))}")
+        self.flush()
 
-    @staticmethod
-    def _print(text: str) -> None:
-        print(plain(text), file=sys.stderr, flush=True)
+    def flush(self) -> None:
+        """Print what is to be said, all at once."""
+        if self._lines:
+            said, self._lines = "".join(self._lines), []
+            sys.stderr.write(said)
+            sys.stderr.flush()
+        super().flush()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Say first what was to be said before."""
+        self.flush()
+        yield
+
+    def _say(self, text: str) -> None:
+        self._lines.append(f"{plain(text)}\n")
 
 
 class Bars(Silence):
@@ -156,6 +187,7 @@ class Bars(Silence):
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        self.flush()
 
     def fact(self, fact: Fact, download: Download) -> None:
         """Print above the bars what a bar cannot show."""
@@ -191,6 +223,11 @@ class Bars(Silence):
         yield Text(units.share(received, total), justify="right", no_wrap=True)
         yield Text(rate, justify="right", no_wrap=True)
         yield Text(plain(left), no_wrap=True)
+
+    def answer(self, text: str) -> None:
+        """Print a line of stdout; where that is the same terminal, the bars must not be in its way."""
+        with self.aside():
+            print(text, flush=True)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

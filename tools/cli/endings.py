@@ -32,6 +32,7 @@ class Endings:
         self._frame = frame
         self._display = display
         self._demanding = demanding
+        self._is_for_people = sys.stdout.isatty()
         self.count = 0
         self.failed = 0
 
@@ -41,18 +42,16 @@ class Endings:
         there = download.state is State.COMPLETED or reason.startswith(SKIPPED)
         failed = download.state is State.FAILED or download.stuck or (self._demanding and not there)
         self.failed += failed
-        with self._display.aside():
-            if self._frame.json:
-                write_json(outcome(download, reason))
-                sys.stdout.buffer.flush()
-                return
-            if there:
-                path = progress.path(download)
-                print(plain(path) if sys.stdout.isatty() else path, flush=True)
-            elif failed:
-                row = outcome(download, reason)
-                told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
-                hint = row["hint"] or with_id("`lading why ID` tells more", download.id)
+        if self._frame.json:
+            write_json(outcome(download, reason))
+        elif there:
+            path = progress.path(download) or ""
+            self._display.answer(plain(path) if self._is_for_people else path)
+        elif failed:
+            row = outcome(download, reason)
+            told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
+            hint = row["hint"] or with_id("`lading why ID` tells more", download.id)
+            with self._display.aside():
                 trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=False)
 
     def conclude(self) -> int:

@@ -27,6 +27,8 @@ from lading.tools.cli.display import Display, Rows
 
 REMEMBERED = 4096
 WAITING_SHOWN = 20
+BREATH_S = 0.02
+"""What happens within so short a time is told at once."""
 _SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
 
 Ended = Callable[[Download, str], None]
@@ -77,12 +79,17 @@ class Watch:
             nursery.cancel_scope.cancel()
 
     async def _take_facts(self, engine: Engine) -> None:
-        async for fact in engine.follow(after=self._after):
-            if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
-                await self._take(engine, fact)
-            self._after = fact.position
-            if self._after >= self._last or not (self._all or self._states):
-                return
+        follower = engine.follow(after=self._after)
+        while True:
+            for fact in await follower.page():
+                if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
+                    await self._take(engine, fact)
+                self._after = fact.position
+                if self._after >= self._last or not (self._all or self._states):
+                    self._display.flush()
+                    return
+            self._display.flush()
+            await trio.sleep(BREATH_S)
 
     async def _take(self, engine: Engine, fact: Fact) -> None:
         before = self._states.get(fact.stream)
