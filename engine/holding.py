@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import attrs
 import trio
@@ -41,6 +42,14 @@ class Finding:
     start: int
     end: int
     reason: str
+
+
+class Arrived(NamedTuple):
+    """Bytes of a file that begin at `start`, and the number of the source that they came from, None for our own."""
+
+    start: int
+    data: memoryview
+    source: int | None
 
 
 class Holding:
@@ -192,41 +201,42 @@ class Holding:
         """
         data, self._kept_back = self._kept_back, None
         if data is not None:
-            self._write_and_digest(0, data, len(data), None)
+            self._write_and_digest([Arrived(0, data, None)], len(data))
 
-    async def write(self, start: int, data: memoryview, total: int | None, source: int | None = None) -> None:
-        """Write and digest bytes that begin at `start`; much of it side by side, on two cores.
+    async def write(self, arrived: Sequence[Arrived], total: int | None) -> None:
+        """Write and digest what arrived, in this order; much of it side by side, on two cores.
 
         Raises:
-            DiskFull: there is no room; nothing that the log claims is harmed.
+            DiskFull: there is no room; nothing of these counts, and nothing that the log claims is harmed.
         """
         with trio.CancelScope(shield=True):
-            if len(data) < APART_BYTES:
-                await self._threads.run(lambda: self._write_and_digest(start, data, total, source))
+            if sum(len(each.data) for each in arrived) < APART_BYTES:
+                await self._threads.run(lambda: self._write_and_digest(arrived, total))
             else:
-                await self._write_apart(start, data, total, source)
+                await self._write_apart(arrived, total)
 
-    def _write_and_digest(self, start: int, data: memoryview, total: int | None, source: int | None) -> None:
-        self._write(start, data, total)
-        self._digest(start, data, source)
+    def _write_and_digest(self, arrived: Sequence[Arrived], total: int | None) -> None:
+        self._write(arrived, total)
+        self._digest(arrived)
 
-    async def _write_apart(self, start: int, data: memoryview, total: int | None, source: int | None) -> None:
+    async def _write_apart(self, arrived: Sequence[Arrived], total: int | None) -> None:
         before = self.tally.copy()
         try:
             async with open_plain_nursery() as nursery:
-                nursery.start_soon(self._threads.run, lambda: self._write(start, data, total))
-                nursery.start_soon(self._threads.run, lambda: self._digest(start, data, source))
+                nursery.start_soon(self._threads.run, lambda: self._write(arrived, total))
+                nursery.start_soon(self._threads.run, lambda: self._digest(arrived))
         except BaseException:
             self.tally = before
             raise
 
-    def _digest(self, start: int, data: memoryview, source: int | None) -> None:
+    def _digest(self, arrived: Sequence[Arrived]) -> None:
         """Digest bytes as they go by, and some of those that went by too early for the digest of the whole.
 
-        What is behind is read first: it was written before, while these bytes may be about to be.
+        What is behind is read first, before any of these counts: it was written before, while these may be about to be.
         """
-        self._take_behind(CATCH_UP * len(data))
-        self.tally.take(start, data, source)
+        self._take_behind(CATCH_UP * sum(len(each.data) for each in arrived))
+        for start, data, source in arrived:
+            self.tally.take(start, data, source)
 
     async def settle(self) -> int:
         """Take everything into the digest of the whole, and return the inode of the part.
@@ -263,16 +273,21 @@ class Holding:
             self.tally.take_behind(memoryview(data))
             start += len(data)
 
-    def _write(self, at: int, data: memoryview, total: int | None) -> None:
+    def _write(self, arrived: Sequence[Arrived], total: int | None) -> None:
         self._is_empty = False
-        end = at + len(data)
-        if total is not None and end > self._allocated and total > READ_BYTES:
-            step = min(total, end + min(max(end, PREALLOCATE_LEAST), PREALLOCATE_MOST))
-            free = self._disk.free(self.part.path.rpartition("/")[0])
-            if free - (step - self._allocated) > self._reserve_bytes:
-                self.part.preallocate(step)
-            self._allocated = step
-        self.part.write(at, data)
+        for start, data, _ in arrived:
+            end = start + len(data)
+            if total is not None and end > self._allocated and total > READ_BYTES:
+                self._set_aside(end, total)
+            self.part.write(start, data)
+
+    def _set_aside(self, end: int, total: int) -> None:
+        """Set room aside behind `end`, as much as there is without the reserve."""
+        step = min(total, end + min(max(end, PREALLOCATE_LEAST), PREALLOCATE_MOST))
+        free = self._disk.free(self.path.rpartition("/")[0])
+        if free - (step - self._allocated) > self._reserve_bytes:
+            self.part.preallocate(step)
+        self._allocated = step
 
     async def read(self, start: int, count: int) -> bytes:
         """Return bytes that are in the part."""

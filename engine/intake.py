@@ -8,7 +8,7 @@ far as there are buffers.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from lading.buffers import OWN_BYTES, SIZES
 from lading.domain import checkpoints
 from lading.domain.allotment import Share
 from lading.domain.ports import Reply
+from lading.holding import Arrived
 from lading.live import Gauge
 from lading.nurseries import open_plain_nursery
 from lading.services import Services
@@ -156,7 +157,7 @@ class Intake:
         """Have a buffer stored, whatever becomes of the transfer: bytes that arrived need not arrive again."""
         filled = _Filled(buffer, size, start, source, due)
         if self._queue is None:
-            return await self._store(filled)
+            return await self._store_last(filled)
         try:
             with trio.CancelScope(shield=True):
                 await self._queue.send(filled)
@@ -175,11 +176,19 @@ class Intake:
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
+    async def _store_last(self, filled: _Filled) -> None:
+        """Store what is all that is missing; the whole of a small file is kept back until it is published."""
+        if filled.size == self._total and filled.source is None:
+            self._work.held.keep_back(filled.buffer[: filled.size])
+        else:
+            await self._store([filled])
+
     async def _store_all(self, receive: trio.MemoryReceiveChannel[_Filled]) -> None:
+        """Store what has gathered, again and again, up to a checkpoint that is due."""
         with trio.CancelScope(shield=True):
             try:
                 async for filled in receive:
-                    await self._store(filled)
+                    await self._store(self._gather(filled, receive))
             except Exception as error:
                 self._failure = error
                 raise
@@ -189,16 +198,22 @@ class Intake:
                         self._s.buffers.give_back(receive.receive_nowait().buffer)
                 receive.close()
 
-    async def _store(self, filled: _Filled) -> None:
-        data = filled.buffer[: filled.size]
-        if filled.size == self._total and len(filled.buffer) <= OWN_BYTES and filled.source is None:
-            self._work.held.keep_back(data)
-            return
+    @staticmethod
+    def _gather(first: _Filled, receive: trio.MemoryReceiveChannel[_Filled]) -> list[_Filled]:
+        gathered = [first]
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while not gathered[-1].due and len(gathered) <= AHEAD:
+                gathered.append(receive.receive_nowait())
+        return gathered
+
+    async def _store(self, gathered: Sequence[_Filled]) -> None:
         try:
-            await self._work.held.write(filled.start, data, self._total, filled.source)
+            arrived = [Arrived(each.start, each.buffer[: each.size], each.source) for each in gathered]
+            await self._work.held.write(arrived, self._total)
         finally:
-            self._s.buffers.give_back(filled.buffer)
-        if filled.due and not self._is_stopping:
+            for each in gathered:
+                self._s.buffers.give_back(each.buffer)
+        if gathered[-1].due and not self._is_stopping:
             await self._work.checkpoint()
 
 

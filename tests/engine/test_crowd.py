@@ -10,7 +10,7 @@ import trio
 from lading.domain import events as e
 from lading.domain.checkpoints import MIB, MOST_PER_SECOND
 from lading.domain.requests import Request
-from lading.holding import PREALLOCATE_LEAST, PREALLOCATE_MOST, Holding
+from lading.holding import PREALLOCATE_LEAST, PREALLOCATE_MOST, Arrived, Holding
 from lading.testing.simulation import World, run
 from lading.testing.threads import InlineThreads
 
@@ -60,11 +60,11 @@ async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
     held = Holding(ledger.path, ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0)
     data = memoryview(bytes(MIB))
     for number in range(20):
-        await held.write(number * MIB, data, total)
+        await held.write([Arrived(number * MIB, data, None)], total)
         assert ledger.allocated[-1] - (number + 1) * MIB <= max(PREALLOCATE_LEAST, (number + 1) * MIB)
-    held._write(600 * MIB, data, total)
+    held._write([Arrived(600 * MIB, data, None)], total)
     assert ledger.allocated[-1] == total
     held._allocated = 0
-    held._write(300 * MIB, data, total)
+    held._write([Arrived(300 * MIB, data, None)], total)
     assert ledger.allocated[-1] == 301 * MIB + PREALLOCATE_MOST
     assert len(ledger.allocated) <= 6
