@@ -215,3 +215,27 @@ def test_progress_is_a_checkpoint_and_not_a_stream(tale, payload):
         assert 4 <= len(tale(world.log).all(e.Progressed, slow.id)) <= 6
 
     run(1, story)
+
+
+def test_a_page_is_all_that_is_at_hand_and_none_is_the_end(tale):
+    """Of one download or of all; nothing is told twice or left out."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, b"content")
+        async with world.engine() as engine:
+            before = engine.follow(after=0)
+            id = (await engine.submit(Request(URL))).id
+            assert (await engine.wait(id)).ok
+            pages = []
+            follower = engine.follow(id)
+            while page := await follower.page():
+                pages.append(page)
+            assert [fact for page in pages for fact in page] == [f for f in tale(world.log).facts if f.stream == id]
+            assert len(pages) == 1
+            everything = await before.page()
+            assert [fact.position for fact in everything] == [f.position for f in tale(world.log).facts]
+            with trio.move_on_after(5) as patience:
+                await before.page()
+            assert patience.cancelled_caught
+
+    run(1, story)

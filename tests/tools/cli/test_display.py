@@ -100,3 +100,33 @@ def test_an_event_of_tomorrow_is_told_by_its_name():
 
     fact = Fact(1, uuid4(), 1, uuid4().bytes, 0, FellAsleep(), Context())
     assert sentences.sentence(fact) == "fell asleep"
+
+
+def test_many_lines_are_one_write_and_keep_their_order(monkeypatch):
+    """What is said is seen when the display is flushed, at the latest before somebody else says something."""
+    said, written = [], []
+
+    class Stream(io.StringIO):
+        def __init__(self, name):
+            super().__init__()
+            self.name = name
+
+        def write(self, text):
+            said.append((self.name, text))
+            return len(text)
+
+        def flush(self):
+            written.append(self.name)
+
+    monkeypatch.setattr(display.sys, "stderr", Stream("err"))
+    monkeypatch.setattr(display.sys, "stdout", Stream("out"))
+    lines = Lines()
+    for number in range(3):
+        lines._say(f"line {number}")
+        lines.answer(f"/path/{number}")
+    assert [text for name, text in said if name == "err"] == []
+    with lines.aside():
+        display.sys.stderr.write("an error\n")
+    assert [text for name, text in said if name == "err"] == ["line 0\nline 1\nline 2\n", "an error\n"]
+    assert "".join(text for name, text in said if name == "out") == "/path/0\n/path/1\n/path/2\n"
+    assert written == ["err", "out"]
