@@ -105,7 +105,20 @@ class Tally:
 
     def take(self, start: int, data: memoryview, source: int | None = None) -> None:
         """Take in bytes that begin at `start` and came from `source`, None for the attempt's own."""
-        self._take_whole(start, data)
+        self.take_pieces(start, data, source)
+        self.take_whole(start, data)
+
+    def take_whole(self, start: int, data: memoryview) -> None:
+        """Take bytes into the digest of the whole, if they are what it needs next; half of `take`."""
+        if start == self._digested:
+            self._digest_whole(data)
+
+    def take_pieces(self, start: int, data: memoryview, source: int | None = None) -> None:
+        """Take bytes into their pieces: the other half of `take`, which another thread may do at the same time.
+
+        Until both are done, the tally says nothing.
+        """
+        self.held = spans.union(self.held, start, start + len(data))
         at = start
         while data:
             run = self._runs.pop(at, None)
@@ -122,7 +135,8 @@ class Tally:
 
     def take_logged(self, start: int, data: memoryview) -> None:
         """Take in bytes from `start` that the log vouches for already: a piece that a resume goes on with."""
-        self._take_whole(start, data)
+        self.held = spans.union(self.held, start, start + len(data))
+        self.take_whole(start, data)
         self._logged = spans.union(self._logged, start, start + len(data))
 
     def take_behind(self, data: memoryview) -> None:
@@ -142,11 +156,6 @@ class Tally:
         for run in self._runs.values():
             run.logged = ends.get(run.start, run.logged)
         self._closed = [piece for piece in self._closed if ends.get(piece.start) != piece.end]
-
-    def _take_whole(self, start: int, data: memoryview) -> None:
-        self.held = spans.union(self.held, start, start + len(data))
-        if start == self._digested:
-            self._digest_whole(data)
 
     def _digest_whole(self, data: memoryview) -> None:
         self._digested += len(data)

@@ -206,42 +206,42 @@ class Holding:
         """
         data, self._kept_back = self._kept_back, None
         if data is not None:
-            self._write_and_digest([Arrived(0, data, None)], len(data))
+            self._write_and_digest([Arrived(0, data, None)], (0, 0), len(data))
 
     async def write(self, arrived: Sequence[Arrived], total: int | None) -> None:
         """Write and digest what arrived, in this order; much of it side by side, on two cores.
 
+        While one thread digests the whole, another writes, and digests the pieces, which takes much less time.
+
         Raises:
             DiskFull: there is no room; nothing of these counts, and nothing that the log claims is harmed.
         """
+        behind = self._behind(CATCH_UP * sum(len(each.data) for each in arrived))
         with trio.CancelScope(shield=True):
             if sum(len(each.data) for each in arrived) < APART_BYTES:
-                await self._threads.run(lambda: self._write_and_digest(arrived, total))
+                await self._threads.run(lambda: self._write_and_digest(arrived, behind, total))
             else:
-                await self._write_apart(arrived, total)
+                await self._write_apart(arrived, behind, total)
 
-    def _write_and_digest(self, arrived: Sequence[Arrived], total: int | None) -> None:
+    def _write_and_digest(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
         self._write(arrived, total)
-        self._digest(arrived)
+        self._digest(arrived, behind)
 
-    async def _write_apart(self, arrived: Sequence[Arrived], total: int | None) -> None:
+    async def _write_apart(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
         before = self.tally.copy()
         try:
             async with open_plain_nursery() as nursery:
                 nursery.start_soon(self._threads.run, lambda: self._write(arrived, total))
-                nursery.start_soon(self._threads.run, lambda: self._digest(arrived))
+                nursery.start_soon(self._threads.run, lambda: self._digest(arrived, behind))
         except BaseException:
             self.tally = before
             raise
 
-    def _digest(self, arrived: Sequence[Arrived]) -> None:
-        """Digest bytes as they go by, and some of those that went by too early for the digest of the whole.
-
-        What is behind is read first, before any of these counts: it was written before, while these may be about to be.
-        """
-        self._take_behind(CATCH_UP * sum(len(each.data) for each in arrived))
-        for start, data, source in arrived:
-            self.tally.take(start, data, source)
+    def _digest(self, arrived: Sequence[Arrived], behind: spans.Span) -> None:
+        """Digest the whole as its bytes go by, and before them what went by too early, which was written before."""
+        self._read_back(behind)
+        for start, data, _ in arrived:
+            self.tally.take_whole(start, data)
 
     async def settle(self) -> int:
         """Take everything into the digest of the whole, and return the inode of the part.
@@ -268,9 +268,16 @@ class Holding:
         self._take_behind(self.tally.size)
         return self.tally.agrees(expected) is not False
 
-    def _take_behind(self, most: int) -> None:
+    def _behind(self, most: int) -> spans.Span:
+        """Return what of the part the digest of the whole needs next and has not seen, at most so many bytes."""
         start, end = self.tally.behind
-        end = min(end, start + most)
+        return start, min(end, start + most)
+
+    def _take_behind(self, most: int) -> None:
+        self._read_back(self._behind(most))
+
+    def _read_back(self, span: spans.Span) -> None:
+        start, end = span
         while start < end:
             data = self.part.read(start, min(end - start, READ_BYTES))
             if not data:
@@ -279,12 +286,14 @@ class Holding:
             start += len(data)
 
     def _write(self, arrived: Sequence[Arrived], total: int | None) -> None:
+        """Write what arrived, and digest its pieces."""
         self._is_empty = False
-        for start, data, _ in arrived:
+        for start, data, source in arrived:
             end = start + len(data)
             if total is not None and end > self._allocated and total > READ_BYTES:
                 self._set_aside(end, total)
             self.part.write(start, data)
+            self.tally.take_pieces(start, data, source)
 
     def _set_aside(self, end: int, total: int) -> None:
         """Set room aside behind `end`, as much as there is without the reserve."""

@@ -39,8 +39,8 @@ MOST_PUBLISHING = 64
 """So many small files may wait to be published beside those that are being received."""
 LONGEST_DOZE_S = 60.0
 SWEEP_AGAIN_S = 30.0
-BREATH_S = 0.003
-"""What happens within so short a time is answered by one pass."""
+BREATH_S, BREATH_MORE_S, BREATH_MOST_S = 0.003, 0.0006, 0.015
+"""What happens within so short a time is answered by one pass; a longer one where much runs, and nobody is idle."""
 
 FORGET_S = 2 * scheduling.LONGEST_PATIENCE_S
 
@@ -132,7 +132,8 @@ class Scheduler:
                     if not self._closing:
                         passed_s = self._s.clock.monotonic()
                         await self._doze()
-                        await trio.sleep(max(0.0, passed_s + BREATH_S - self._s.clock.monotonic()))
+                        breath_s = min(BREATH_S + BREATH_MORE_S * len(self._running), BREATH_MOST_S)
+                        await trio.sleep(max(0.0, passed_s + breath_s - self._s.clock.monotonic()))
         finally:
             with trio.CancelScope(shield=True):
                 await self._s.threads.run(functools.partial(self._unlink, self._left))
