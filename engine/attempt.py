@@ -54,7 +54,6 @@ class Attempt:
         files: what is on the disk.
         running: how many attempts there are.
         leave: told of a part that has its final name, and is to be removed when it suits.
-        received: called when a small file has been received, and needs no connection any more.
     """
 
     def __init__(
@@ -68,14 +67,12 @@ class Attempt:
         files: Files,
         running: Callable[[], int],
         leave: Callable[[str], None],
-        received: Callable[[], None],
     ) -> None:
         self._s = services
         self._places = places
         self._worker = worker
         self._proposed = place
         self._leave = leave
-        self._received = received
         self._files = files
         self._running = running
         self._work = Work(services, download)
@@ -123,8 +120,6 @@ class Attempt:
                 secret_path=secret_path,
             )
             await self._fetch(fetching, calls)
-            if self._work.held.is_kept_back:
-                self._received()
             await self._finish(fetching)
         except Fenced:
             await self._wind_up()

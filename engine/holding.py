@@ -111,11 +111,6 @@ class Holding:
         return self._part is not None
 
     @property
-    def is_kept_back(self) -> bool:
-        """Whether the whole is here, and nothing of it written yet."""
-        return self._kept_back is not None
-
-    @property
     def unlogged(self) -> bool:
         """Whether there are bytes that no checkpoint has covered yet."""
         return self.tally.unlogged > 0 or self._kept_back is not None

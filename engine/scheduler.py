@@ -35,8 +35,6 @@ from lading.services import Services
 ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
 ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
-MOST_PUBLISHING = 64
-"""So many small files may wait to be published beside those that are being received."""
 LONGEST_DOZE_S = 60.0
 SWEEP_AGAIN_S = 30.0
 BREATH_S, BREATH_MORE_S, BREATH_MOST_S = 0.003, 0.0006, 0.015
@@ -274,17 +272,11 @@ class Scheduler:
             files=self._files,
             running=lambda: len(self._running),
             leave=self._leave,
-            received=functools.partial(self._give_place, download.id),
         )
         self._running[download.id] = attempt
         self._hosts[download.id] = host
         self._s.board.gauges[download.id] = attempt.gauge
         nursery.start_soon(self._attend, download.id, attempt, name=f"download {download.id}")
-
-    def _give_place(self, id: UUID) -> None:
-        """Let another begin in the place of one that has received all it will, unless many are in that state."""
-        if len(self._running) - len(self._hosts) < MOST_PUBLISHING and self._hosts.pop(id, None) is not None:
-            self.wake()
 
     def _leave(self, path: str) -> None:
         self._left.append(path)
@@ -297,7 +289,7 @@ class Scheduler:
             self._fall_silent()
         finally:
             del self._running[id]
-            self._hosts.pop(id, None)
+            del self._hosts[id]
             self._s.board.gauges.pop(id, None)
             self.wake()
             if self.is_at_rest:
