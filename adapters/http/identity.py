@@ -5,13 +5,39 @@ A certificate is shown to every server that asks for one; its key is used and ne
 
 from __future__ import annotations
 
+import os
 import ssl
 from pathlib import Path
+
+import httpx
 
 from lading.adapters.http import userfiles
 from lading.domain.errors import InvalidSetting
 
 _OTHER_KEY = "KEY_VALUES_MISMATCH"
+OF_ENVIRONMENT = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def is_named(*, trust_env: bool) -> bool:
+    """Tell whether the environment, when it is believed, names authorities."""
+    return trust_env and any(os.environ.get(name) for name in OF_ENVIRONMENT)
+
+
+def authorities(*, trust_env: bool) -> ssl.SSLContext:
+    """Return a context that trusts the usual authorities, or those that the environment names, when it is believed.
+
+    Raises:
+        InvalidSetting: what the environment names cannot be read.
+    """
+    try:
+        return httpx.create_ssl_context(trust_env=trust_env)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        if not is_named(trust_env=trust_env):
+            raise
+        trouble = getattr(error, "reason", None) or getattr(error, "strerror", None) or "it holds no certificates"
+    named = " or ".join(name for name in OF_ENVIRONMENT if os.environ.get(name))
+    hint = f"correct {named}, or unset it to trust the usual authorities"
+    raise InvalidSetting(f"the certificates that {named} names cannot be read: {trouble}", hint=hint)
 
 
 def add(tls: ssl.SSLContext, certificate: str | None, key: str | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import ssl
+from collections.abc import Callable
 
 import attrs
 import httpx
@@ -73,14 +74,14 @@ class Pool(Places):
     """Gives out connections, and takes them back.
 
     Args:
-        tls: what certificates are trusted.
+        trusted: returns what certificates are trusted; asked when the first connection under TLS is to be made.
         most: how many connections are open at once, kept ones included.
         idle_s: how long a connection is kept for another use.
     """
 
-    def __init__(self, tls: ssl.SSLContext, *, most: int, idle_s: float) -> None:
+    def __init__(self, trusted: Callable[[], ssl.SSLContext], *, most: int, idle_s: float) -> None:
         super().__init__(most)
-        self._tls = tls
+        self._trusted = trusted
         self._idle_s = idle_s
         self._kept: list[_Kept] = []
         self._is_closed = False
@@ -108,7 +109,9 @@ class Pool(Places):
             httpx.ConnectError, httpx.ConnectTimeout: it could not be had.
         """
         self._make_room()
-        tls = self._tls if origin.scheme == "https" else None
+        tls = self._trusted() if origin.scheme == "https" else None
+        if tls is not None:
+            tls.set_alpn_protocols(["http/1.1"])
         return await connect(origin.host, origin.port, tls, timeout_s=timeout_s)
 
     def keep(self, origin: Origin, connection: Connection) -> None:

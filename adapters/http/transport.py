@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import ssl
 from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
 import httpx
@@ -18,11 +20,13 @@ from lading.adapters.http.cookies import Cookies
 from lading.adapters.http.credentials import Logins
 from lading.adapters.http.discretion import unheard
 from lading.adapters.http.hop import Hop
-from lading.adapters.http.lanes import LanesTransport
 from lading.adapters.http.proxies import Proxies
 from lading.adapters.http.reply import HTTPXReply
 from lading.adapters.http.wire import WireTransport
 from lading.domain.ports import Call
+
+if TYPE_CHECKING:
+    from lading.adapters.http.lanes import LanesTransport
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 CONNECT_TIMEOUT_S = 30.0
@@ -41,7 +45,8 @@ class HTTPXTransport:
     small file it would be a good part of the work. Most is asked by our own `WireTransport`, whose bodies are received
     into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, and what is to go
     over HTTP/2, by httpx's own.
-    What the environment and the files named here say is read once, when this is made.
+    What the environment and the files named here say is read once, when this is made; who is trusted, when somebody is
+    to be.
 
     Args:
         connect_timeout_s: for a free place in the pool, and for a connection with its TLS handshake, each.
@@ -78,15 +83,21 @@ class HTTPXTransport:
         self._redirects_max = redirects_max
         self._answer_timeout_s = connect_timeout_s + read_timeout_s
         self._timeout = httpx.Timeout(read_timeout_s, connect=connect_timeout_s, pool=connect_timeout_s).as_dict()
-        tls = ssl_context or httpx.create_ssl_context(trust_env=trust_env)
-        identity.add(tls, client_certificate, client_key)
+        trusted = functools.cache(lambda: ssl_context or identity.authorities(trust_env=trust_env))
+        if client_certificate is not None or client_key is not None or identity.is_named(trust_env=trust_env):
+            identity.add(trusted(), client_certificate, client_key)
         self._cookies = Cookies.of_file(cookies) if cookies is not None else None
         self._logins = Logins(os.environ.get("NETRC")) if netrc and trust_env else None
-        self._wire = WireTransport(tls, connections_max=connections_max, idle_s=IDLE_S)
+        self._wire = WireTransport(trusted, connections_max=connections_max, idle_s=IDLE_S)
         self._proxies = Proxies(getproxies() if trust_env else {})
-        lanes = partial(LanesTransport, tls, http2=http2, connections_max=connections_max, idle_s=IDLE_S)
-        self._proxied = {proxy: lanes(proxy=proxy) for proxy in self._proxies.all}
-        self._lanes = lanes() if http2 else None
+        self._proxied: dict[str, LanesTransport] = {}
+        self._lanes: LanesTransport | None = None
+        if http2 or self._proxies.all:
+            from lading.adapters.http.lanes import LanesTransport
+
+            lanes = partial(LanesTransport, trusted(), http2=http2, connections_max=connections_max, idle_s=IDLE_S)
+            self._proxied = {proxy: lanes(proxy=proxy) for proxy in self._proxies.all}
+            self._lanes = lanes() if http2 else None
 
     @property
     def name(self) -> str:

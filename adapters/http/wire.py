@@ -7,7 +7,7 @@ into memory of its own, which for a large body is several times as fast.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import httpx
@@ -27,14 +27,13 @@ class WireTransport(httpx.AsyncBaseTransport):
     """Asks http and https servers, without a proxy, by GET; limits of time come with each request, as httpx sets them.
 
     Args:
-        ssl_context: what certificates are trusted; is told that we speak HTTP/1.1.
+        trusted: returns what certificates are trusted, when the first https server is asked.
         connections_max: how many connections are open at once, those that wait for another use included.
         idle_s: how long a connection waits for another use.
     """
 
-    def __init__(self, ssl_context: ssl.SSLContext, *, connections_max: int, idle_s: float) -> None:
-        ssl_context.set_alpn_protocols(["http/1.1"])
-        self._pool = Pool(ssl_context, most=connections_max, idle_s=idle_s)
+    def __init__(self, trusted: Callable[[], ssl.SSLContext], *, connections_max: int, idle_s: float) -> None:
+        self._pool = Pool(trusted, most=connections_max, idle_s=idle_s)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the head of its answer; its place in the pool is taken until the body has ended."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trio
 import trustme
 from cryptography.hazmat.primitives import serialization
 
@@ -410,3 +411,38 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(kind, tmp_path):
     os.mkfifo(pipe)
     with pytest.raises(InvalidSetting, match="no regular file"):
         HTTPXTransport(**{kind: str(pipe)})
+
+
+@pytest.mark.parametrize("kind", ["nothing", "no certificates"])
+def test_authorities_that_the_environment_names_and_cannot_be_read_are_told_at_once(kind, monkeypatch, tmp_path):
+    """By the name of the variable, before anything is asked; without the environment they do not matter."""
+    named = tmp_path / "authorities.pem"
+    if kind == "no certificates":
+        named.write_text("not a certificate\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(named))
+    with pytest.raises(InvalidSetting, match="SSL_CERT_FILE") as told:
+        HTTPXTransport(trust_env=True)
+    assert "SSL_CERT_FILE" in told.value.hint
+    HTTPXTransport(trust_env=False)
+
+
+def test_who_is_trusted_is_read_when_somebody_is_to_be(monkeypatch, origin):
+    """Plain http needs no certificates, and does not wait for them."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    asked = []
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: asked.append(1) or ssl.create_default_context())
+
+    async def ask(url: str) -> int:
+        transport = HTTPXTransport()
+        try:
+            async with transport.exchange(Call(url=url)) as reply:
+                return reply.head.status
+        finally:
+            await transport.aclose()
+
+    assert trio.run(ask, f"{origin.root}{FILE.name}") == 200
+    assert asked == []
+    with pytest.raises(TransferError):
+        trio.run(ask, "https://127.0.0.1:9/file.bin")
+    assert asked == [1]

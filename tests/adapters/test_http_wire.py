@@ -536,7 +536,7 @@ async def test_silence_has_its_limit_in_every_framing_and_under_tls(authority, s
 @pytest.mark.law(9)
 async def test_connections_are_bounded_in_all(served):
     """Kept connections to other origins give way to a new one before there are too many, the oldest first."""
-    wire = WireTransport(ssl.create_default_context(), connections_max=2, idle_s=30.0)
+    wire = WireTransport(ssl.create_default_context, connections_max=2, idle_s=30.0)
     async with httpx.AsyncClient(transport=wire, trust_env=False) as client:
         with contextlib.ExitStack() as running:
             origins = [running.enter_context(Origin([Resource("it", 10)])) for _ in range(4)]
@@ -568,7 +568,7 @@ async def test_place_is_given_back_whatever_ends_an_exchange(served):
 
 async def test_kept_connections_are_used_last_first_and_not_for_ever(autojump_clock):
     """The one used last is the likeliest to be open still; none is kept beyond its time."""
-    pool, whose = Pool(ssl.create_default_context(), most=4, idle_s=30.0), Whose("http", "h.example", 80)
+    pool, whose = Pool(ssl.create_default_context, most=4, idle_s=30.0), Whose("http", "h.example", 80)
     with pair() as (one, _), pair() as (two, _), pair() as (three, _):
         pool.keep(whose, one)
         await trio.sleep(20)
@@ -633,7 +633,7 @@ async def test_request_is_sent_again_once_and_on_a_new_connection(transport):
 
 async def test_any_client_of_httpx_can_use_the_transport():
     """Whoever does not know of buffers iterates, as with httpx's own; what is no GET is refused."""
-    wire = WireTransport(ssl.create_default_context(), connections_max=2, idle_s=30.0)
+    wire = WireTransport(ssl.create_default_context, connections_max=2, idle_s=30.0)
     with Origin([FILE]) as origin:
         async with httpx.AsyncClient(transport=wire, trust_env=False) as client:
             assert (await client.get(origin.url("file.bin"))).content == FILE.read()
