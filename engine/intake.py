@@ -28,6 +28,10 @@ from lading.work import Work
 AHEAD = 3
 """How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
+SIP_BYTES = 16 * 1024
+NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
+"""After less than a sip, how long to wait before the next, for each transfer that runs: some thousands of sips a second
+leave the loop time for everybody."""
 SEVERAL = 4
 BLOCK_BYTES = 4096
 ENDLESS = 1 << 62
@@ -174,6 +178,12 @@ class Intake:
             if ahead_s > 0:
                 await self._s.clock.sleep(ahead_s)
 
+    async def nap(self) -> None:
+        """Where very many transfers trickle, let more arrive before it is taken: a few bytes are not worth a turn."""
+        nap_s = NAP_S * self._running()
+        if nap_s >= LEAST_NAP_S:
+            await self._s.clock.sleep(min(nap_s, MOST_NAP_S))
+
     # -- storing ---------------------------------------------------------------------------------------------------
 
     async def _store_last(self, filled: _Filled) -> None:
@@ -256,6 +266,8 @@ class _Reception:
                     await self._hand_over(due=due)
                     self._begin_buffer()
                 await intake.keep_to_limit()
+                if count < SIP_BYTES and share.at != share.end:
+                    await intake.nap()
         finally:
             if self._filled:
                 await self._hand_over(due=False)

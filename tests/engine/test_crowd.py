@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import trio
 
+from lading.buffers import Buffers
 from lading.domain import events as e
-from lading.domain.checkpoints import MIB, MOST_PER_SECOND
+from lading.domain.allotment import Share
+from lading.domain.checkpoints import MIB, MOST_PER_SECOND, Budget
 from lading.domain.requests import Request
 from lading.holding import PREALLOCATE_LEAST, PREALLOCATE_MOST, Arrived, Holding
+from lading.intake import Course, Intake
+from lading.live import Gauge
 from lading.testing.simulation import World, run
 from lading.testing.threads import InlineThreads
 
@@ -68,3 +73,53 @@ async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
     held._write([Arrived(300 * MIB, data, None)], total)
     assert ledger.allocated[-1] == 301 * MIB + PREALLOCATE_MOST
     assert len(ledger.allocated) <= 6
+
+
+class Patience:
+    """A clock that notes how long somebody slept."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+class Trickle:
+    """A body that gives so many bytes at a time."""
+
+    def __init__(self, size: int, sip: int) -> None:
+        self.left = size
+        self._sip = sip
+
+    async def receive_into(self, buffer: memoryview) -> int:
+        count = min(self._sip, self.left, len(buffer))
+        self.left -= count
+        return count
+
+
+@pytest.mark.parametrize(
+    ("running", "sip", "naps"),
+    [(1, 500, []), (30, 500, []), (200, 500, [0.05] * 19), (5000, 500, [0.25] * 19), (5000, 16 * 1024, [])],
+)
+async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_taken(running, sip, naps):
+    """The loop's time is everybody's; few are served at once, what flows is not held up, and nobody naps at the end."""
+    clock, size = Patience(), 20 * sip
+    services = SimpleNamespace(clock=clock, buffers=Buffers(), budget=Budget())
+    stored: list[int] = []
+    work = SimpleNamespace(
+        held=SimpleNamespace(tally=SimpleNamespace(size=0), keep_back=lambda data: stored.append(len(data))),
+        download=SimpleNamespace(order=SimpleNamespace(limit_rate=None)),
+    )
+    intake = Intake(services, work, Gauge(0.0), lambda: running, size)
+
+    async def store(gathered) -> None:
+        stored.extend(each.size for each in gathered)
+
+    intake._store = store
+    assert await intake.receive(Trickle(size, sip), Course(share=Share(0, size), until=size))
+    assert sum(stored) == size
+    assert clock.slept == naps
