@@ -27,7 +27,12 @@ _OPTIONS = (
     click.option("--limit-rate", type=SIZE, metavar="SIZE", help="Bytes a second at most, such as 500K or 2M."),
     click.option("--priority", type=int, default=0, metavar="N", help="Higher runs first. [default: 0]"),
     click.option("--tag", "tags", multiple=True, metavar="T", help="A tag; may be given again."),
-    click.option("--retries", type=int, metavar="N", help="More attempts after failures that may pass."),
+    click.option(
+        "--retries",
+        type=int,
+        metavar="N",
+        help="More attempts after failures that may pass, counted anew once more has arrived.",
+    ),
     click.option("--header", "headers", multiple=True, metavar="'K: V'", help="A request header; kept in the vault."),
     click.option(
         "--if-exists",
