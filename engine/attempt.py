@@ -50,7 +50,6 @@ class Attempt:
         places: settles where files go.
         worker: the engine that tries.
         download: as the views have it.
-        place: where it may go, if nobody takes that before; None when that is still to be settled.
         files: what is on the disk.
         running: how many attempts there are.
         leave: told of a part that has its final name, and is to be removed when it suits.
@@ -62,7 +61,6 @@ class Attempt:
         places: Places,
         worker: UUID,
         download: Download,
-        place: Place | None = None,
         *,
         files: Files,
         running: Callable[[], int],
@@ -71,7 +69,6 @@ class Attempt:
         self._s = services
         self._places = places
         self._worker = worker
-        self._proposed = place
         self._leave = leave
         self._files = files
         self._running = running
@@ -168,7 +165,7 @@ class Attempt:
         try:
             if before.order.secret:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
-            place = await self._places.settle(before, proposed=self._proposed)
+            place = await self._places.settle(before)
             held = await self._old_part(before, place)
         except StoreError:
             raise
@@ -310,7 +307,7 @@ class Attempt:
         )
 
     async def _give_up(self, report: c.Report) -> None:
-        """Say why the attempt ends, after what it wrote has been made to count; an empty part is taken away.
+        """Say why the attempt ends, after what it wrote has been made to count; a part that counts not is taken away.
 
         What is blocked says its size as well, by which it is known when there is room enough.
         """
@@ -321,8 +318,7 @@ class Attempt:
                 size = [work.probe] if work.probe is not None and isinstance(report, c.Block) else []
                 await work.report(*size, report)
                 if work.holding is not None and work.holding.is_made and not work.download.durable:
-                    path = work.holding.path
-                    await self._s.threads.run(lambda: self._s.disk.unlink(path))
+                    await self._discard()
             except Fenced:
                 await self._wind_up()
 

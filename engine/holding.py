@@ -16,7 +16,7 @@ import attrs
 import trio
 
 from lading.domain import spans
-from lading.domain.errors import TransferError
+from lading.domain.errors import DiskFull, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Disk, Part, Threads
@@ -212,25 +212,29 @@ class Holding:
             DiskFull: there is no room; nothing of these counts, and nothing that the log claims is harmed.
         """
         behind = self._behind(CATCH_UP * sum(len(each.data) for each in arrived))
-        with trio.CancelScope(shield=True):
-            if sum(len(each.data) for each in arrived) < APART_BYTES:
-                await self._threads.run(lambda: self._write_and_digest(arrived, behind, total))
-            else:
-                await self._write_apart(arrived, behind, total)
+        before = self.tally.copy()
+        try:
+            with trio.CancelScope(shield=True):
+                if sum(len(each.data) for each in arrived) < APART_BYTES:
+                    await self._threads.run(lambda: self._write_and_digest(arrived, behind, total))
+                else:
+                    await self._write_apart(arrived, behind, total)
+        except BaseException:
+            self.tally = before
+            raise
 
     def _write_and_digest(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
         self._write(arrived, total)
         self._digest(arrived, behind)
 
     async def _write_apart(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
-        before = self.tally.copy()
         try:
             async with open_plain_nursery() as nursery:
                 nursery.start_soon(self._threads.run, lambda: self._write(arrived, total))
                 nursery.start_soon(self._threads.run, lambda: self._digest(arrived, behind))
-        except BaseException:
-            self.tally = before
-            raise
+        except ExceptionGroup as both:  # whoever can go on by himself when there is room is told of that
+            full = [error for error in both.exceptions if isinstance(error, DiskFull)]
+            raise (full or both.exceptions)[0] from both
 
     def _digest(self, arrived: Sequence[Arrived], behind: spans.Span) -> None:
         """Digest the whole as its bytes go by, and before them what went by too early, which was written before."""
@@ -307,5 +311,8 @@ class Holding:
         if self._kept_back is not None:
             await self._threads.run(self._write_kept_back)
         pieces = self.tally.snapshot()
-        await self._threads.run(self.part.flush)
+        await self._threads.run(self._flush)
         return pieces
+
+    def _flush(self) -> None:
+        self.part.flush()

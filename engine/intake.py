@@ -28,10 +28,10 @@ from lading.work import Work
 AHEAD = 3
 """How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
-SIP_BYTES = 16 * 1024
+SIP_BYTES, TRICKLE_S = 16 * 1024, 0.005
 NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
-"""After less than a sip, how long to wait before the next, for each transfer that runs: some thousands of sips a second
-leave the loop time for everybody."""
+"""After less than a sip that was waited for, how long to wait before the next, for each transfer that runs: so some
+thousands of sips a second leave the loop time for everybody."""
 SEVERAL = 4
 BLOCK_BYTES = 4096
 ENDLESS = 1 << 62
@@ -248,6 +248,7 @@ class _Reception:
         self._begin_buffer()
         try:
             while not self._is_cut(1):
+                asked_s = intake.now()
                 count = await self._reply.receive_into(self._buffer[self._filled : self._room])
                 if not count:
                     return True
@@ -266,7 +267,7 @@ class _Reception:
                     await self._hand_over(due=due)
                     self._begin_buffer()
                 await intake.keep_to_limit()
-                if count < SIP_BYTES and share.at != share.end:
+                if count < SIP_BYTES and now_s - asked_s >= TRICKLE_S and share.at != share.end:
                     await intake.nap()
         finally:
             if self._filled:

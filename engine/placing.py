@@ -17,7 +17,7 @@ import attrs
 
 from lading.domain import names, urls
 from lading.domain.download import Download
-from lading.domain.errors import DestinationTaken, InvalidDestination, StoreError
+from lading.domain.errors import DestinationTaken, InvalidDestination
 from lading.domain.ports import Disk, Threads
 from lading.domain.requests import IfExists
 
@@ -76,38 +76,19 @@ class Places:
         path = PurePosixPath(absolute)
         return [(root, str(path.relative_to(base))) for root, base in self._roots.items() if path.is_relative_to(base)]
 
-    def propose(self, download: Download) -> Place | None:
-        """Return where a download could go as the disk is now, None where that is not sure; blocks.
-
-        What is in the way is met again by who settles it, and told then.
-        """
-        try:
-            return self._settle(download)
-        except StoreError:
-            raise
-        except Exception:  # noqa: BLE001 # see above
-            return None
-
-    async def settle(
-        self, download: Download, server_name: str | None = None, *, proposed: Place | None = None
-    ) -> Place:
+    async def settle(self, download: Download, server_name: str | None = None) -> Place:
         """Settle where a download goes, with the name that the server gave, if it gave one, and reserve that.
-
-        What was `proposed` a moment ago is taken, unless another download has reserved it since.
 
         Raises:
             DestinationTaken: something lies there, or another download is to go there.
             InvalidDestination: it leaves its folder, or cannot be.
         """
-        place = proposed
         while True:
-            if place is None:
-                place = await self._threads.run(lambda: self._settle(download, server_name))
+            place = await self._threads.run(lambda: self._settle(download, server_name))
             path = self.absolute(download.order.root, place.path)
             contested = self._reserved.get(path, download.id) != download.id
             if not contested or place.skip or download.order.if_exists is IfExists.OVERWRITE:
                 break
-            place = None
         self.release(download.id)
         if not place.skip:
             self._reserved[path] = download.id
@@ -117,7 +98,7 @@ class Places:
         """Let go of the path that is reserved for a download."""
         self._reserved = {path: owner for path, owner in self._reserved.items() if owner != id}
 
-    def _settle(self, download: Download, server_name: str | None = None) -> Place:
+    def _settle(self, download: Download, server_name: str | None) -> Place:
         order = download.order
         folder = self.absolute(order.root, order.folder)
         storage = self._disk.storage(folder)

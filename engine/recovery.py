@@ -166,11 +166,22 @@ class Recovery:
             return None
 
     def _clear_completed(self) -> int:
-        """Remove parts of downloads that completed just before the end: their content has its final name already."""
-        cleared = 0
-        for download in self._reading.last_completed(LAST_COMPLETIONS):
-            with contextlib.suppress(InvalidDestination, OSError):
-                if self._files.is_published(download):
-                    self._files.unlink_part(download)
-                    cleared += 1
-        return cleared
+        """Remove parts of downloads that completed just before the end: their content has its final name already.
+
+        However many there are: it is looked further back as long as any were found.
+        """
+        cleared, most, known = 0, LAST_COMPLETIONS, set[UUID]()
+        while True:
+            last = [download for download in self._reading.last_completed(most) if download.id not in known]
+            found = sum(self._is_cleared(download) for download in last)
+            if not found:
+                return cleared
+            cleared, most = cleared + found, 2 * most
+            known.update(download.id for download in last)
+
+    def _is_cleared(self, download: Download) -> bool:
+        with contextlib.suppress(InvalidDestination, OSError):
+            if self._files.is_published(download):
+                self._files.unlink_part(download)
+                return True
+        return False

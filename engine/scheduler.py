@@ -27,7 +27,7 @@ from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestin
 from lading.domain.states import RUNNING, STOPPING
 from lading.files import Files
 from lading.nurseries import open_plain_nursery
-from lading.placing import Place, Places
+from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
 from lading.services import Services
@@ -51,22 +51,14 @@ class _Eased(NamedTuple):
     received: int
 
 
-class _Next(NamedTuple):
-    """What starts next, from which host, and where it can go."""
-
-    download: Download
-    host: str
-    place: Place | None
-
-
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next."""
+    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host."""
 
     unwanted: Sequence[UUID]
     litter: Sequence[Download]
     blocked: Sequence[Download]
-    following: Sequence[_Next]
+    following: Sequence[tuple[str, Download]]
     next_due_ns: int | None
 
 
@@ -92,6 +84,7 @@ class Scheduler:
         self._swept_s: dict[UUID, float] = {}
         self._next_due_ns: int | None = None
         self._left: list[str] = []
+        self._is_tidying = False
         self._closing = False
         self._wake = trio.Event()
         self.limits = services.settings.limits
@@ -133,8 +126,7 @@ class Scheduler:
                         breath_s = min(BREATH_S + BREATH_MORE_S * len(self._running), BREATH_MOST_S)
                         await trio.sleep(max(0.0, passed_s + breath_s - self._s.clock.monotonic()))
         finally:
-            with trio.CancelScope(shield=True):
-                await self._s.threads.run(functools.partial(self._unlink, self._left))
+            await self._tidy()
 
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
@@ -149,11 +141,11 @@ class Scheduler:
 
     async def _pass(self, nursery: trio.Nursery) -> None:
         try:
-            left, self._left = self._left, []
-            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts), left))
+            if self._left and not self._is_tidying:
+                self._is_tidying = True
+                nursery.start_soon(self._tidy)
+            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
             self._next_due_ns = look.next_due_ns
-            if left and self.is_at_rest:
-                self.on_rest()
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -162,33 +154,31 @@ class Scheduler:
             await self._say_what_was_not()
             await self._sweep(look.litter)
             await self._unblock(look.blocked)
-            for following in look.following:
-                if following.download.id not in self._running and not self._closing:
-                    self._launch(nursery, following)
+            for host, download in look.following:
+                if download.id not in self._running and not self._closing:
+                    self._launch(nursery, download, host)
         except DiskFull:
             self._fall_silent()
 
     def _attempts(self) -> dict[UUID, int]:
         return {id: attempt.number for id, attempt in self._running.items()}
 
-    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str], left: Sequence[str]) -> _Look:
+    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str]) -> _Look:
         """Catch up with the log and see what there is to do beside these attempts; blocks.
 
-        What ran and is not among them any more has said so in the log before: it is not taken for what is to run. What
-        it left, parts that have got their final names, is removed here, on the way.
+        What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
         """
-        self._unlink(left)
         reading, now_ns = self._reading, self._s.clock.now_ns()
         reading.catch_up()
         due, next_due_ns = ([], None) if self.paused else reading.due(now_ns, MOST_A_PASS)
-        following: list[_Next] = []
+        following: list[tuple[str, Download]] = []
         while not self.paused and scheduling.room(hosts, self.limits):
             candidate = reading.next_candidate(hosts, self.limits, due)
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
                 break
             hosts[candidate.id] = candidate.host
-            following.append(_Next(download, candidate.host, self._places.propose(download)))
+            following.append((candidate.host, download))
         return _Look(
             unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(id, number)],
             litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
@@ -196,6 +186,22 @@ class Scheduler:
             following=following,
             next_due_ns=next_due_ns,
         )
+
+    async def _tidy(self) -> None:
+        """Remove the parts of what has been published, as many as there are at a time.
+
+        That is not done in a pass, which must not wait for a disk; and what is here is forgotten when it has been done.
+        """
+        try:
+            with trio.CancelScope(shield=True):
+                while self._left:
+                    paths = tuple(self._left)
+                    await self._s.threads.run(functools.partial(self._unlink, paths))
+                    del self._left[: len(paths)]
+        finally:
+            self._is_tidying = False
+        if self.is_at_rest:
+            self.on_rest()
 
     def _unlink(self, paths: Sequence[str]) -> None:
         """Remove files that nobody needs; what cannot be removed is left to the next recovery."""
@@ -261,14 +267,12 @@ class Scheduler:
                 self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
 
-    def _launch(self, nursery: trio.Nursery, following: _Next) -> None:
-        download, host, place = following
+    def _launch(self, nursery: trio.Nursery, download: Download, host: str) -> None:
         attempt = Attempt(
             self._s,
             self._places,
             self._worker,
             download,
-            place,
             files=self._files,
             running=lambda: len(self._running),
             leave=self._leave,

@@ -72,28 +72,35 @@ class LogWriter:
             raise answer
         return answer
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Write until `close` is called, and whatever was handed over before that.
 
         Should something end this task before, such as a Ctrl-C that reaches it, nobody is left waiting for an answer.
         """
         task_status.started()
+        slots: list[_Slot] = []
         try:
             with trio.CancelScope(shield=True):
                 async for slot in self._receive:
-                    await self._commit(self._gather(slot))
+                    slots = [slot]
+                    self._gather(slots)
+                    await self._commit(slots)
         finally:
             self.close()
             closed = StoreUnavailable("the engine is closed", hint="open it again")
-            while waiting := self._gather():
-                _answer(waiting, [closed] * len(waiting))
+            slots = [slot for slot in slots if slot.answer is None]
+            while self._gather(slots):
+                _answer(slots, [closed] * len(slots))
+                slots = []
 
     def close(self) -> None:
         """Take no more requests; `run` ends when those handed over are answered."""
         self._send.close()
 
-    def _gather(self, *first: _Slot) -> list[_Slot]:
-        slots, entries = [*first], sum(len(slot.entries) for slot in first)
+    def _gather(self, slots: list[_Slot]) -> list[_Slot]:
+        """Add to `slots` what else is handed over, as far as one commit takes it; return them."""
+        entries = sum(len(slot.entries) for slot in slots)
         while entries < MOST_ENTRIES:
             try:
                 slot = self._receive.receive_nowait()

@@ -25,10 +25,13 @@ def publish(part: LocalPart, name: str, folder: int, *, replace: bool) -> None:
         InvalidDestination: the file system has neither links nor a rename that never replaces.
         OSError: what else the system says.
     """
-    if (replace or not _link(part, name, folder)) and not _has(part, name, folder):
+    if not replace and _link(part, name, folder):
+        if _has_proc():
+            return
+    elif not _has(part, name, folder):
         (_replace if replace else _move)(part, name, folder)
-        if not _has(part, name, folder):
-            raise DestinationTaken(f"something else took the name {name} while it was being published")
+    if not _has(part, name, folder):
+        raise DestinationTaken(f"something else took the name {name} while it was being published")
 
 
 def clear(path: str, identity: folders.Identity) -> None:

@@ -1225,3 +1225,14 @@ def test_when_the_folder_of_a_group_cannot_be_flushed_nobody_of_it_is_told_that_
     told = DISK.publish([*group, Publication(elsewhere, str(tmp_path / "other" / "3"), False)])
     elsewhere.close()
     assert [type(why) for why in told] == [OSError, OSError, OSError, type(None)]
+
+
+@pytest.mark.law(5)
+def test_without_proc_another_file_under_the_name_of_the_part_is_not_taken_for_it(new_part, folder, monkeypatch):
+    """Where the inode that is held cannot be linked itself, what was linked is looked at."""
+    made = new_part(data=b"verified")
+    monkeypatch.setattr(publishing, "_has_proc", lambda: False)
+    os.unlink(made.path)
+    put(made.path, b"somebody else's")
+    with pytest.raises(DestinationTaken):
+        publish(made, f"{folder}/file", replace=False)

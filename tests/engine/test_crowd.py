@@ -80,9 +80,10 @@ class Patience:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.now_s = 0.0
 
     def monotonic(self) -> float:
-        return 0.0
+        return self.now_s
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -91,21 +92,31 @@ class Patience:
 class Trickle:
     """A body that gives so many bytes at a time."""
 
-    def __init__(self, size: int, sip: int) -> None:
+    def __init__(self, size: int, sip: int, clock: Patience, every_s: float) -> None:
         self.left = size
         self._sip = sip
+        self._clock = clock
+        self._every_s = every_s
 
     async def receive_into(self, buffer: memoryview) -> int:
+        self._clock.now_s += self._every_s
         count = min(self._sip, self.left, len(buffer))
         self.left -= count
         return count
 
 
 @pytest.mark.parametrize(
-    ("running", "sip", "naps"),
-    [(1, 500, []), (30, 500, []), (200, 500, [0.05] * 19), (5000, 500, [0.25] * 19), (5000, 16 * 1024, [])],
+    ("running", "sip", "every_s", "naps"),
+    [
+        (1, 500, 0.02, []),
+        (30, 500, 0.02, []),
+        (200, 500, 0.02, [0.05] * 19),
+        (5000, 500, 0.02, [0.25] * 19),
+        (5000, 500, 0.001, []),
+        (5000, 16 * 1024, 0.02, []),
+    ],
 )
-async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_taken(running, sip, naps):
+async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_taken(running, sip, every_s, naps):
     """The loop's time is everybody's; few are served at once, what flows is not held up, and nobody naps at the end."""
     clock, size = Patience(), 20 * sip
     services = SimpleNamespace(clock=clock, buffers=Buffers(), budget=Budget())
@@ -120,6 +131,6 @@ async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_t
         stored.extend(each.size for each in gathered)
 
     intake._store = store
-    assert await intake.receive(Trickle(size, sip), Course(share=Share(0, size), until=size))
+    assert await intake.receive(Trickle(size, sip, clock, every_s), Course(share=Share(0, size), until=size))
     assert sum(stored) == size
     assert clock.slept == naps

@@ -16,6 +16,7 @@ from lading.domain.states import State
 from lading.engine import Engine
 from lading.holding import Arrived, Holding
 from lading.testing.simulation import World, run
+from lading.testing.threads import InlineThreads
 
 URL, FINAL = "http://a.example/file.bin", "/downloads/file.bin"
 SIZE = 9_000_000
@@ -171,6 +172,27 @@ def test_where_a_write_fails_none_of_what_was_to_be_stored_with_it_counts(payloa
         world.disk.room = 9 * block
         await held.write(arrived[1:], len(content))
         assert held.tally.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        held.close()
+
+    run(1, story)
+
+
+def test_of_two_faults_in_one_step_the_full_disk_is_told():
+    """It may pass by itself, and the download waits for that."""
+
+    async def story(world: World) -> None:
+        block = 300_000
+        held = Holding(
+            "/downloads/.part", None, world.disk, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0
+        )
+        await held.start_over(9 * block)
+        data = memoryview(bytes(block))
+        await held.write([Arrived(block, data, None)], 9 * block)
+        await held.write([Arrived(0, data, None)], 9 * block)
+        held.part.truncate(0)
+        world.disk.room = 0
+        with pytest.raises(DiskFull):
+            await held.write([Arrived(2 * block, data, None)], 9 * block)
         held.close()
 
     run(1, story)
