@@ -29,6 +29,7 @@ AHEAD = 3
 """How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
 SIP_BYTES, TRICKLE_S = 16 * 1024, 0.005
+DROP_BYTES, SLOW_RATE = 2 * 1024, 64 * 1024
 NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
 """After less than a sip that was waited for, how long to wait before the next, for each transfer that runs: so some
 thousands of sips a second leave the loop time for everybody."""
@@ -267,7 +268,7 @@ class _Reception:
                     await self._hand_over(due=due)
                     self._begin_buffer()
                 await intake.keep_to_limit()
-                if count < SIP_BYTES and now_s - asked_s >= TRICKLE_S and share.at != share.end:
+                if share.at != share.end and self._trickles(count, now_s, now_s - asked_s):
                     await intake.nap()
         finally:
             if self._filled:
@@ -306,6 +307,12 @@ class _Reception:
             if not self._course.extend():
                 return True
         return False
+
+    def _trickles(self, count: int, now_s: float, waited_s: float) -> bool:
+        """Tell whether a receive of so many bytes was a sip: waited for, or next to nothing of a body that is slow."""
+        if count >= SIP_BYTES or waited_s >= TRICKLE_S:
+            return count < SIP_BYTES
+        return count < DROP_BYTES and self._arrived < SLOW_RATE * (now_s - self._began_s)
 
     def _is_fast(self, now_s: float) -> bool:
         """Tell whether buffers like the present one fill in no time: several have, on the average since the beginning.
