@@ -67,7 +67,11 @@ class HomeGenerations:
         self._read: tuple[tuple[int, int, int], int] | None = None
 
     def current(self) -> int | None:
-        """Return the number of the current generation, None when there is none whose folder exists."""
+        """Return the number of the current generation, None when there is none whose folder exists.
+
+        Asked before every look. The pointer is only ever replaced by a rename, so that another inode, or another time,
+        tells of a change, and it need not be read each time.
+        """
         try:
             status = os.stat(self._pointer)
             version = (status.st_ino, status.st_ctime_ns, status.st_mtime_ns)

@@ -96,13 +96,10 @@ class Holding:
             InvalidDestination, DiskFull: it cannot be made.
             TransferError: another worker holds it.
         """
-        return self._part or self._make()
-
-    def _make(self) -> Part:
         if self._part is None:
             self._part = self._disk.open_part(self.path, create=True)
-            if self._part is None:
-                raise TransferError("another worker holds the part file", cause=Cause.DISK)
+        if self._part is None:
+            raise TransferError("another worker holds the part file", cause=Cause.DISK)
         return self._part
 
     @property
@@ -211,11 +208,11 @@ class Holding:
         Raises:
             DiskFull: there is no room; nothing of these counts, and nothing that the log claims is harmed.
         """
-        behind = self._behind(CATCH_UP * sum(len(each.data) for each in arrived))
-        before = self.tally.copy()
+        size = sum(len(each.data) for each in arrived)
+        behind, before = self._behind(CATCH_UP * size), self.tally.copy()
         try:
             with trio.CancelScope(shield=True):
-                if sum(len(each.data) for each in arrived) < APART_BYTES:
+                if size < APART_BYTES:
                     await self._threads.run(lambda: self._write_and_digest(arrived, behind, total))
                 else:
                     await self._write_apart(arrived, behind, total)
@@ -255,17 +252,15 @@ class Holding:
             await self._threads.run(lambda: self._take_behind(BEHIND_BYTES))
         return await self._threads.run(lambda: self.part.inode)
 
-    def prepare(self, expected: str | None) -> bool:
-        """Have everything in the part, and tell whether the whole has the digest that is `expected`; blocks.
+    def prepare(self, expected: str | None) -> Part | None:
+        """Have everything in the part, and return it if the whole has the digest that is `expected`; blocks.
 
         Raises:
             DiskFull, OSError: the disk failed.
         """
         self._write_kept_back()
-        if not self.tally.size:
-            self._make()
         self._take_behind(self.tally.size)
-        return self.tally.agrees(expected) is not False
+        return None if self.tally.agrees(expected) is False else self.part
 
     def _behind(self, most: int) -> spans.Span:
         """Return what of the part the digest of the whole needs next and has not seen, at most so many bytes."""

@@ -29,10 +29,11 @@ AHEAD = 3
 """How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
 SIP_BYTES, TRICKLE_S = 16 * 1024, 0.005
+"""A receive of fewer bytes that had to wait for so long is a sip; so is one of fewer than `DROP_BYTES`,
+of a body slower than `SLOW_RATE` bytes a second, even if it had not to wait."""
 DROP_BYTES, SLOW_RATE = 2 * 1024, 64 * 1024
 NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
-"""After less than a sip that was waited for, how long to wait before the next, for each transfer that runs: so some
-thousands of sips a second leave the loop time for everybody."""
+"""How long to wait after a sip, for each transfer that runs: so some thousands of them a second leave the loop time."""
 SEVERAL = 4
 BLOCK_BYTES = 4096
 ENDLESS = 1 << 62

@@ -86,15 +86,16 @@ class Publisher:
                 del self._waiting[storage]
 
     def _publish(self, group: list[_Wish]) -> None:
-        ready: list[_Wish] = []
+        ready: list[tuple[_Wish, Publication]] = []
         for wish in group:
             try:
-                if wish.held.prepare(wish.expected):
-                    ready.append(wish)
-                else:
+                part = wish.held.prepare(wish.expected)
+                if part is None:
                     wish.answer = False
-            except Exception as error:  # noqa: BLE001 # it is the others' turn then, and told to who wished it
+                else:
+                    ready.append((wish, Publication(part, wish.final, wish.replace)))
+            except Exception as error:  # noqa: BLE001 # whatever it is, it is told to who wished it, and keeps nobody else
                 wish.answer = error
-        told = self._disk.publish([Publication(wish.held.part, wish.final, wish.replace) for wish in ready])
-        for wish, why in zip(ready, told, strict=True):
+        told = self._disk.publish([publication for _, publication in ready])
+        for (wish, _), why in zip(ready, told, strict=True):
             wish.answer = why or True

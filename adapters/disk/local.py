@@ -153,6 +153,9 @@ class LocalDisk:
     def check(self, root: str, path: str) -> None:
         """Refuse a `path` that, symbolic links followed, does not stay inside `root`.
 
+        Nothing leaves `/`; and of a name right below `root` only a link of that name could lead out, so that what most
+        downloads are asked for costs one look and not one for each folder above.
+
         Raises:
             InvalidDestination: it leaves the folder, or is the folder itself.
         """

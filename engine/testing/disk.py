@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import PurePosixPath
 
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination, LadingError
-from lading.domain.ports import Part, Publication
+from lading.domain.ports import Publication
 
 ENDLESS = 1 << 60
 PAGE_BYTES = 4096
@@ -171,13 +171,14 @@ class MemoryDisk:
         answers: list[Exception | None] = []
         for publication in group:
             try:
-                self._publish(*publication)
+                self._publish(publication)
                 answers.append(None)
             except (LadingError, OSError) as error:
                 answers.append(error)
         return answers
 
-    def _publish(self, part: Part, final: str, replace: bool) -> None:  # noqa: FBT001 # a publication, taken apart
+    def _publish(self, publication: Publication) -> None:
+        part, final, replace = publication
         file = self._names[part.path]
         if file.durable != file.data:
             part.flush()

@@ -19,6 +19,7 @@ import trio.testing
 
 from lading.bootstrap import Parts, run_engine
 from lading.domain.facts import Context
+from lading.domain.ports import Threads
 from lading.engine import Engine
 from lading.settings import Settings
 from lading.testing.chance import SeededChance
@@ -37,7 +38,10 @@ FOLDER = "/downloads"
 
 @attrs.define(kw_only=True)
 class World:
-    """What outlives an engine: its log, disk, vault and network, and the clock and the seed of everything."""
+    """What outlives an engine: its log, disk, vault and network, and the clock and the seed of everything.
+
+    Blocking work runs in `threads`: in line, unless a test is about threads.
+    """
 
     log: MemoryLog
     disk: MemoryDisk
@@ -45,6 +49,7 @@ class World:
     network: MemoryNetwork
     clock: VirtualClock
     chance: SeededChance
+    threads: Threads = attrs.field(factory=InlineThreads)
     owners: int = 0
 
     @classmethod
@@ -68,7 +73,7 @@ class World:
             disk=self.disk,
             transport=self.network.transport(),
             vault=self.vault,
-            threads=InlineThreads(),
+            threads=self.threads,
             clock=self.clock,
             chance=self.chance,
         )

@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
 
 from lading.adapters.system import SystemClock
 from lading.adapters.threads import WorkerThreads
-from lading.bootstrap import Parts, run_engine
 from lading.domain.errors import StoreUnavailable
-from lading.domain.facts import Context
-from lading.domain.ports import Threads
 from lading.domain.requests import Request
 from lading.domain.states import State
-from lading.engine import Engine
-from lading.settings import Settings
 from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
-from lading.testing.simulation import FOLDER, World, run
-from lading.testing.store import MemoryStore
+from lading.testing.simulation import World, run
 from lading.testing.threads import InlineThreads
-from lading.views import Views
 from lading.writer import LogWriter
 
 pytestmark = [pytest.mark.row("S2.4"), pytest.mark.law(9)]
 
 URL = "http://a.example/f"
-
-
-@asynccontextmanager
-async def engine_on(world: World, threads: Threads) -> AsyncIterator[Engine]:
-    """An engine on the ports of a world, but for its threads."""
-    parts = Parts(
-        log=world.log,
-        views=Views(world.log, lambda _: MemoryStore()),
-        disk=world.disk,
-        transport=world.network.transport(),
-        vault=world.vault,
-        threads=threads,
-        clock=world.clock,
-        chance=world.chance,
-    )
-    async with run_engine(
-        parts,
-        settings=Settings(reserve_bytes=0, poll_s=1.0),
-        context=Context(actor="test", host="test"),
-        owner=True,
-        folder=FOLDER,
-        cwd="/",
-    ) as engine:
-        yield engine
 
 
 class HungMount(MemoryDisk):
@@ -75,9 +42,9 @@ def test_a_folder_that_does_not_answer_keeps_nobody_else_from_starting():
 
     async def story() -> None:
         world = World.make(1)
-        world.disk, world.clock = HungMount(), SystemClock()
+        world.disk, world.clock, world.threads = HungMount(), SystemClock(), WorkerThreads()
         world.network.serve(URL, b"x" * 100)
-        async with engine_on(world, WorkerThreads()) as engine:
+        async with world.engine() as engine:
             try:
                 await engine.submit(Request(URL, path="dead/f"))
                 with trio.fail_after(10):
@@ -104,7 +71,8 @@ def test_idle_means_that_nothing_is_left_to_be_removed():
 
     async def story(world: World) -> None:
         world.network.serve(URL, b"x" * 100)
-        async with engine_on(world, SlowTidying()) as engine:
+        world.threads = SlowTidying()
+        async with world.engine() as engine:
             await engine.submit(Request(URL))
             await engine.wait_idle()
             assert world.disk.paths() == ["/downloads/f"]
