@@ -59,6 +59,60 @@ class Prioritise:
 
 
 @attrs.frozen(kw_only=True)
+class Limit:
+    """Let it use so many bytes a second, and so many connections; None: no limit of its own."""
+
+    limit_rate: int | None = None
+    connections: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ReplaceSource:
+    """Fetch it from another URL, given as an order has it; `same` when only what is secret of the URL differs."""
+
+    source: int = 0
+    url: str
+    handle: str | None = None
+    query: tuple[str, ...] = ()
+    secret: bool = False
+    same: bool = False
+
+
+@attrs.frozen
+class Finish:
+    """Let an endless body end here."""
+
+
+@attrs.frozen(kw_only=True)
+class Restore:
+    """Take back that it was cancelled or removed; `paused` when it is not to run at once."""
+
+    paused: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Invalidate:
+    """Its published file is not what was published."""
+
+    reason: str
+
+
+@attrs.frozen
+class Confirm:
+    """Its published file is what was published, after all or again."""
+
+
+@attrs.frozen(kw_only=True)
+class Quarantine:
+    """The files of a cancelled or removed download, `size` bytes of them, were put aside until `until_ns`."""
+
+    size: int
+    until_ns: int
+    part: str | None = None
+    kept: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Start:
     """A worker takes it, as it stood at `version`; None: however it stands."""
 
@@ -145,6 +199,16 @@ class Complete:
     url: str
     validator: Validator
     cached: bool = False
+    replaced: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Degrade:
+    """The worker goes on without a fast path that failed."""
+
+    attempt: int
+    feature: str
+    message: str
 
 
 @attrs.frozen(kw_only=True)
@@ -191,6 +255,7 @@ class Discard:
     size: int
 
 
-Control = Pause | Resume | Retry | Cancel | Remove | Prioritise
-Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop
-Command = Submit | Start | Unblock | Discard | Control | Report
+Control = Pause | Resume | Retry | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Restore
+Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop | Degrade
+Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm
+Command = Submit | Start | Control | Report | Upkeep

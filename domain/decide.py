@@ -8,7 +8,7 @@ cannot be done raises `IllegalCommand` and says what can. A report of a worker t
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from lading.domain import commands as c
 from lading.domain import events as e
@@ -56,7 +56,7 @@ def _check(download: Download, events: Events) -> None:
 
 
 _DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
-_REPORTS = (c.Probe, c.Join, c.Vouch, c.Reject, c.StartOver, c.Verify, c.Complete, c.Falter, c.Block, c.Stop)
+_REPORTS = get_args(c.Report)
 _LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Join, c.Vouch, c.Reject)
 
 
@@ -68,6 +68,8 @@ def _own(download: Download, report: Any) -> None:
         if download.state in STOPPING and isinstance(report, c.Stop):
             return
         if download.state is _S.PAUSING and isinstance(report, _LAST_WORDS):
+            return
+        if download.staged and isinstance(report, c.Complete):
             return
     raise Fenced(f"attempt {report.attempt} no longer owns this download: it is {download.state.shown}")
 
@@ -111,7 +113,8 @@ def _retry(download: Download, _: c.Retry) -> Events:
         return ()
     if download.litter:
         raise _illegal(download, "retry", "its files are still being removed; try again in a moment")
-    if download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
+    is_lost = download.state is _S.COMPLETED and download.invalid is not None
+    if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
         return (e.Resumed(fresh=True),)
     raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
 
@@ -143,6 +146,74 @@ def _prioritise(download: Download, command: c.Prioritise) -> Events:
     if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
         raise _illegal(download, "prioritise", "it will not run again; add it anew")
     return (e.Reprioritised(priority=command.priority),)
+
+
+@_on(c.Limit)
+def _limit(download: Download, command: c.Limit) -> Events:
+    if (download.limit_rate, download.connections) == (command.limit_rate, command.connections):
+        return ()
+    if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
+        raise _illegal(download, "limit", "it will not run again; add it anew")
+    return (e.LimitChanged(limit_rate=command.limit_rate, connections=command.connections),)
+
+
+@_on(c.ReplaceSource)
+def _replace_source(download: Download, r: c.ReplaceSource) -> Events:
+    if download.state in RUNNING | STOPPING:
+        raise _illegal(download, "give another URL to", "pause it first, and resume it after that")
+    if download.ended and download.state is not _S.FAILED:
+        raise _illegal(download, "give another URL to", "add it anew with that URL")
+    replaced = e.SourceReplaced(
+        source=r.source, url=r.url, handle=r.handle, query=r.query, secret=r.secret, same=r.same
+    )
+    goes_on = download.state is _S.FAILED or download.stuck
+    return (replaced, e.Resumed(fresh=True)) if goes_on else (replaced,)
+
+
+@_on(c.Finish)
+def _finish(download: Download, _: c.Finish) -> Events:
+    if download.finishing:
+        return ()
+    if download.state is not _S.ACTIVE:
+        raise _illegal(download, "finish", "only what is being received can end here")
+    if download.total is not None:
+        raise IllegalCommand(
+            "cannot finish a download whose size is known", hint="it ends by itself; `lading cancel ID` gives it up"
+        )
+    return (e.FinishRequested(),)
+
+
+@_on(c.Restore)
+def _restore(download: Download, command: c.Restore) -> Events:
+    if download.state not in {_S.CANCELLED, _S.REMOVED}:
+        raise _illegal(download, "take back", "only what was cancelled or removed can be taken back")
+    if download.litter:
+        raise _illegal(download, "take back", "its files are still being put aside; try again in a moment")
+    if download.state is _S.REMOVED and download.assurance is not None:
+        if download.lost:
+            raise _illegal(download, "take back", "its file is gone: the time for which it was kept is over")
+        return (e.Returned(),)
+    return (e.Restored(), e.Paused()) if command.paused else (e.Restored(),)
+
+
+@_on(c.Quarantine)
+def _quarantine(download: Download, r: c.Quarantine) -> Events:
+    if not download.litter:
+        return ()
+    return (e.Quarantined(size=r.size, until_ns=r.until_ns, part=r.part, kept=r.kept),)
+
+
+@_on(c.Invalidate)
+def _invalidate(download: Download, command: c.Invalidate) -> Events:
+    if download.state is not _S.COMPLETED or download.invalid == command.reason:
+        return ()
+    return (e.Invalidated(reason=command.reason),)
+
+
+@_on(c.Confirm)
+def _confirm(download: Download, _: c.Confirm) -> Events:
+    in_doubt = download.state is _S.COMPLETED and (download.invalid is not None or download.kept is not None)
+    return (e.Confirmed(),) if in_doubt else ()
 
 
 @_on(c.Start)
@@ -180,7 +251,9 @@ def _unblock(download: Download, command: c.Unblock) -> Events:
 
 @_on(c.Discard)
 def _discard(download: Download, command: c.Discard) -> Events:
-    return (e.Discarded(size=command.size),) if download.litter else ()
+    is_kept = download.state in {_S.CANCELLED, _S.REMOVED} and download.quarantined_until_ns is not None
+    is_replaced = download.state is _S.COMPLETED and download.replaced is not None
+    return (e.Discarded(size=command.size),) if download.litter or is_kept or is_replaced else ()
 
 
 @_on(c.Probe)
@@ -232,6 +305,7 @@ def _complete(download: Download, r: c.Complete) -> Events:
             tier=download.tier,
             resumed_from=download.resumed_from,
             cached=r.cached,
+            replaced=r.replaced,
         ),
     )
 
@@ -251,7 +325,11 @@ def _falter(download: Download, r: c.Falter) -> Events:
         hint = faults.HINTS.get(r.cause, "")
         return (e.Failed(attempt=r.attempt, cause=r.cause, message=r.message, hint=hint),)
     scheduled = e.RetryScheduled(
-        attempt=r.attempt, cause=r.cause, message=r.message, not_before_ns=r.now_ns + int((delay_s or 0.0) * 1e9)
+        attempt=r.attempt,
+        cause=r.cause,
+        message=r.message,
+        not_before_ns=r.now_ns + int((delay_s or 0.0) * 1e9),
+        whole_host=r.retry_after_s is not None and delay_s is not None,
     )
     if following is None:
         return (scheduled,)
@@ -290,3 +368,8 @@ def _block(download: Download, command: c.Block) -> Events:
 @_on(c.Stop)
 def _stop(_: Download, report: c.Stop) -> Events:
     return (e.Stopped(attempt=report.attempt, reason=report.reason),)
+
+
+@_on(c.Degrade)
+def _degrade(_: Download, r: c.Degrade) -> Events:
+    return (e.Degraded(attempt=r.attempt, feature=r.feature, message=r.message),)

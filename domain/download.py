@@ -15,7 +15,7 @@ import attrs
 from lading.domain import events as e
 from lading.domain import spans
 from lading.domain.errors import LogDamaged
-from lading.domain.faults import NEEDS_SOMEBODY, Cause
+from lading.domain.faults import BUNDLE, NEEDS_SOMEBODY, Cause
 from lading.domain.requests import Order
 from lading.domain.states import ENDED, TRANSITIONS, State
 from lading.domain.validators import Validator
@@ -39,6 +39,13 @@ class Download:
         cause, message: why it waits, failed or last faltered.
         mixed: whether bytes of several sources may be among those that are held.
         alone: whether sources are not to be mixed any more: once the digest did not fit to what came of that.
+        whole_host: whether it waits because its server wants to be left alone, which holds for all of that host.
+        limit_rate, connections: what it may use: bytes a second, and connections at once; None: no limit of its own.
+        finishing: whether somebody wants its endless body to end here.
+        quarantined_until_ns: until when its files are kept, which were put aside.
+        kept: where its published file was put aside, below the order's root.
+        replaced: where the file that it replaced was put aside.
+        invalid: why its published file is not what was published, None when nothing is known to be wrong.
     """
 
     id: UUID
@@ -78,6 +85,14 @@ class Download:
     digest: str | None = None
     assurance: str | None = None
     cached: bool = False
+    whole_host: bool = False
+    limit_rate: int | None = None
+    connections: int | None = None
+    finishing: bool = False
+    quarantined_until_ns: int | None = None
+    kept: str | None = None
+    replaced: str | None = None
+    invalid: str | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:
@@ -96,8 +111,20 @@ class Download:
         return spans.size(self.durable)
 
     @property
+    def staged(self) -> bool:
+        """Whether all of it is in its part, whole and verified, and waits for the rest of its bundle."""
+        return self.state is State.WAITING and self.blocked == BUNDLE
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file of a removed download that had been complete was taken off the disk for good."""
+        return self.invalid is not None and self.kept is None
+
+    @property
     def litter(self) -> bool:
         """Whether files of a download that nobody wants any more still have to be removed from the disk."""
+        if self.quarantined_until_ns is not None:
+            return False
         if self.state is State.CANCELLED:
             return self.part is not None
         return self.state is State.REMOVED and (self.part is not None or self.remove_files)
@@ -135,6 +162,8 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
                 "state": after,
                 "order": order,
                 "priority": order.priority,
+                "limit_rate": order.limit_rate,
+                "connections": order.connections,
                 "added_at_ns": at_ns,
                 "updated_at_ns": at_ns,
             }
@@ -158,6 +187,15 @@ def fold(stream: UUID, facts: Iterable[tuple[e.Event, int]], start: Download | N
 
 
 Changes = dict[str, Any]
+_TAKEN_UP: Changes = {
+    "ended_at_ns": None,
+    "assurance": None,
+    "quarantined_until_ns": None,
+    "kept": None,
+    "invalid": None,
+}
+"""What is true of no download that goes on after it had ended."""
+
 _CHANGES: dict[type[e.Event], Callable[[Download, e.Event, int], Changes]] = {}
 
 
@@ -187,7 +225,9 @@ def _started(download: Download, event: e.Started, at_ns: int) -> Changes:
         "paced_ns": at_ns,
         "pace": None,
         "not_before_ns": None,
+        "whole_host": False,
         "blocked": None,
+        "finishing": False,
     }
 
 
@@ -242,7 +282,9 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 
 @_on(e.Resumed)
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
-    changes: Changes = {"ended_at_ns": None, "not_before_ns": None, "blocked": None}
+    changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None} | _TAKEN_UP
+    if download.state is State.COMPLETED:
+        changes |= {"part": None, "total": None, "validator": None}
     if event.fresh:
         changes |= {"spent": 0, "repeated": 0, "best": download.received, "alone": False}
     return changes
@@ -250,17 +292,28 @@ def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
 
 @_on(e.Cancelled)
 def _cancelled(_: Download, event: e.Cancelled, __: int) -> Changes:
-    return {"durable": (), "best": 0, "message": event.reason or None}
+    return {"message": event.reason or None}
 
 
 @_on(e.Removed)
 def _removed(_: Download, event: e.Removed, __: int) -> Changes:
-    return {"durable": (), "remove_files": event.files}
+    return {"remove_files": event.files}
 
 
 @_on(e.Discarded)
-def _discarded(_: Download, __: e.Discarded, ___: int) -> Changes:
-    return {"part": None, "remove_files": False}
+def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
+    if download.state is State.COMPLETED:
+        return {"replaced": None}
+    gone = download.remove_files or download.kept is not None
+    return {
+        "durable": (),
+        "best": 0,
+        "part": None,
+        "kept": None,
+        "remove_files": False,
+        "quarantined_until_ns": None,
+        "invalid": "its file was removed" if gone else download.invalid,
+    }
 
 
 @_on(e.Stopped)
@@ -278,6 +331,7 @@ def _retry_scheduled(download: Download, event: e.RetryScheduled, _: int) -> Cha
         "cause": event.cause,
         "message": event.message,
         "not_before_ns": event.not_before_ns,
+        "whole_host": event.whole_host,
         "worker": None,
         "pace": None,
     }
@@ -291,6 +345,7 @@ def _blocked(_: Download, event: e.Blocked, __: int) -> Changes:
         "worker": None,
         "pace": None,
         "not_before_ns": None,
+        "whole_host": False,
     }
 
 
@@ -317,6 +372,9 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
         "transport": event.transport,
         "tier": event.tier,
         "resumed_from": event.resumed_from,
+        "replaced": event.replaced,
+        "blocked": None,
+        "invalid": None,
         "durable": (),
         "worker": None,
         "cause": None,
@@ -328,3 +386,46 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
 @_on(e.Failed)
 def _failed(_: Download, event: e.Failed, __: int) -> Changes:
     return {"cause": event.cause, "message": event.message, "worker": None, "pace": None}
+
+
+@_on(e.LimitChanged)
+def _limit_changed(_: Download, event: e.LimitChanged, __: int) -> Changes:
+    return {"limit_rate": event.limit_rate, "connections": event.connections}
+
+
+@_on(e.SourceReplaced)
+def _source_replaced(download: Download, event: e.SourceReplaced, _: int) -> Changes:
+    order, sources = download.order, list(download.order.sources)
+    sources[event.source] = attrs.evolve(sources[event.source], url=event.url, handle=event.handle, query=event.query)
+    changes: Changes = {"order": attrs.evolve(order, sources=tuple(sources), secret=order.secret or event.secret)}
+    return changes if event.same else changes | {"validator": None}
+
+
+@_on(e.FinishRequested)
+def _finish_requested(_: Download, __: e.FinishRequested, ___: int) -> Changes:
+    return {"finishing": True}
+
+
+@_on(e.Quarantined)
+def _quarantined(_: Download, event: e.Quarantined, __: int) -> Changes:
+    return {"quarantined_until_ns": event.until_ns, "part": event.part, "kept": event.kept, "remove_files": False}
+
+
+@_on(e.Restored)
+def _restored(_: Download, __: e.Restored, ___: int) -> Changes:
+    return {"remove_files": False, "not_before_ns": None, "whole_host": False, "blocked": None} | _TAKEN_UP
+
+
+@_on(e.Returned)
+def _returned(_: Download, __: e.Returned, ___: int) -> Changes:
+    return {"remove_files": False, "quarantined_until_ns": None}
+
+
+@_on(e.Invalidated)
+def _invalidated(_: Download, event: e.Invalidated, __: int) -> Changes:
+    return {"invalid": event.reason}
+
+
+@_on(e.Confirmed)
+def _confirmed(_: Download, __: e.Confirmed, ___: int) -> Changes:
+    return {"invalid": None, "kept": None}

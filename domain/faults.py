@@ -65,6 +65,8 @@ POLICIES: dict[Cause, Policy] = {
 LOCAL = frozenset({Cause.DISK, Cause.DESTINATION})
 """Causes that lie with this machine: another source would meet them too."""
 
+BUNDLE = "bundle"
+"""The reason by which a member that is whole is blocked until its bundle is."""
 NEEDS_SOMEBODY = frozenset({"secret"})
 """Reasons to be blocked that pass only when somebody does something about them; nothing waits for that."""
 

@@ -10,6 +10,7 @@ import enum
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import attrs
 
@@ -195,7 +196,8 @@ class Order:
     """A request without its secrets: what `Queued` records.
 
     `root` names a folder that the engine knows (`downloads`) or is `/`; `folder` lies below it; `name` is None until
-    the server or the URL gives one. `secret` tells that the vault holds something of this download.
+    the server or the URL gives one. `secret` tells that the vault holds something of this download, `bundle` to which
+    bundle it belongs.
     """
 
     sources: tuple[Source, ...]
@@ -214,6 +216,7 @@ class Order:
     resume: Resume = Resume.STRICT
     allow_unsized: bool = False
     secret: bool = False
+    bundle: UUID | None = None
 
     @property
     def url(self) -> str:

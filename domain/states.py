@@ -44,6 +44,14 @@ SHOWN = tuple(dict.fromkeys(state.shown for state in State))
 
 _S = State
 _ASKED: dict[type[e.Event], State] = {e.Cancelled: _S.CANCELLED, e.Removed: _S.REMOVED}
+_OPTIONS = (e.Reprioritised, e.LimitChanged)
+
+
+def _options(state: State) -> dict[type[e.Event], State]:
+    """Return the row of what changes how a download runs, and not where it stands."""
+    return dict.fromkeys(_OPTIONS, state)
+
+
 _WORKING: dict[type[e.Event], State] = {
     e.Probed: _S.ACTIVE,
     e.Joined: _S.ACTIVE,
@@ -58,6 +66,8 @@ _WORKING: dict[type[e.Event], State] = {
     e.Blocked: _S.WAITING,
     e.Failed: _S.FAILED,
     e.Stopped: _S.QUEUED,
+    e.Degraded: _S.ACTIVE,
+    e.FinishRequested: _S.ACTIVE,
     e.Paused: _S.PAUSING,
     e.Cancelled: _S.CANCELLING,
     e.Removed: _S.REMOVING,
@@ -70,7 +80,8 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Started: _S.ACTIVE,
         e.Paused: _S.PAUSED,
         e.Blocked: _S.WAITING,
-        e.Reprioritised: _S.QUEUED,
+        **_options(_S.QUEUED),
+        e.SourceReplaced: _S.QUEUED,
     },
     _S.WAITING: {
         **_ASKED,
@@ -79,10 +90,12 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Resumed: _S.QUEUED,
         e.Paused: _S.PAUSED,
         e.Blocked: _S.WAITING,
-        e.Reprioritised: _S.WAITING,
+        e.Completed: _S.COMPLETED,
+        e.SourceReplaced: _S.WAITING,
+        **_options(_S.WAITING),
     },
-    _S.PAUSED: {**_ASKED, e.Resumed: _S.QUEUED, e.Reprioritised: _S.PAUSED},
-    _S.ACTIVE: {**_WORKING, e.Reprioritised: _S.ACTIVE},
+    _S.PAUSED: {**_ASKED, e.Resumed: _S.QUEUED, e.SourceReplaced: _S.PAUSED, **_options(_S.PAUSED)},
+    _S.ACTIVE: {**_WORKING, **_options(_S.ACTIVE)},
     _S.VERIFYING: {
         e.Completed: _S.COMPLETED,
         e.PieceRejected: _S.ACTIVE,
@@ -94,7 +107,7 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Paused: _S.PAUSING,
         e.Cancelled: _S.CANCELLING,
         e.Removed: _S.REMOVING,
-        e.Reprioritised: _S.VERIFYING,
+        **_options(_S.VERIFYING),
     },
     _S.PAUSING: {
         e.Probed: _S.PAUSING,
@@ -105,19 +118,37 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Completed: _S.COMPLETED,
         e.Cancelled: _S.CANCELLING,
         e.Removed: _S.REMOVING,
-        e.Reprioritised: _S.PAUSING,
+        **_options(_S.PAUSING),
     },
     _S.CANCELLING: {e.Stopped: _S.CANCELLED, e.Removed: _S.REMOVING},
     _S.REMOVING: {e.Stopped: _S.REMOVED},
-    _S.COMPLETED: {e.Removed: _S.REMOVED},
+    _S.COMPLETED: {
+        e.Removed: _S.REMOVED,
+        e.Invalidated: _S.COMPLETED,
+        e.Confirmed: _S.COMPLETED,
+        e.Discarded: _S.COMPLETED,
+        e.Resumed: _S.QUEUED,
+    },
     _S.FAILED: {
         e.Resumed: _S.QUEUED,
         e.Cancelled: _S.CANCELLED,
         e.Removed: _S.REMOVED,
-        e.Reprioritised: _S.FAILED,
+        e.SourceReplaced: _S.FAILED,
+        **_options(_S.FAILED),
     },
-    _S.CANCELLED: {e.Resumed: _S.QUEUED, e.Removed: _S.REMOVED, e.Discarded: _S.CANCELLED},
-    _S.REMOVED: {e.Discarded: _S.REMOVED},
+    _S.CANCELLED: {
+        e.Resumed: _S.QUEUED,
+        e.Restored: _S.QUEUED,
+        e.Removed: _S.REMOVED,
+        e.Quarantined: _S.CANCELLED,
+        e.Discarded: _S.CANCELLED,
+    },
+    _S.REMOVED: {
+        e.Restored: _S.QUEUED,
+        e.Returned: _S.COMPLETED,
+        e.Quarantined: _S.REMOVED,
+        e.Discarded: _S.REMOVED,
+    },
 }
 
 

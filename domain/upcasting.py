@@ -25,10 +25,13 @@ def _renamed(topic: str) -> Upcaster:
 UPCASTERS: dict[str, Upcaster] = {
     "lading.probed.v1": _renamed("lading.probed.v2"),
     "lading.resource-changed.v1": _renamed("lading.resource-changed.v2"),
+    "lading.queued.v1": _renamed("lading.queued.v2"),
+    "lading.retry-scheduled.v1": _renamed("lading.retry-scheduled.v2"),
     "lading.completed.v1": _renamed("lading.completed.v2"),
+    "lading.completed.v2": _renamed("lading.completed.v3"),
     "lading.progressed.v1": _renamed("lading.progressed.v2"),
 }
-"""The steps. A validator of version 1 had no `digest`, a piece no `source`."""
+"""The steps. A validator of version 1 had no `digest`, a piece no `source`, an order no `bundle`."""
 
 
 def upcast(topic: str, payload: Payload) -> tuple[str, Payload]:

@@ -353,7 +353,7 @@ class Crew:
     def _has_room(self, source: int) -> bool:
         """Tell whether the host of a source may have one more connection, and the engine."""
         per_host, open_now = self._s.settings.per_host, self._s.board.connections
-        most = MOST_OPEN if self._work.download.order.connections is None else MOST_OPEN_ASKED
+        most = MOST_OPEN if self._work.download.connections is None else MOST_OPEN_ASKED
         return open_now.total() < most and (not per_host or open_now[self._host(source)] < per_host)
 
     def _host(self, source: int) -> str:

@@ -354,5 +354,12 @@ class Engine:
 def _queued(id: UUID, order: Order, now_ns: int) -> Download:
     """Return a download as its first event leaves it."""
     return Download(
-        id=id, state=State.QUEUED, order=order, priority=order.priority, added_at_ns=now_ns, updated_at_ns=now_ns
+        id=id,
+        state=State.QUEUED,
+        order=order,
+        priority=order.priority,
+        limit_rate=order.limit_rate,
+        connections=order.connections,
+        added_at_ns=now_ns,
+        updated_at_ns=now_ns,
     )

@@ -185,10 +185,10 @@ class Fetching:
 
     def _most(self) -> int:
         """Return how many connections this file may have; what is to be slow needs no second one."""
-        order = self._work.download.order
-        if order.connections is not None:
-            return order.connections
-        return 1 if order.limit_rate is not None else self._s.settings.connections
+        download = self._work.download
+        if download.connections is not None:
+            return download.connections
+        return 1 if download.limit_rate is not None else self._s.settings.connections
 
     async def _say_probed(self, reply: Reply, receive: Receive) -> None:
         """Say `Probed` at once when it matters; else keep it for the first checkpoint, which small files never see."""

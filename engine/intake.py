@@ -174,7 +174,7 @@ class Intake:
 
     async def keep_to_limit(self) -> None:
         """Wait until as much as arrived was allowed to."""
-        limit = self._work.download.order.limit_rate
+        limit = self._work.download.limit_rate
         if limit is not None:
             ahead_s = self.arrived / limit - (self._s.clock.monotonic() - self._began_s)
             if ahead_s > 0:

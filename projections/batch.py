@@ -60,6 +60,14 @@ class View(Protocol):
         ...
 
 
+class Witness(Protocol):
+    """A module of this room that is told of what happened to bundles, engines and the queue as a whole."""
+
+    def observe(self, batch: Batch, facts: Sequence[Fact], /) -> None:
+        """Put into `batch` what these facts, in order, make of the view's rows."""
+        ...
+
+
 class Batch:
     """A look at the store as it was before, and what shall be written to it."""
 

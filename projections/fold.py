@@ -17,12 +17,12 @@ from lading.domain.errors import LogDamaged, ViewsDamaged
 from lading.domain.facts import Fact
 from lading.domain.ports import Transaction
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
-from lading.projections import VIEWS, progress
+from lading.projections import VIEWS, WITNESSES, progress
 from lading.projections.batch import Batch, Change, RowCodec, Step
 
 REMEMBERED = 4096
 OF_DOWNLOADS = frozenset(kind for row in TRANSITIONS.values() for kind in row)
-"""The events of download streams; those of keys and workers are told apart by their types and fold into no download."""
+"""The events of download streams; all others, told apart by their types, fold into no download and have witnesses."""
 
 
 _UNDER_WAY = RUNNING | STOPPING | {State.WAITING}
@@ -44,6 +44,7 @@ class Fold:
                 `stream` names the download.
         """
         touched: dict[UUID, tuple[int, list[Step]]] = {}
+        others: list[Fact] = []
         stream: UUID | None = None
         steps: list[Step] = []
         before: Download | None = None
@@ -51,6 +52,7 @@ class Fold:
             for fact in facts:
                 _, following, version, _, at_ns, event, _ = fact
                 if type(event) not in OF_DOWNLOADS:
+                    others.append(fact)
                     continue
                 if following is not stream:
                     stream = following
@@ -72,6 +74,9 @@ class Fold:
         batch = Batch(txn, self._codec)
         for view in VIEWS:
             view.apply(batch, changes)
+        if others:
+            for witness in WITNESSES:
+                witness.observe(batch, others)
         batch.flush(txn)
         self._remember(changes)
 

@@ -114,6 +114,7 @@ def reports(attempt: int, download: Download) -> dict[str, c.Report]:
         "falter": attrs.evolve(falter(download, Cause.NETWORK), attempt=attempt),
         "fail": attrs.evolve(falter(download, Cause.REFUSED), attempt=attempt),
         "block": c.Block(attempt=attempt, reason="disk", message="full"),
+        "degrade": c.Degrade(attempt=attempt, feature="direct_io", message="refused"),
         "stop": c.Stop(attempt=attempt, reason="closing"),
     }
 
@@ -130,6 +131,13 @@ VERBS: dict[str, c.Command] = {
     "block": c.Block(reason="network", message="offline"),
     "unblock": c.Unblock(reason="disk"),
     "discard": c.Discard(size=10),
+    "limit": c.Limit(limit_rate=1000),
+    "refresh": c.ReplaceSource(url="https://other.example/file.bin"),
+    "finish": c.Finish(),
+    "restore": c.Restore(),
+    "quarantine": c.Quarantine(size=10, until_ns=5, part=".file.bin.kept"),
+    "invalidate": c.Invalidate(reason="it is gone"),
+    "confirm": c.Confirm(),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from lading.domain import events as e
 from lading.domain.decide import decide
 from lading.domain.download import evolve
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting, LadingError
-from lading.domain.faults import POLICIES, Cause
+from lading.domain.faults import BUNDLE, POLICIES, Cause
 from lading.domain.requests import LEAST_PRIORITY, MOST_PRIORITY
 from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State
 from lading.domain.validators import Validator
@@ -19,20 +20,20 @@ from lading.domain.validators import Validator
 CONTROL = ("pause", "resume", "retry", "cancel", "remove", "remove files", "prioritise")
 
 ANSWERS = """
-            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard
-queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -
-waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -
-active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -
-verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -
-pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -
-cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -
-removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -
-paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -
-completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -
-failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -
-cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded
-removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded
-"""
+            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard    limit         refresh                 finish   restore  quarantine   invalidate   confirm
+queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
+waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
+active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
+verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
+pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
+cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -
+removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -
+paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
+completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            Invalidated  -
+failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced,Resumed  illegal  illegal  -            -            -
+cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -
+removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -
+"""  # noqa: E501 # a table
 REPORTS = """
             active                     verifying       pausing        cancelling  removing
 probe       Probed                     illegal         Probed         fenced      fenced
@@ -46,6 +47,7 @@ complete    Completed                  Completed       Completed      fenced    
 falter      RetryScheduled             RetryScheduled  fenced         fenced      fenced
 fail        Failed                     Failed          fenced         fenced      fenced
 block       Blocked                    Blocked         fenced         fenced      fenced
+degrade     Degraded                   illegal         fenced         fenced      fenced
 stop        Stopped                    Stopped         Stopped        Stopped     Stopped
 """
 
@@ -122,13 +124,26 @@ def test_the_report_of_another_attempt_is_fenced_in_every_state(reached, reports
 @pytest.mark.row("S1.3")
 def test_every_arrow_of_the_table_is_made_by_some_decision(reached, verbs, reports_of, stream, make_order):
     """An arrow that nothing can take would be a claim that no test can check."""
-    blocked, mirrored, cancelled = stream(), stream(make_order(2)), reached[State.CANCELLED]
+    blocked, mirrored, endless = stream(), stream(make_order(2)), stream()
     blocked.do(verbs["block"])
     mirrored.start()
-    (gone,) = decide(cancelled, verbs["discard"])
-    swept = evolve(cancelled, gone, stream=cancelled.id, at_ns=0)
+    endless.start()
+    staged = evolve(blocked.download, e.Blocked(reason=BUNDLE), stream=blocked.download.id, at_ns=0)
+    after = [
+        evolve(reached[state], event, stream=reached[state].id, at_ns=0)
+        for state, event in (
+            (State.CANCELLED, e.Discarded(size=10)),
+            (State.CANCELLED, e.Quarantined(size=10, until_ns=5)),
+            (State.REMOVED, e.Quarantined(size=10, until_ns=5)),
+            (State.COMPLETED, e.Invalidated(reason="it is gone")),
+            (State.COMPLETED, e.Removed()),
+        )
+    ]
+    after.append(evolve(after[-1], e.Discarded(size=0), stream=after[-1].id, at_ns=0))
+    replaced = attrs.evolve(reached[State.COMPLETED], replaced=".file.bin.old")
     taken = {(None, e.Queued)}
-    for download in (*reached.values(), blocked.download, mirrored.download, swept):
+    others = (blocked.download, mirrored.download, endless.download, staged, replaced, *after)
+    for download in (*reached.values(), *others):
         unblock = c.Unblock(reason=download.blocked or "nothing")
         for command in (*verbs.values(), unblock, *reports_of(download.attempt, download).values()):
             before = download

@@ -41,6 +41,15 @@ SAMPLES = {
     e.Verified: e.Verified(attempt=1, digest="sha256:00", size=10, inode=1),
     e.Completed: e.Completed(attempt=1, path="f", size=10, digest="sha256:00", assurance="length", url="https://a/"),
     e.Failed: e.Failed(attempt=1, cause="network", message=""),
+    e.LimitChanged: e.LimitChanged(limit_rate=1000),
+    e.SourceReplaced: e.SourceReplaced(source=0, url="https://b.example/file.bin"),
+    e.FinishRequested: e.FinishRequested(),
+    e.Degraded: e.Degraded(attempt=1, feature="direct_io", message=""),
+    e.Quarantined: e.Quarantined(size=10, until_ns=5),
+    e.Restored: e.Restored(),
+    e.Returned: e.Returned(),
+    e.Invalidated: e.Invalidated(reason="gone"),
+    e.Confirmed: e.Confirmed(),
 }
 
 
@@ -53,7 +62,7 @@ def held_by(events: list[e.Event]) -> set[int]:
                 held.update(*(range(piece.start, piece.end) for piece in event.pieces))
             case e.PieceRejected():
                 held.difference_update(range(event.start, event.end))
-            case e.Restarted() | e.Cancelled() | e.Removed() | e.Completed():
+            case e.Restarted() | e.Discarded() | e.Completed():
                 held.clear()
             case _:
                 pass

@@ -170,3 +170,119 @@ def _(event: e.Recovered, _: Context) -> str:
 @_say.register
 def _(_event: e.EngineClosed, context: Context) -> str:
     return f"the engine was closed{_by(context)}"
+
+
+@_say.register
+def _(event: e.LimitChanged, context: Context) -> str:
+    rate = "no limit of its own" if event.limit_rate is None else f"{size(event.limit_rate)} a second"
+    lines = "" if event.connections is None else f", {event.connections} connections"
+    return f"limited to {rate}{lines}{_by(context)}"
+
+
+@_say.register
+def _(event: e.SourceReplaced, context: Context) -> str:
+    return f"source {event.source + 1} is now {event.url}{_by(context)}"
+
+
+@_say.register
+def _(_event: e.FinishRequested, context: Context) -> str:
+    return f"asked to end here{_by(context)}"
+
+
+@_say.register
+def _(event: e.Degraded, _: Context) -> str:
+    return f"goes on without {event.feature}: {event.message}"
+
+
+@_say.register
+def _(event: e.Quarantined, _: Context) -> str:
+    return f"what was left of it, {size(event.size)}, is kept until {moment(iso(event.until_ns))}"
+
+
+@_say.register
+def _(_event: e.Restored, context: Context) -> str:
+    return f"taken back into the queue{_by(context)}"
+
+
+@_say.register
+def _(_event: e.Returned, context: Context) -> str:
+    return f"taken back with its file{_by(context)}"
+
+
+@_say.register
+def _(event: e.Invalidated, _: Context) -> str:
+    return f"the file is not what was published: {event.reason}"
+
+
+@_say.register
+def _(_event: e.Confirmed, _: Context) -> str:
+    return "the file is what was published"
+
+
+@_say.register
+def _(event: e.NetworkChanged, _: Context) -> str:
+    metered = {True: ", metered", False: ", not metered", None: ""}[event.metered]
+    return f"the network is {'there' if event.online else 'gone'}{metered}"
+
+
+@_say.register
+def _(event: e.Maintained, _: Context) -> str:
+    return (
+        f"tidied up: {event.failures} stale failures, {event.orphans} orphans, {event.quarantined} from quarantine, "
+        f"{event.evicted} from the cache, {event.invalidated} not valid, {size(event.bytes_reclaimed)} given back"
+    )
+
+
+@_say.register
+def _(_event: e.QueuePaused, context: Context) -> str:
+    return f"the queue was paused{_by(context)}"
+
+
+@_say.register
+def _(_event: e.QueueResumed, context: Context) -> str:
+    return f"the queue was let go on{_by(context)}"
+
+
+@_say.register
+def _(event: e.QueueBlocked, _: Context) -> str:
+    return f"nothing starts, blocked by {event.reason}" + (f": {event.message}" if event.message else "")
+
+
+@_say.register
+def _(event: e.QueueUnblocked, _: Context) -> str:
+    return f"the queue is no longer blocked by {event.reason}"
+
+
+@_say.register
+def _(event: e.Undone, context: Context) -> str:
+    return f"the act {event.act} was undone{_by(context)}"
+
+
+@_say.register
+def _(event: e.Redone, context: Context) -> str:
+    return f"the act {event.act} was done again{_by(context)}"
+
+
+@_say.register
+def _(event: e.BundleOpened, context: Context) -> str:
+    return f"the bundle {event.name} of {len(event.members)} was opened, {event.policy}{_by(context)}"
+
+
+@_say.register
+def _(_event: e.BundleVerified, _: Context) -> str:
+    return "all of the bundle is whole, and is about to be visible"
+
+
+@_say.register
+def _(_event: e.BundlePublished, _: Context) -> str:
+    return "all of the bundle is visible"
+
+
+@_say.register
+def _(event: e.BundleFailed, _: Context) -> str:
+    return f"the bundle failed of {event.cause}: {event.message}"
+
+
+@_say.register
+def _(_event: e.BundleRetried, context: Context) -> str:
+    return f"the bundle is to be tried again{_by(context)}"

@@ -1,12 +1,4 @@
-"""The facts: everything that can be said to have happened to a download, an engine or a key.
-
-Events are frozen, in the past tense, and carry an explicit versioned topic: what the log stores never depends on where
-a class lives. When the shape of an event changes, its topic gets a new version and `lading.domain.upcasting` learns to
-read the old one; the old topic is never reused. A topic that is not listed here stops the program: it was written by a
-newer one, and skipping it would make the fold of the log a lie.
-
-No field may hold a secret (law 7): URLs are public ones, headers are names.
-"""
+"""What can be said to have happened to a download; each is told on the download's own stream."""
 
 from __future__ import annotations
 
@@ -15,30 +7,17 @@ from uuid import UUID
 
 import attrs
 
+from lading.domain.events.event import Event
 from lading.domain.pieces import Piece
 from lading.domain.requests import Order
 from lading.domain.validators import Validator
-
-EVENTS: dict[str, type[Event]] = {}
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class Event:
-    """A fact; subclasses say which."""
-
-    TOPIC: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        topic = cls.__dict__.get("TOPIC")
-        if topic:
-            EVENTS[topic] = cls
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class Queued(Event):
     """Somebody wants this; the first event of a download."""
 
-    TOPIC: ClassVar[str] = "lading.queued.v1"
+    TOPIC: ClassVar[str] = "lading.queued.v2"
     order: Order
 
 
@@ -194,13 +173,17 @@ class Stopped(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class RetryScheduled(Event):
-    """The attempt failed with a cause that may pass; the next one may start at `not_before_ns` (UTC)."""
+    """The attempt failed with a cause that may pass; the next one may start at `not_before_ns` (UTC).
 
-    TOPIC: ClassVar[str] = "lading.retry-scheduled.v1"
+    With `whole_host` the server itself asked for that time, and it holds for all that is to be fetched from its host.
+    """
+
+    TOPIC: ClassVar[str] = "lading.retry-scheduled.v2"
     attempt: int
     cause: str
     message: str
     not_before_ns: int
+    whole_host: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -233,9 +216,12 @@ class Verified(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Completed(Event):
-    """The final name holds the content. `assurance` says what vouches for it: digest, length or framing (law 5)."""
+    """The final name holds the content. `assurance` says what vouches for it: digest, length or framing (law 5).
 
-    TOPIC: ClassVar[str] = "lading.completed.v2"
+    `replaced` is where the file that lay there before was put aside, below the order's root.
+    """
+
+    TOPIC: ClassVar[str] = "lading.completed.v3"
     attempt: int
     path: str
     size: int
@@ -247,6 +233,7 @@ class Completed(Event):
     tier: int = 0
     resumed_from: int = 0
     cached: bool = False
+    replaced: str | None = None
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -261,41 +248,85 @@ class Failed(Event):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class KeyClaimed(Event):
-    """The caller's key names this download; on the key's own stream, so that one key cannot name two."""
+class LimitChanged(Event):
+    """Somebody gave it other limits: bytes a second, and connections at once; None is no limit of its own."""
 
-    TOPIC: ClassVar[str] = "lading.key-claimed.v1"
-    key: str
-    download: UUID
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class EngineOpened(Event):
-    """A worker took the home's engine lock; on the worker's own stream."""
-
-    TOPIC: ClassVar[str] = "lading.engine-opened.v1"
-    worker: UUID
-    version: str
+    TOPIC: ClassVar[str] = "lading.limit-changed.v1"
+    limit_rate: int | None = None
+    connections: int | None = None
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class Recovered(Event):
-    """What a worker found when it opened a home that another had left: how many of each."""
+class SourceReplaced(Event):
+    """Source number `source` has another URL now, of the public form `url`; as in an order, `handle` names the whole.
 
-    TOPIC: ClassVar[str] = "lading.recovered.v1"
-    worker: UUID
-    interrupted: int
-    resumable: int
-    published: int
-    vanished: int
-    cleaned: int
-    bytes_vouched: int
-    bytes_discarded: int
+    `same` tells that only what is secret of the URL has changed, so that it still names the resource that we hold.
+    """
+
+    TOPIC: ClassVar[str] = "lading.source-replaced.v1"
+    source: int
+    url: str
+    handle: str | None = None
+    query: tuple[str, ...] = ()
+    secret: bool = False
+    same: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class EngineClosed(Event):
-    """The worker stopped in good order and let go of the home."""
+class FinishRequested(Event):
+    """Somebody wants a body without an end to end here: what has arrived by now is the file."""
 
-    TOPIC: ClassVar[str] = "lading.engine-closed.v1"
-    worker: UUID
+    TOPIC: ClassVar[str] = "lading.finish-requested.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Degraded(Event):
+    """A fast path failed, and the attempt goes on by the plain one; `feature` is the setting's name of it."""
+
+    TOPIC: ClassVar[str] = "lading.degraded.v1"
+    attempt: int
+    feature: str
+    message: str
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Quarantined(Event):
+    """The files of a cancelled or removed download were put aside, `size` bytes of them, until `until_ns` (UTC).
+
+    `part` is where its part lies now, `kept` where its published file does, both below the order's root.
+    """
+
+    TOPIC: ClassVar[str] = "lading.quarantined.v1"
+    size: int
+    until_ns: int
+    part: str | None = None
+    kept: str | None = None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Restored(Event):
+    """Somebody took it back that it was given up: it is in the queue again, with the bytes that are still there."""
+
+    TOPIC: ClassVar[str] = "lading.restored.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Returned(Event):
+    """Somebody took it back that a completed one was removed: it is complete, and its file is to lie there again."""
+
+    TOPIC: ClassVar[str] = "lading.returned.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Invalidated(Event):
+    """The published file is not there any more, or is not what was published; the reason says which."""
+
+    TOPIC: ClassVar[str] = "lading.invalidated.v1"
+    reason: str
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Confirmed(Event):
+    """The published file is there, and is what was published, after that had been in doubt."""
+
+    TOPIC: ClassVar[str] = "lading.confirmed.v1"
