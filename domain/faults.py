@@ -65,6 +65,9 @@ POLICIES: dict[Cause, Policy] = {
 LOCAL = frozenset({Cause.DISK, Cause.DESTINATION})
 """Causes that lie with this machine: another source would meet them too."""
 
+OF_THE_NETWORK = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.STALLED, Cause.BROKEN})
+"""Causes that a machine without a network meets at every server."""
+
 BUNDLE = "bundle"
 """The reason by which a member that is whole is blocked until its bundle is."""
 NEEDS_SOMEBODY = frozenset({"secret"})
@@ -87,7 +90,10 @@ HINTS: dict[Cause, str] = {
 }
 BLOCK_HINTS: dict[str, str] = {
     "secret": HINTS[Cause.SECRET],
-    "disk": "make room on the disk; it goes on by itself",
+    "disk": "make room on the disk, or lower the setting disk_free_percent; it goes on by itself",
+    "network": "it goes on by itself when the network is back",
+    "metered": "`lading config set metered run` downloads all the same",
+    "schedule": "it goes on by itself when the schedule lets it",
 }
 
 

@@ -15,6 +15,7 @@ from uuid import UUID
 import attrs
 
 from lading.domain.replies import Head
+from lading.domain.requirements import Conditions
 
 T = TypeVar("T")
 
@@ -158,6 +159,14 @@ class Chance(Protocol):
         ...
 
 
+class Machine(Protocol):
+    """The machine that this engine runs on, as far as the system tells of it."""
+
+    def look(self, *, metered: bool) -> Conditions:
+        """Look at memory and network, and (`metered`) whether the network is paid for by the byte; may block."""
+        ...
+
+
 class Threads(Protocol):
     """Where blocking work runs: worker threads in production, in line under a simulation."""
 
@@ -279,6 +288,10 @@ class Disk(Protocol):
 
     def free(self, folder: str) -> int:
         """Return the bytes that are free for us where `folder` lies or would lie."""
+        ...
+
+    def capacity(self, folder: str) -> int:
+        """Return the bytes, free or not, of the file system where `folder` lies or would lie."""
         ...
 
     def check(self, root: str, path: str) -> None:

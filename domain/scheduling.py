@@ -7,7 +7,7 @@ missing a wake-up costs only time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -33,6 +33,17 @@ class Limits:
 
     concurrency: int = DEFAULT_CONCURRENCY
     per_host: int | None = None
+
+
+@attrs.frozen
+class Skipped:
+    """The hosts of which nothing may start: those that are `full`, and those that are `kept` back otherwise."""
+
+    full: frozenset[str]
+    kept: Callable[[str], bool]
+
+    def __contains__(self, host: object) -> bool:
+        return host in self.full or (isinstance(host, str) and self.kept(host))
 
 
 def room(running: Mapping[UUID, str], limits: Limits) -> int:

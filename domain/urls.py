@@ -16,6 +16,7 @@ from lading.domain.errors import InvalidURL
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::[1-9][0-9]{0,3})?(?:[/?#][!-~]*)?")
+_LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -98,6 +99,12 @@ def host(url: str) -> str:
     port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
     name = (parts.hostname or "").lower()
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def is_local(host: str) -> bool:
+    """Tell whether a `host:port` is this very machine: a loopback address (RFC 1122 §3.2.1.3), or its name."""
+    name = host.rpartition(":")[0].strip("[]")
+    return name == "localhost" or name.endswith(".localhost") or name == "::1" or bool(_LOOPBACK.fullmatch(name))
 
 
 def origin(url: str) -> tuple[str, str]:

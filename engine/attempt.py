@@ -6,13 +6,13 @@ in exactly one way: published, faltered, blocked or stopped; once it has said wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import trio
 
 from lading.domain import commands as c
-from lading.domain import secrets
+from lading.domain import requirements, secrets, urls
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import (
@@ -25,7 +25,7 @@ from lading.domain.errors import (
     StoreError,
     TransferError,
 )
-from lading.domain.faults import Cause
+from lading.domain.faults import OF_THE_NETWORK, Cause
 from lading.domain.ports import Call, Secrets
 from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
@@ -53,6 +53,7 @@ class Attempt:
         files: what is on the disk.
         running: how many attempts there are.
         leave: told of a part that has its final name, and is to be removed when it suits.
+        is_offline: looks whether this machine is offline at this moment.
     """
 
     def __init__(
@@ -65,11 +66,14 @@ class Attempt:
         files: Files,
         running: Callable[[], int],
         leave: Callable[[str], None],
+        is_offline: Callable[[], Awaitable[bool]],
     ) -> None:
         self._s = services
         self._places = places
         self._worker = worker
         self._leave = leave
+        self._is_offline = is_offline
+        self._yielding: tuple[str, str] | None = None
         self._files = files
         self._running = running
         self._work = Work(services, download)
@@ -82,6 +86,11 @@ class Attempt:
     def number(self) -> int:
         """This attempt's number; 0 until it has started."""
         return self._work.number
+
+    def give_way(self, reason: str, message: str) -> None:
+        """Stop, because something that is needed is not there now; it is told as what blocks the download."""
+        self._yielding = self._yielding or (reason, message)
+        self.scope.cancel()
 
     async def run(self) -> None:
         """Make the attempt; whatever comes of it is in the log when this returns.
@@ -105,6 +114,7 @@ class Attempt:
     async def _guarded(self) -> None:
         try:
             place = await self._take()
+            self.gauge.storage = place.storage
             calls = secrets.join(self._work.download.order, self._secrets)
             secret_path = self._secrets is not None and self._secrets.secret_path
             fetching = Fetching(
@@ -127,6 +137,8 @@ class Attempt:
         except TransferError as error:
             if error.cause == Cause.SECRET:
                 await self._block("secret", error)
+            elif await self._is_cut_off(Cause(error.cause)):
+                await self._block(requirements.NETWORK, error)
             else:
                 await self._falter(Cause(error.cause), error, error.retry_after_s)
         except (DestinationTaken, InvalidDestination) as error:
@@ -139,6 +151,12 @@ class Attempt:
             raise
         except Exception as error:  # noqa: BLE001 # one download must not take the others with it
             await self._falter(Cause.UNKNOWN, error)
+
+    async def _is_cut_off(self, cause: Cause) -> bool:
+        """Tell whether an attempt failed because this machine is offline, which is no fault of the server's."""
+        download = self._work.download
+        host = urls.host(download.order.sources[download.source].url)
+        return cause in OF_THE_NETWORK and not urls.is_local(host) and await self._is_offline()
 
     async def _fetch(self, fetching: Fetching, calls: Sequence[Call]) -> None:
         """Fetch, for as long as one attempt may; what has arrived by then counts, and the next goes on from there."""
@@ -354,6 +372,11 @@ class Attempt:
                 asked = state.message if state.state is State.CANCELLING else None
                 stop = c.Stop(attempt=self.number, reason=asked or _DONE[state.state])
                 await work.report(stop, *(() if size is None else (c.Discard(size=size),)))
+            elif self._yielding is not None and state.state in RUNNING:
+                reason, message = self._yielding
+                await work.report(
+                    *await self._last_words(), c.Block(attempt=self.number, reason=reason, message=message)
+                )
             elif state.state in RUNNING or state.state is State.PAUSING:
                 reason = _DONE.get(state.state, "the engine was closed")
                 await work.report(*await self._last_words(), c.Stop(attempt=self.number, reason=reason))

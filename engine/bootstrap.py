@@ -16,6 +16,7 @@ import attrs
 from lading.adapters.disk import LocalDisk
 from lading.adapters.http import CONNECTIONS_MAX, HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
+from lading.adapters.machine import LocalMachine
 from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
@@ -24,7 +25,7 @@ from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
-from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
+from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Transport, Vault
 from lading.engine import Engine
 from lading.files import Files
 from lading.home import EngineLock, open_home
@@ -34,11 +35,13 @@ from lading.nurseries import open_plain_nursery
 from lading.opening import default_home, open_own_log, open_views
 from lading.placing import Places
 from lading.publisher import Publisher
+from lading.queueing import QueueStream
 from lading.reading import Reading
 from lading.recovery import Recovery
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
+from lading.surroundings import Surroundings
 from lading.version import VERSION
 from lading.views import Views
 from lading.writer import LogWriter
@@ -58,6 +61,7 @@ class Parts:
     threads: Threads
     clock: Clock
     chance: Chance
+    machine: Machine
 
 
 @asynccontextmanager
@@ -117,6 +121,7 @@ async def open_engine(
             threads=threads,
             clock=clock,
             chance=chance,
+            machine=LocalMachine(),
         )
         folder = None if downloads is None else os.path.abspath(downloads)  # noqa: ASYNC240 # asks no disk
         context = Context(actor=actor or _user(), host=socket.gethostname())
@@ -179,7 +184,9 @@ async def run_engine(
         publisher=Publisher(parts.disk, parts.threads),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
-    scheduler = Scheduler(services, reading, places, worker) if owner else None
+    queue = QueueStream(services, reading)
+    around = Surroundings(services, parts.machine, queue, worker, on_commit)
+    scheduler = Scheduler(services, reading, places, around, worker) if owner else None
     if scheduler is not None:
         scheduler.paused = not start
     async with open_plain_nursery() as nursery:
@@ -187,8 +194,10 @@ async def run_engine(
         try:
             if scheduler is not None:
                 await _take_over(services, reading, places, worker)
+                await around.look()
+                nursery.start_soon(around.run)
             engine = Engine(
-                services, reading, places, scheduler, worker=worker, folder=folder, cwd=cwd, is_vacant=is_vacant
+                services, reading, places, scheduler, queue, worker=worker, folder=folder, cwd=cwd, is_vacant=is_vacant
             )
             await nursery.start(engine.watch)
             async with _working(scheduler):

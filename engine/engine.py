@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import attrs
 import trio
 
 from lading.domain import commands as c
-from lading.domain import estimate, secrets
+from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
+from lading.domain.hold import Hold
 from lading.domain.ports import Conflict, Entry
 from lading.domain.ports import Secrets as Sealed
 from lading.domain.requests import IfExists, Order, Request
@@ -31,6 +33,7 @@ from lading.keys import key_stream
 from lading.nurseries import open_plain_nursery
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
+from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.scheduler import Scheduler
 from lading.services import Services
@@ -50,6 +53,7 @@ class Engine:
         reading: Reading,
         places: Places,
         scheduler: Scheduler | None,
+        queue: QueueStream,
         *,
         worker: UUID,
         cwd: str,
@@ -60,6 +64,7 @@ class Engine:
         self._reading = reading
         self._places = places
         self._scheduler = scheduler
+        self._queue = queue
         self._cwd = cwd
         self._folder = folder
         self._is_vacant = is_vacant
@@ -185,13 +190,30 @@ class Engine:
         """Give downloads another priority; higher runs first."""
         return await self._control(ids, c.Prioritise(priority=priority), wait=False)
 
+    async def pause_queue(self) -> Hold:
+        """Let the whole queue rest, durably: nothing more starts, what is added waits; what runs goes on."""
+        return await self._tell_queue(hold.pause)
+
+    async def resume_queue(self) -> Hold:
+        """Let the whole queue go on."""
+        return await self._tell_queue(hold.resume)
+
+    async def hold(self) -> Hold:
+        """Return what holds the whole queue now: whether it is paused, and what blocks it."""
+        return await self._queue.held()
+
+    async def _tell_queue(self, decision: Decision) -> Hold:
+        told = await self._queue.tell(decision, self._act())
+        self.notice()
+        return told
+
+    def _act(self) -> Context:
+        """Return the context of one act of a person, whose events share a correlation id."""
+        return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
+
     async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
         """Append the command to each stream; one act of a person shares one correlation id."""
-        context = Context(
-            actor=self._s.context.actor,
-            host=self._s.context.host,
-            correlation=self._s.chance.uuid(self._s.clock.now_ns()),
-        )
+        context = self._act()
         wanted = list(ids)
         answers: dict[UUID, Download] = {}
         refused: dict[UUID, UsageError] = {}
@@ -316,6 +338,7 @@ class Engine:
         counts = await self._s.threads.run(self._reading.counts)
         live = self._s.board.look(self._s.clock.monotonic())
         totals = await self._s.threads.run(lambda: self._reading.ahead(totals, live))
+        held = await self._s.threads.run(self._reading.hold)
         rates = [look.rate for look in live.values() if look.rate is not None]
         rate = sum(rates) if rates else None
         received, total = totals.received, None if totals.unsized else totals.total
@@ -328,6 +351,8 @@ class Engine:
             rate=rate,
             eta=estimate.eta(received, total, rate),
             percent=estimate.percent(received, total),
+            paused=held.paused,
+            blocked=held.blocked,
         )
 
     # -- its own business ------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from lading.domain import commands as c
 from lading.domain import holdings, names, replies, spans, urls
 from lading.domain.allotment import Share
 from lading.domain.digests import Digest
-from lading.domain.errors import Fenced, TransferError
+from lading.domain.errors import DiskFull, Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
@@ -27,6 +27,7 @@ from lading.intake import Course, Intake
 from lading.live import Gauge
 from lading.overlap import agrees
 from lading.placing import Place, Places
+from lading.room import Room
 from lading.services import Services
 from lading.work import Work
 
@@ -54,6 +55,7 @@ class Fetching:
         self._gauge = gauge
         self._running = running
         self._secret_path = secret_path
+        self._room = Room(services)
         self.place = place
         self.received: Receive | None = None
 
@@ -158,6 +160,7 @@ class Fetching:
             await work.held.start_over(receive.total, Digest.parse(stated).algorithm if stated else None)
         self.received = receive
         await self._say_probed(reply, receive)
+        await self._see_room(receive.total)
         self._gauge.begin(work.held.tally.size, receive.total)
         intake = Intake(self._s, work, self._gauge, self._running, receive.total)
         try:
@@ -174,6 +177,21 @@ class Fetching:
         vouched = receive.total is not None or receive.framed or order.digest is not None
         if not vouched and not order.allow_unsized:
             raise TransferError("nothing vouches for the end of this body", cause=Cause.UNSIZED)
+
+    async def _see_room(self, total: int | None) -> None:
+        """Refuse to begin what the disk has no room for; small files are not worth the question.
+
+        Raises:
+            DiskFull: there is no room for the rest of it, beside what others have still to receive.
+        """
+        if total is None or total <= SMALL_BYTES:
+            return
+        work, storage = self._work, self.place.storage
+        folder, wanted = work.held.path.rpartition("/")[0], total - work.held.tally.size
+        promised = self._room.promised(storage)
+        lack = await self._s.threads.run(lambda: self._room.lack(folder, wanted, promised=promised))
+        if lack is not None:
+            raise DiskFull(lack)
 
     async def _receive_alone(self, reply: Reply, receive: Receive, intake: Intake) -> None:
         """Take in the one body of a file that is small, or as long as it turns out to be."""

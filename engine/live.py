@@ -29,6 +29,7 @@ class Gauge:
         self._meter = Meter(now_s)
         self.received = 0
         self.total: int | None = None
+        self.storage: str | None = None
 
     def begin(self, received: int, total: int | None) -> None:
         """Note what is held when the body begins; it does not count as having arrived."""

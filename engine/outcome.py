@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import attrs
@@ -72,7 +73,10 @@ def of(download: Download, path: str | None) -> Outcome:
 
 @attrs.frozen(kw_only=True)
 class Overall:
-    """The whole engine at one moment; rate in bytes a second and eta in seconds are None when unknown."""
+    """The whole engine at one moment; rate in bytes a second and eta in seconds are None when unknown.
+
+    `paused` and `blocked` (message by reason) tell what holds the queue as a whole.
+    """
 
     active: int
     queued: int
@@ -82,3 +86,5 @@ class Overall:
     rate: float | None
     eta: float | None
     percent: float | None
+    paused: bool = False
+    blocked: Mapping[str, str] = attrs.field(factory=dict)

@@ -5,7 +5,7 @@ The command line's looking verbs stand on this alone, without an engine; the eng
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,13 @@ from lading.domain.download import Download
 from lading.domain.errors import UnknownDownload
 from lading.domain.facts import Fact
 from lading.domain.faults import NEEDS_SOMEBODY
+from lading.domain.hold import Hold
 from lading.domain.ports import Log, Reader
 from lading.domain.states import State
 from lading.keys import key_stream
 from lading.live import Live
-from lading.projections import destinations, history, litter, progress, queue, roster
+from lading.projections import around, destinations, history, hold, litter, progress, queue, roster
+from lading.projections.around import Around
 from lading.views import ROWS, Views
 
 SHORTEST_PREFIX = 4
@@ -105,8 +107,9 @@ class Reading:
         live = live or {}
         with self.views.read() as reader:
             running = max(1, roster.counts(reader).get(State.ACTIVE, 0))
+            surroundings = around.look(reader, now_ns)
         for download in self.downloads(state=state, tag=tag, limit=limit):
-            yield progress.listing(download, now_ns, live.get(download.id), running=running)
+            yield progress.listing(download, now_ns, live.get(download.id), running=running, around=surroundings)
 
     def downloads(
         self, *, state: str | None = None, tag: str | None = None, limit: int | None = None
@@ -155,11 +158,17 @@ class Reading:
         return totals
 
     def unfinished(self) -> bool:
-        """Tell whether anything is queued, waiting for time or room, or running; what needs somebody does not count."""
+        """Tell whether anything is queued, waiting for time or room, or running; what needs somebody does not count.
+
+        So while the queue is paused, only what runs counts.
+        """
         with self.views.read() as reader:
-            counts, reasons = roster.counts(reader), queue.reasons(reader)
-        stuck = sum(reasons.values()) - sum(_passing(reasons))
-        return sum(counts.get(name, 0) for name in ("queued", "active", "verifying", "waiting", "stopping")) > stuck
+            counts, reasons, paused = roster.counts(reader), queue.reasons(reader), hold.get(reader).paused
+        names = (
+            ("active", "verifying", "stopping") if paused else ("queued", "active", "verifying", "waiting", "stopping")
+        )
+        stuck = 0 if paused else sum(reasons.values()) - sum(_passing(reasons))
+        return sum(counts.get(name, 0) for name in names) > stuck
 
     def history(
         self, *, limit: int | None = None, tag: str | None = None, url: str | None = None
@@ -168,16 +177,33 @@ class Reading:
         with self.views.read() as reader:
             return list(history.ended(reader, ROWS, limit=limit, tag=tag, url=url))
 
+    def around(self, now_ns: int) -> Around:
+        """Return what is around the downloads that wait for their turn."""
+        with self.views.read() as reader:
+            return around.look(reader, now_ns)
+
+    def hold(self) -> Hold:
+        """Return what holds the whole queue, as the views have it."""
+        with self.views.read() as reader:
+            return hold.get(reader)
+
     # -- what the engine asks --------------------------------------------------------------------------------------
 
     def next_candidate(
-        self, running: Mapping[UUID, str], limits: scheduling.Limits, due: Iterable[scheduling.Candidate] = ()
+        self,
+        running: Mapping[UUID, str],
+        limits: scheduling.Limits,
+        due: Iterable[scheduling.Candidate] = (),
+        kept: Callable[[str], bool] = lambda _: False,
     ) -> scheduling.Candidate | None:
-        """Return what should start next beside what runs: what is ready, or of `due` what comes before that."""
+        """Return what should start next beside what runs: what is ready, or of `due` what comes before that.
+
+        `kept` tells of a host whether nothing of it may start now.
+        """
         with self.views.read() as reader:
-            waiting = queue.candidates(reader, scheduling.saturated(running, limits))
+            waiting = queue.candidates(reader, scheduling.Skipped(scheduling.saturated(running, limits), kept))
             ready = scheduling.choose(waiting, running, limits)
-            overdue = scheduling.choose(due, running, limits)
+            overdue = scheduling.choose((one for one in due if not kept(one.host)), running, limits)
             if ready is None or overdue is None:
                 return ready or overdue
             return min(ready, overdue, key=lambda candidate: _turn(reader, candidate))
@@ -187,6 +213,11 @@ class Reading:
         with self.views.read() as reader:
             found = sorted(queue.due(reader, now_ns, limit), key=lambda candidate: _turn(reader, candidate))
             return found, queue.next_due(reader, now_ns)
+
+    def resting(self, now_ns: int) -> dict[str, int]:
+        """Return until when (UTC, ns) hosts are to be left alone, because their servers asked for that."""
+        with self.views.read() as reader:
+            return queue.resting(reader, now_ns)
 
     def blocked(self, reason: str, limit: int) -> list[Download]:
         """Return downloads that are blocked by a reason."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -21,7 +21,7 @@ import trio
 
 from lading.attempt import Attempt
 from lading.domain import commands as c
-from lading.domain import scheduling
+from lading.domain import requirements, scheduling
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING
@@ -30,7 +30,9 @@ from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
+from lading.room import Room
 from lading.services import Services
+from lading.surroundings import Surroundings
 
 ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
 ROOM_LOOK_S = 2.0
@@ -53,12 +55,19 @@ class _Eased(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host."""
+    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host.
+
+    `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
+    to lie, and `unfit` what comes next and does not fit into the room that there is.
+    """
 
     unwanted: Sequence[UUID]
     litter: Sequence[Download]
     blocked: Sequence[Download]
+    passed: Sequence[Download]
     following: Sequence[tuple[str, Download]]
+    full: str | None
+    unfit: tuple[Download, str] | None
     next_due_ns: int | None
 
 
@@ -68,8 +77,11 @@ class Scheduler:
     `on_rest` is called when the last attempt of several has ended, and nothing is left of them to be tidied up.
     """
 
-    def __init__(self, services: Services, reading: Reading, places: Places, worker: UUID) -> None:
+    def __init__(
+        self, services: Services, reading: Reading, places: Places, surroundings: Surroundings, worker: UUID
+    ) -> None:
         self._s = services
+        self._around = surroundings
         self._reading = reading
         self._places = places
         self._worker = worker
@@ -80,6 +92,7 @@ class Scheduler:
         self._unsaid: set[UUID] = set()
         self._eased: dict[UUID, _Eased] = {}
         self._files = Files(services.disk, places, reading.is_claimed)
+        self._room = Room(services)
         self._recovery = Recovery(services, reading, self._files, worker)
         self._swept_s: dict[UUID, float] = {}
         self._next_due_ns: int | None = None
@@ -130,7 +143,7 @@ class Scheduler:
 
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
-        delays = [ROOM_LOOK_S] if self._reading.blocked_count else []
+        delays = [ROOM_LOOK_S] if self._reading.blocked_count or requirements.DISK in self._around.reasons else []
         if self._next_due_ns is not None:
             delays.append(max(0.0, (self._next_due_ns - self._s.clock.now_ns()) / 1e9))
         speechless_s = self._speechless_until_s - self._s.clock.monotonic()
@@ -154,6 +167,13 @@ class Scheduler:
             await self._say_what_was_not()
             await self._sweep(look.litter)
             await self._unblock(look.blocked)
+            for download in look.passed:
+                await self._execute(download, c.Unblock(reason=download.blocked or ""))
+            self._give_way()
+            await self._around.note_room(look.full)
+            if look.unfit is not None:
+                download, message = look.unfit
+                await self._execute(download, c.Block(reason=requirements.DISK, message=message))
             for host, download in look.following:
                 if download.id not in self._running and not self._closing:
                     self._launch(nursery, download, host)
@@ -170,12 +190,24 @@ class Scheduler:
         """
         reading, now_ns = self._reading, self._s.clock.now_ns()
         reading.catch_up()
-        due, next_due_ns = ([], None) if self.paused else reading.due(now_ns, MOST_A_PASS)
+        rests = self.paused or reading.hold().paused
+        reasons = {reason: message for reason, message in self._around.reasons.items() if reason != requirements.DISK}
+        due, next_due_ns = ([], None) if rests else reading.due(now_ns, MOST_A_PASS)
+        resting = {} if rests else reading.resting(now_ns)
         following: list[tuple[str, Download]] = []
-        while not self.paused and scheduling.room(hosts, self.limits):
-            candidate = reading.next_candidate(hosts, self.limits, due)
+        full = unfit = download = None
+        while not rests and scheduling.room(hosts, self.limits):
+            candidate = reading.next_candidate(
+                hosts, self.limits, due, lambda host: host in resting or requirements.holds(reasons, host) is not None
+            )
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
+                break
+            full = self._lack(download, 0)
+            unfit = (
+                None if full is not None else self._lack(download, max(0, (download.total or 0) - download.received))
+            )
+            if full is not None or unfit is not None:
                 break
             hosts[candidate.id] = candidate.host
             following.append((candidate.host, download))
@@ -183,9 +215,36 @@ class Scheduler:
             unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(id, number)],
             litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
             blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
+            passed=self._passed(reasons),
             following=following,
+            full=full,
+            unfit=None if unfit is None or download is None else (download, unfit),
             next_due_ns=next_due_ns,
         )
+
+    def _passed(self, reasons: Container[str]) -> list[Download]:
+        """Return what gave way for a reason that is over."""
+        over = [reason for reason in requirements.GIVE_WAY if reason not in reasons]
+        counted = self._reading.blocked_count
+        return [d for reason in over for d in self._reading.blocked(reason, MOST_A_PASS)] if counted else []
+
+    def _lack(self, download: Download, wanted: int) -> str | None:
+        """Tell why there is no room on the disk for so much of a download, None when there is; blocks."""
+        try:
+            folder = self._places.absolute(download.order.root, download.order.folder)
+            return self._room.lack(folder, wanted)
+        except (InvalidDestination, OSError):  # its attempt will say so
+            return None
+
+    def _give_way(self) -> None:
+        """Have the attempts stop that need what is not there now."""
+        reasons = {
+            reason: self._around.reasons[reason] for reason in requirements.GIVE_WAY if reason in self._around.reasons
+        }
+        for id, attempt in self._running.items() if reasons else ():
+            reason = requirements.holds(reasons, self._hosts[id])
+            if reason is not None:
+                attempt.give_way(reason, reasons[reason])
 
     async def _tidy(self) -> None:
         """Remove the parts of what has been published, as many as there are at a time.
@@ -257,11 +316,11 @@ class Scheduler:
                 continue
             try:
                 folder = self._places.absolute(download.order.root, download.order.folder)
-                free = await self._s.threads.run(functools.partial(self._s.disk.free, folder))
+                wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
+                lack = await self._s.threads.run(functools.partial(self._room.lack, folder, wanted))
             except (InvalidDestination, OSError):
                 continue
-            wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
-            if free > self._s.settings.reserve_bytes + min(wanted, ROOM_TO_GO_ON_BYTES):
+            if lack is None:
                 times = before.times + 1 if before is not None and before.received == download.received else 0
                 until_s = now_s + scheduling.patience_s(times)
                 self._eased[download.id] = _Eased(times, until_s, download.received)
@@ -276,11 +335,18 @@ class Scheduler:
             files=self._files,
             running=lambda: len(self._running),
             leave=self._leave,
+            is_offline=self._is_offline,
         )
         self._running[download.id] = attempt
         self._hosts[download.id] = host
         self._s.board.gauges[download.id] = attempt.gauge
         nursery.start_soon(self._attend, download.id, attempt, name=f"download {download.id}")
+
+    async def _is_offline(self) -> bool:
+        """Look whether this machine is offline at this moment."""
+        if not self._around.policy.network:
+            return False
+        return (await self._around.look()).is_offline
 
     def _leave(self, path: str) -> None:
         self._left.append(path)

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from lading.domain import requirements
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
 from lading.domain.requests import MOST_CONNECTIONS
@@ -50,7 +51,12 @@ class Settings:
         stall_timeout_s: longest wait for the next byte of an answer.
         total_timeout_s: longest that one attempt may fetch, however well it goes; 0 means no limit.
         poll_s: how often other processes' commands are looked for, in seconds.
-        reserve_bytes: free space that preallocation leaves alone.
+        reserve_bytes: free space that is left alone, at least.
+        disk_free_percent: how much of a disk is left free; with less, nothing more is begun there.
+        memory_percent: with more of the memory in use, nothing more is begun; 100 means no limit.
+        watch_network: wait while this machine is offline, instead of spending retries.
+        metered: on a network that is paid for by the byte: run, pause, or bytes a second at most.
+        watch_s: how often memory and network are looked at, in seconds.
         trust_env: take proxies and certificates from the environment, as other programs do.
         netrc: take logins for hosts from `~/.netrc`, or from the file that NETRC names; only with `trust_env`.
         cookies: a file of cookies to send, as browsers export it and curl and wget write it.
@@ -68,6 +74,11 @@ class Settings:
     total_timeout_s: float = attrs.field(default=0.0, validator=_between(0, 31_536_000))
     poll_s: float = attrs.field(default=0.05, validator=_between(0.001, 60))
     reserve_bytes: int = attrs.field(default=64 * 1024 * 1024, validator=_between(0, 2**60))
+    disk_free_percent: int = attrs.field(default=10, validator=_between(0, 90))
+    memory_percent: int = attrs.field(default=80, validator=_between(1, 100))
+    watch_network: bool = True
+    metered: str = attrs.field(default="run", converter=requirements.metered)
+    watch_s: float = attrs.field(default=2.0, validator=_between(0.01, 3600))
     trust_env: bool = True
     netrc: bool = True
     cookies: str | None = attrs.field(default=None, validator=_whole)
@@ -83,11 +94,11 @@ class Settings:
 
 
 FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
-KINDS: dict[str, type[bool | int | float | Path]] = {
-    name: {"bool": bool, "int": int, "float": float, "str | None": Path}[str(field.type)]
+KINDS: dict[str, type[bool | int | float | str | Path]] = {
+    name: {"bool": bool, "int": int, "float": float, "str": str, "str | None": Path}[str(field.type)]
     for name, field in FIELDS.items()
 }
-_SAID = {bool: "yes or no", int: "a whole number", float: "a number", Path: "the path of a file"}
+_SAID = {bool: "yes or no", int: "a whole number", float: "a number", str: "a word", Path: "the path of a file"}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 

@@ -81,7 +81,20 @@ def ids(reader: Reader, *, after: UUID | None = None, limit: int | None = None) 
         yield UUID(bytes=bytes(found[len(ROW) :]))
 
 
-def listing(download: Download, now_ns: int, live: Live | None = None, *, running: int = 1) -> dict[str, Any]:
+class Surroundings(Protocol):
+    """What is around a download that waits for its turn."""
+
+    def keeps(self, download: Download) -> str | None: ...  # noqa: D102
+
+
+def listing(
+    download: Download,
+    now_ns: int,
+    live: Live | None = None,
+    *,
+    running: int = 1,
+    around: Surroundings | None = None,
+) -> dict[str, Any]:
     """Return a download as `list --json` shows it; unknown is None, times are ISO 8601 in UTC.
 
     Args:
@@ -89,6 +102,7 @@ def listing(download: Download, now_ns: int, live: Live | None = None, *, runnin
         now_ns: UTC, to tell whether the last measured rate is still worth something.
         live: the figures of the engine that runs it, used instead of the durable ones.
         running: how many downloads run together; the more, the further apart are their checkpoints.
+        around: what is around it, when that is known.
     """
     order = download.order
     if live is None:
@@ -112,7 +126,7 @@ def listing(download: Download, now_ns: int, live: Live | None = None, *, runnin
         "tags": list(order.tags),
         "attempts": download.attempt,
         "error": error(download),
-        "why": why(download),
+        "why": why(download, around),
         "bundle": None,
         "added_at": iso(download.added_at_ns),
         "updated_at": iso(download.updated_at_ns),
@@ -134,8 +148,11 @@ def error(download: Download) -> str | None:
     return _of(download.cause, download.message) if faltered else None
 
 
-def why(download: Download) -> str:
+def why(download: Download, around: Surroundings | None = None) -> str:
     """Return in one short sentence why the download is in the state in which it is."""
+    kept = None if around is None else around.keeps(download)
+    if kept is not None:
+        return kept
     match download.state:
         case State.WAITING if download.blocked is not None:
             return f"blocked by {_of(download.blocked, download.message)}"

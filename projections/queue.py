@@ -5,6 +5,7 @@
     qt ‖ not before (u64) ‖ age (u64)   → id ‖ host    waits for a time
     qb ‖ word(reason) ‖ age (u64)       → id           blocked until the reason passes
     qn ‖ word(reason)                   → u64          how many are blocked by the reason
+    qo ‖ not before (u64) ‖ age (u64)   → host         one whose server wants all of its host left alone until then
 
 A rank is priority, higher first, then age. The heads (`qh`) make the next candidate cheap to find however many are
 ready: hosts are merged in the order of their heads, a host that has no room costs one step instead of a walk past its
@@ -29,7 +30,7 @@ from lading.domain.states import State
 from lading.projections.batch import Batch, Change
 from lading.projections.keys import number, rank, read_number, read_word, text, word
 
-READY, HEAD, TIMED, BLOCKED, REASON = b"qr", b"qh", b"qt", b"qb", b"qn"
+READY, HEAD, TIMED, BLOCKED, REASON, RESTING = b"qr", b"qh", b"qt", b"qb", b"qn", b"qo"
 _ID_BYTES = 16
 LONGEST_WAIT_NS = int(LONGEST_RETRY_AFTER_S * 1e9)
 
@@ -77,8 +78,9 @@ def _waits(download: Download, age: int) -> dict[bytes, bytes]:
     if download.blocked is not None:
         return {BLOCKED + word(download.blocked) + number(age): download.id.bytes}
     if download.not_before_ns is not None:
-        key = TIMED + number(download.not_before_ns) + number(age)
-        return {key: download.id.bytes + host(download).encode()}
+        place, at = number(download.not_before_ns) + number(age), host(download).encode()
+        rows = {TIMED + place: download.id.bytes + at}
+        return rows | {RESTING + place: at} if download.whole_host else rows
     return {}
 
 
@@ -156,6 +158,16 @@ def due(reader: Reader, now_ns: int, limit: int | None = None) -> Iterator[Candi
 def next_due(reader: Reader, after_ns: int = -1) -> int | None:
     """Return the first time (UTC, ns) after `after_ns` for which anything waits, or None when nothing does."""
     return next((_not_before_ns(key) for key, _ in reader.scan(TIMED, start=TIMED + number(after_ns + 1))), None)
+
+
+def resting(reader: Reader, now_ns: int) -> dict[str, int]:
+    """Return until when hosts want to be left alone (UTC, ns), of those whose time has not come.
+
+    A time further ahead than anything waits is one that a clock has since stepped back from, and counts as come.
+    """
+    ahead = reader.scan(RESTING, start=RESTING + number(now_ns + 1))
+    near = takewhile(lambda row: _not_before_ns(row[0]) <= now_ns + LONGEST_WAIT_NS, ahead)
+    return {value.decode(): _not_before_ns(key) for key, value in near}
 
 
 def blocked(reader: Reader, reason: str, limit: int | None = None) -> Iterator[UUID]:

@@ -150,6 +150,16 @@ class LocalDisk:
             room = os.statvfs(folders.nearest(folder))
             return room.f_bavail * room.f_frsize
 
+    def capacity(self, folder: str) -> int:
+        """Return the bytes, free or not, of the file system where `folder` lies or would lie.
+
+        Raises:
+            InvalidDestination: it cannot be looked at.
+        """
+        with explained(folder):
+            room = os.statvfs(folders.nearest(folder))
+            return room.f_blocks * room.f_frsize
+
     def check(self, root: str, path: str) -> None:
         """Refuse a `path` that, symbolic links followed, does not stay inside `root`.
 

@@ -26,6 +26,7 @@ from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
+from lading.testing.machine import MemoryMachine
 from lading.testing.network import MemoryNetwork
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
@@ -34,6 +35,8 @@ from lading.views import Views
 
 T = TypeVar("T")
 FOLDER = "/downloads"
+CALM = {"reserve_bytes": 0, "disk_free_percent": 0, "poll_s": 1.0, "watch_s": 60.0}
+"""What is set in a simulation unless a test says otherwise: no byte of a small disk is kept free, and few looks."""
 
 
 @attrs.define(kw_only=True)
@@ -50,6 +53,7 @@ class World:
     clock: VirtualClock
     chance: SeededChance
     threads: Threads = attrs.field(factory=InlineThreads)
+    machine: MemoryMachine = attrs.field(factory=MemoryMachine)
     owners: int = 0
 
     @classmethod
@@ -76,13 +80,14 @@ class World:
             threads=self.threads,
             clock=self.clock,
             chance=self.chance,
+            machine=self.machine,
         )
         context = Context(actor="simulation", host="simulated")
         self.owners += owner
         try:
             async with run_engine(
                 parts,
-                settings=Settings(**{"reserve_bytes": 0, "poll_s": 1.0, **settings}),
+                settings=Settings(**{**CALM, **settings}),
                 context=context,
                 owner=owner,
                 folder=FOLDER,

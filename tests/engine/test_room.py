@@ -19,7 +19,7 @@ URL, FINAL = "http://a.example/file.bin", "/downloads/file.bin"
 SIZE = 400_000
 
 
-@pytest.mark.parametrize("room", [0, 1000, 65_536, 200_000, SIZE - 1])
+@pytest.mark.parametrize("room", [1000, 65_536, 200_000, SIZE - 1])
 def test_a_full_disk_blocks_and_goes_on_when_there_is_room(room, tale, payload, unlawful):
     """No retry is spent, no byte is lost, the reason is said; within seconds of there being room it runs."""
 

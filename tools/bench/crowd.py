@@ -81,7 +81,7 @@ async def crowd(home: str, root: str, count: int, seconds: float) -> dict[str, f
     import lading
     from lading.domain.events import Progressed
 
-    watch, settings = _Watch(), lading.Settings(concurrency=count)
+    watch, settings = _Watch(), lading.Settings(concurrency=count, disk_free_percent=0, memory_percent=100)
     async with lading.open_engine(f"{home}/home", downloads=f"{home}/files", settings=settings) as engine:
         head = await trio.to_thread.run_sync(engine.reading.log.head)
         await engine.submit_many([lading.Request(f"{root}slow-{number}") for number in range(count)])

@@ -15,6 +15,7 @@ import trio
 
 from lading.adapters.disk import LocalDisk, LocalPart, folders
 from lading.adapters.http import HTTPXTransport
+from lading.adapters.machine import LocalMachine
 from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.bootstrap import Parts, run_engine
@@ -63,10 +64,16 @@ async def fetch(url: str, folder: str) -> bool:
         threads=WorkerThreads(),
         clock=SystemClock(),
         chance=SystemChance(),
+        machine=LocalMachine(),
     )
     try:
         async with run_engine(
-            parts, settings=Settings(), context=Context(actor="bench"), owner=True, folder=folder, cwd=folder
+            parts,
+            settings=Settings(disk_free_percent=0, memory_percent=100),
+            context=Context(actor="bench"),
+            owner=True,
+            folder=folder,
+            cwd=folder,
         ) as engine:
             return (await engine.wait((await engine.submit(Request(url))).id)).ok
     finally:

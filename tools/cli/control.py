@@ -17,6 +17,7 @@ from lading.tools.cli.frame import Frame
 if TYPE_CHECKING:
     from lading.domain.commands import Control
     from lading.domain.download import Download
+    from lading.domain.hold import Hold
     from lading.engine import Engine
     from lading.reading import Reading
 
@@ -83,6 +84,38 @@ def carry_out(
             return await trio.to_thread.run_sync(_again, reading, found)
 
     _say(frame, trio.run(main))
+
+
+def control_queue(
+    frame: Frame,
+    act: Callable[[Engine], Awaitable[Hold]],
+    *,
+    ids: Sequence[str],
+    tag: str | None,
+    everything: bool,
+) -> None:
+    """Have `act` hold the whole queue or let it go, and say how it is held then.
+
+    Raises:
+        UsageError: downloads are chosen as well.
+    """
+    import trio
+
+    from lading.domain.errors import UsageError
+    from lading.tools.cli import homes
+    from lading.tools.cli.answers import answer
+
+    if ids or tag is not None or everything:
+        raise UsageError("--queue is for the whole queue", hint="leave out ids, --tag and --all")
+    homes.existing(frame)
+
+    async def main() -> Hold:
+        async with homes.working(frame, role="client") as engine:
+            return await act(engine)
+
+    held = trio.run(main)
+    row = {"paused": held.paused, "blocked": held.blocked}
+    answer(frame, row, "the queue is paused" if held.paused else held.why or "the queue goes on")
 
 
 def _check_choice(ids: Sequence[str], tag: str | None, *, everything: bool) -> None:

@@ -43,6 +43,10 @@ class Display(Protocol):
         """Something happened to a download, which is now in this state."""
         ...
 
+    def queue(self, fact: Fact) -> None:
+        """Something came to hold the whole queue, or has passed."""
+        ...
+
     def figures(self, rows: Rows, overall: Overall) -> None:
         """What runs, as `list --json` shows it, and everything taken together."""
         ...
@@ -100,6 +104,9 @@ class Silence:
     def fact(self, fact: Fact, download: Download) -> None:
         """Say nothing."""
 
+    def queue(self, fact: Fact) -> None:
+        """Say nothing."""
+
     def figures(self, rows: Rows, overall: Overall) -> None:
         """Say nothing."""
 
@@ -133,6 +140,10 @@ class Lines(Silence):
             self._said_s.pop(str(download.id), None)
         if isinstance(fact.event, _TOLD_IN_LINES):
             self._say(f"{name(download)}: {sentences.sentence(fact)}")
+
+    def queue(self, fact: Fact) -> None:
+        """Print it."""
+        self._say(sentences.sentence(fact))
 
     def figures(self, rows: Rows, overall: Overall) -> None:  # noqa: ARG002
         """Print the figures of those of which nothing was said for a while."""
@@ -193,6 +204,10 @@ class Bars(Silence):
         """Print above the bars what a bar cannot show."""
         if isinstance(fact.event, _TOLD):
             self._console.print(plain(f"{name(download)}: {sentences.sentence(fact)}"), markup=False, style="dim")
+
+    def queue(self, fact: Fact) -> None:
+        """Print it above the bars."""
+        self._console.print(plain(sentences.sentence(fact)), markup=False, style="dim")
 
     def figures(self, rows: Rows, overall: Overall) -> None:
         """Draw the bars anew."""

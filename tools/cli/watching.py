@@ -17,6 +17,7 @@ from lading.domain import estimate
 from lading.domain.download import Download, evolve, fold
 from lading.domain.events import Cancelled
 from lading.domain.facts import Fact
+from lading.domain.hold import Told
 from lading.domain.states import State
 from lading.engine import Engine
 from lading.nurseries import open_plain_nursery
@@ -84,6 +85,8 @@ class Watch:
             for fact in await follower.page():
                 if type(fact.event) in OF_DOWNLOADS and (self._all or fact.stream in self._states):
                     await self._take(engine, fact)
+                elif isinstance(fact.event, Told):
+                    self._display.queue(fact)
                 self._after = fact.position
                 if self._after >= self._last or not (self._all or self._states):
                     self._display.flush()

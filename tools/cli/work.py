@@ -40,6 +40,9 @@ async def work(frame: Frame, display: Display, begin: Begin, *, concurrency: int
                         say("another engine works on this home; following it")
                     if watch is None:
                         watch = await begin(engine)
+                        held = (await engine.hold()).why
+                        if held is not None:
+                            say(held)
                     if not await _follow(engine, watch, homes.folder(frame)):
                         break
     return interruption.seen

@@ -10,7 +10,9 @@ import lading
 
 
 async def _work(home: str, folder: str) -> None:
-    async with lading.open_engine(home, downloads=folder, role="owner") as engine:
+    async with lading.open_engine(
+        home, downloads=folder, role="owner", disk_free_percent=0, memory_percent=100
+    ) as engine:
         await engine.wait_idle()
 
 

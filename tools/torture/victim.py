@@ -128,7 +128,14 @@ async def _live(plan: Plan, axe: Axe) -> None:
 
     _hold_after_recovery(axe)
     role = "owner" if plan.role == ENGINE else "client"
-    settings = Settings(concurrency=CONCURRENCY, retries=RETRIES, poll_s=POLL_S, stall_timeout_s=STALL_S)
+    settings = Settings(
+        concurrency=CONCURRENCY,
+        retries=RETRIES,
+        poll_s=POLL_S,
+        stall_timeout_s=STALL_S,
+        disk_free_percent=0,
+        memory_percent=100,
+    )
     _say(STARTED)
     if plan.role == CLIENT:
         await _hear()

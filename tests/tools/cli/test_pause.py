@@ -79,3 +79,28 @@ def test_controlling_makes_no_home(lading):
     """Exit code 3 where there is none."""
     lading("pause", "--all", code=3)
     assert not lading.home.exists()
+
+
+@pytest.mark.row("S0.1")
+def test_the_whole_queue_can_rest_and_what_is_added_waits_and_says_so(lading, origin, small):
+    """The pause outlives every process; `run` ends, since nothing will start."""
+    lading("remove", lading.add("http://a.test/1"))
+    assert lading("pause", "--queue").out == "the queue is paused\n"
+    id = lading.add(origin.url(small.name))
+    told = lading("run")
+    assert "the queue is paused" in told.err
+    row = lading.row("list")
+    assert (row["state"], "paused" in row["why"]) == ("queued", True)
+    assert lading.row("list", "--total")["paused"] is True
+    assert "lading resume --queue" in lading("list").err
+    assert "paused" in lading("why", id).out
+    assert lading.row("resume", "--queue") == {"paused": False, "blocked": {}}
+    lading("run")
+    assert lading.row("list")["state"] == "completed"
+
+
+def test_the_queue_and_downloads_are_not_paused_in_one_breath(lading):
+    """Nobody means both."""
+    lading.add("http://a.test/1")
+    lading("pause", "--queue", "--all", code=2)
+    assert lading.row("list")["state"] == "queued"

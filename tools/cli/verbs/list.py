@@ -30,7 +30,9 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
     with looking(frame) as reading:
         if total:
             whole = _whole(frame, reading) if state is None and tag is None else _part(reading, state, tag)
-            _say_total(frame, whole)
+            held = reading.hold()
+            _say_total(frame, whole | {"paused": held.paused, "blocked": held.blocked})
+            _say_held(frame, reading)
             _say_abandoned(frame, {name for name, count in whole["states"].items() if count})
             return
         found = _settled(frame, reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit))
@@ -42,6 +44,7 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
         cells = (rows.cells(row) for row in _noting(found, states))
         if tables.show(rows.COLUMNS, cells):
             _say_abandoned(frame, states)
+            _say_held(frame, reading)
         else:
             note(frame, "there is nothing to list")
 
@@ -72,6 +75,14 @@ def _say_abandoned(frame: Frame, states: set[str]) -> None:
 
     if not frame.json and is_abandoned(frame, states):
         note(frame, ABANDONED)
+
+
+def _say_held(frame: Frame, reading: Reading) -> None:
+    from lading.tools.cli.answers import note
+
+    why = reading.hold().why
+    if why is not None:
+        note(frame, why)
 
 
 def _whole(frame: Frame, reading: Reading) -> dict[str, Any]:

@@ -39,9 +39,9 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
     order, known = download.order, download.validator
     with reading.views.read() as reader:
         tries = list(history.attempts(reader, download.id, ROWS))
-    ended = outcome(download)
+    ended, now_ns = outcome(download), time.time_ns()
     return {
-        **progress.listing(download, time.time_ns()),
+        **progress.listing(download, now_ns, around=reading.around(now_ns)),
         **{name: ended[name] for name in _OF_THE_END},
         "started_at": iso(download.started_at_ns),
         "ended_at": iso(download.ended_at_ns),

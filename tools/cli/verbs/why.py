@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from lading.tools.cli.frame import Frame, verb
 if TYPE_CHECKING:
     from lading.domain.download import Download
     from lading.domain.facts import Fact
+    from lading.projections.around import Around
 
 MOST_CAUSES = 200
 
@@ -26,7 +28,7 @@ def command(frame: Frame, id: str) -> None:
 
     with looking(frame) as reading:
         download = find(reading, id)
-        row = _row(download, reading.stream(download.id))
+        row = _row(download, reading.stream(download.id), reading.around(time.time_ns()))
     if frame.json:
         write_json(row)
         return
@@ -41,7 +43,7 @@ def command(frame: Frame, id: str) -> None:
         print(f"hint: {plain(row['hint'])}")
 
 
-def _row(download: Download, facts: list[Fact]) -> dict[str, Any]:
+def _row(download: Download, facts: list[Fact], around: Around) -> dict[str, Any]:
     from lading.projections import progress
     from lading.projections.instants import iso
     from lading.tools.cli.endings import hint
@@ -52,7 +54,7 @@ def _row(download: Download, facts: list[Fact]) -> dict[str, Any]:
         "id": str(download.id),
         "url": download.order.url,
         "state": download.state.shown,
-        "why": progress.why(download),
+        "why": progress.why(download, around),
         "hint": hint(download),
         "left_out": max(0, len(chain) - MOST_CAUSES),
         "causes": [

@@ -1,0 +1,44 @@
+"""Room on the disks: what is free, less what is left alone, less what those that run have still to receive.
+
+It is looked at before a download begins and again when its size has become known, so that a disk is not filled up only
+to find that nothing fits; whoever meets a full disk all the same is blocked, and loses nothing.
+"""
+
+from __future__ import annotations
+
+from lading.domain import requirements
+from lading.holding import PREALLOCATE_MOST
+from lading.services import Services
+
+
+class Room:
+    """Answers whether there is room; every method blocks."""
+
+    def __init__(self, services: Services) -> None:
+        self._s = services
+
+    def lack(self, folder: str, wanted: int, *, promised: int = 0) -> str | None:
+        """Tell why so many more bytes do not fit where `folder` lies, None when they do.
+
+        Raises:
+            InvalidDestination, OSError: the folder cannot be looked at.
+        """
+        settings, disk = self._s.settings, self._s.disk
+        free = disk.free(folder)
+        kept = requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, disk.capacity(folder))
+        if free - promised > kept + wanted:
+            return None
+        return f"{_shown(free)} are free in {folder}, {_shown(kept)} are kept free, {_shown(wanted)} are wanted" + (
+            f" and {_shown(promised)} promised to others" if promised else ""
+        )
+
+    def promised(self, storage: str) -> int:
+        """Return how many bytes running transfers to a storage have still to receive, and have no blocks for yet."""
+        gauges = (
+            gauge for gauge in self._s.board.gauges.values() if gauge.storage == storage and gauge.total is not None
+        )
+        return sum(max(0, (gauge.total or 0) - gauge.received - PREALLOCATE_MOST) for gauge in gauges)
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1024**2:,.1f} MiB"
