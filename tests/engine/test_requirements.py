@@ -333,3 +333,47 @@ def test_what_does_not_fit_stands_in_nobodys_way(payload):
             assert (await engine.hold()).why is None
 
     run(1, story)
+
+
+@pytest.mark.row("S3.7")
+@pytest.mark.law(2)
+@pytest.mark.parametrize("reason", ["network", "metered"])
+def test_what_runs_gives_way_with_all_that_had_arrived(reason, payload):
+    """A transfer whose network is gone, or costs now, does not hang until it times out: it stops, with its bytes."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(SIZE), rate=50e3)
+        async with world.engine(watch_s=1.0, metered="pause", retries=0) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(4.2)
+            world.machine.online, world.machine.metered = reason != "network", True
+            await trio.sleep(1.5)
+            left = await engine.get(id)
+            assert (left.state, left.blocked) == (State.WAITING, reason)
+            assert left.received > 180_000
+            world.machine.online, world.machine.metered = True, False
+            outcome = await engine.wait(id)
+            assert (outcome.ok, outcome.resumed_from, outcome.attempts) == (True, left.received, 2)
+
+    run(1, story)
+
+
+@pytest.mark.row("S1.4")
+def test_a_retry_that_is_due_heeds_the_rest_of_its_host_too(payload):
+    """What another file of the host was told holds for what only waited for its own backoff."""
+
+    async def story(world: World) -> None:
+        first, second = "http://a.example/1", "http://a.example/2"
+        world.network.serve(first, payload(1000), status=500)
+        world.network.serve(second, payload(1000), status=429, retry_after="600")
+        async with world.engine(concurrency=1) as engine:
+            ids = [(await engine.submit(Request(url))).id for url in (first, second)]
+            await trio.sleep(0.5)
+            world.network.files[first].status = world.network.files[second].status = None
+            asked = len(world.network.calls)
+            await trio.sleep(500)
+            assert len(world.network.calls) == asked
+            for id in ids:
+                assert (await engine.wait(id)).ok
+
+    run(1, story)
