@@ -1,4 +1,4 @@
-"""A host that asks to be left alone costs the others nothing: a healthy one is fetched at the speed that it has alone."""
+"""A host that asks to be left alone costs the others nothing: a healthy one is fetched at its own speed."""
 
 from __future__ import annotations
 
