@@ -24,8 +24,10 @@ class Room:
             InvalidDestination, OSError: the folder cannot be looked at.
         """
         settings, disk = self._s.settings, self._s.disk
-        free = disk.free(folder)
-        kept = requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, disk.capacity(folder))
+        free, capacity = disk.free(folder), disk.capacity(folder)
+        if not capacity:  # no place for files, such as /proc: whoever tries will be told
+            return None
+        kept = requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, capacity)
         if free - promised > kept + wanted:
             return None
         return f"{_shown(free)} are free in {folder}, {_shown(kept)} are kept free, {_shown(wanted)} are wanted" + (

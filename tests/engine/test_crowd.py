@@ -124,7 +124,7 @@ async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_t
     stored: list[int] = []
     work = SimpleNamespace(
         held=SimpleNamespace(tally=SimpleNamespace(size=0), keep_back=lambda data: stored.append(len(data))),
-        download=SimpleNamespace(order=SimpleNamespace(limit_rate=None)),
+        download=SimpleNamespace(limit_rate=None),
     )
     intake = Intake(services, work, Gauge(0.0), lambda: running, size)
 

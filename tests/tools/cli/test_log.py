@@ -13,7 +13,7 @@ def test_every_event_is_there_in_order(lading):
     rows = lading.rows("log")
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
     queued = rows[0]
-    assert (queued["event"], queued["topic"], queued["id"], queued["version"]) == ("Queued", "lading.queued.v1", id, 1)
+    assert (queued["event"], queued["topic"], queued["id"], queued["version"]) == ("Queued", "lading.queued.v2", id, 1)
     assert queued["data"]["order"]["tags"] == ["x"]
     assert len(lading("log").out.splitlines()) == len(rows)
 
