@@ -2,11 +2,11 @@
 
 A value comes from the defaults, then the home's `settings.toml`, then the environment (`LADING_` and the name in
 capitals), then the call; `origins` remembers which of them it was. Nothing but `load` reads a file or the environment.
+Tables such as `[host."example.org"]` stand in the file only; `TABLES` lists them.
 """
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,27 +14,35 @@ from typing import Any
 
 import attrs
 
+from lading import values
 from lading.domain import requirements
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
 from lading.domain.requests import MOST_CONNECTIONS
 from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
+from lading.tables import Table
+from lading.tables import parse as parse_table
+
+_between, _whole = values.between, values.whole
 
 
-def _between(least: float, most: float) -> Any:
-    def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
-        if value is not None and not least <= value <= most:
-            raise InvalidSetting(f"{attribute.name} cannot be {value}", hint=f"allowed is {least:g} to {most:g}")
+@attrs.frozen(kw_only=True)
+class HostLimits:
+    """What holds for one host instead of the settings for all hosts; None: as for all, 0: no limit.
 
-    return check
+    Attributes:
+        limit_rate: bytes a second, in place of `host_limit_rate`.
+        connections: connections at once, in place of `per_host`.
+        requests: requests a second, in place of `host_requests`.
+    """
+
+    limit_rate: int | None = attrs.field(default=None, validator=_between(0, 2**60))
+    connections: int | None = attrs.field(default=None, validator=_between(0, 10_000))
+    requests: float | None = attrs.field(default=None, validator=_between(0, 1e6))
 
 
-def _whole(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
-    if value is not None and not os.path.isabs(value):
-        raise InvalidSetting(
-            f"{attribute.name} cannot be {value!r}",
-            hint="give the whole path: it must mean the same file wherever one stands",
-        )
+TABLES = {"host": Table(kind=HostLimits)}
+"""The tables that `settings.toml` may hold, by their names."""
 
 
 @attrs.frozen(kw_only=True)
@@ -63,6 +71,7 @@ class Settings:
         client_certificate: a file with the certificate by which servers that ask for one know this machine.
         client_key: a file with its key, where that does not lie in the same file.
         http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
+        tables: what the tables of `TABLES` hold, by their names.
     """
 
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
@@ -85,7 +94,13 @@ class Settings:
     client_certificate: str | None = attrs.field(default=None, validator=_whole)
     client_key: str | None = attrs.field(default=None, validator=_whole)
     http2: bool = False
+    tables: Mapping[str, Any] = attrs.field(factory=dict)
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
+
+    @property
+    def hosts(self) -> Mapping[str, HostLimits]:
+        """What single hosts have set for them, by `host` or `host:port`."""
+        return self.tables.get("host") or {}
 
     @property
     def limits(self) -> Limits:
@@ -93,13 +108,8 @@ class Settings:
         return Limits(concurrency=self.concurrency, per_host=self.per_host or None)
 
 
-FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name != "origins"}
-KINDS: dict[str, type[bool | int | float | str | Path]] = {
-    name: {"bool": bool, "int": int, "float": float, "str": str, "str | None": Path}[str(field.type)]
-    for name, field in FIELDS.items()
-}
-_SAID = {bool: "yes or no", int: "a whole number", float: "a number", str: "a word", Path: "the path of a file"}
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name not in {"tables", "origins"}}
+KINDS = values.kinds_of(Settings)
 
 
 def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -108,7 +118,8 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
     Raises:
         InvalidSetting: a name that does not exist or a value that it cannot have; the message tells where it stands.
     """
-    values: dict[str, Any] = {}
+    found: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
     origins = dict.fromkeys(FIELDS, "default")
     for origin, layer in (
         (str(file), _read(file)),
@@ -116,29 +127,23 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
         ("call", {name: value for name, value in overrides.items() if value is not None}),
     ):
         for name, value in layer.items():
-            values[name] = parse(name, value, origin)
-            origins[name] = origin
-    return Settings(**values, origins=origins)
+            if name in TABLES:
+                tables[name] = parse_table(name, TABLES[name], value, origin)
+            else:
+                found[name] = parse(name, value, origin)
+                origins[name] = origin
+    return Settings(**found, tables=tables, origins=origins)
 
 
 def parse(name: str, value: Any, origin: str) -> Any:
-    """Return `value`, text or already typed, as the setting `name` wants it; an empty path is none."""
+    """Return `value`, text or already typed, as the setting `name` wants it; an empty path is none.
+
+    Raises:
+        InvalidSetting: there is no such setting, or it cannot have that value.
+    """
     if name not in FIELDS:
         raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
-    kind = KINDS[name]
-    try:
-        if kind is bool:
-            word = str(value).lower()
-            if word not in _TRUE | _FALSE:
-                raise ValueError(word)
-            return word in _TRUE
-        if isinstance(value, bool):
-            raise ValueError(value)
-        if kind is Path:
-            return os.path.expanduser(os.fspath(value)) or None
-        return kind(value)
-    except (TypeError, ValueError):
-        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is {_SAID[kind]}") from None
+    return values.convert(name, KINDS[name], value, origin)
 
 
 def _read(file: Path | None) -> dict[str, Any]:

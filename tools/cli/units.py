@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(?:i?b)?|b)?", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+from lading.domain.sizes import parse as parse_size
+
 _NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 UNKNOWN = "-"
-
-
-def parse_size(text: str) -> int | None:
-    """Return the bytes that `2M`, `1.5GiB` or `4096` mean, or None when it is no size."""
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        return None
-    return int(float(match[1]) * 1024 ** _POWERS[(match[2] or "").lower()])
 
 
 class SizeType(click.ParamType[int]):

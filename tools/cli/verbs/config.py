@@ -37,12 +37,9 @@ def command(context: click.Context) -> None:
 def set_(frame: Frame, name: str, value: str) -> None:
     """Write a setting into settings.toml of this home."""
     from lading.settings import KINDS, parse
-    from lading.tools.cli.units import parse_size
 
-    meant: str | int | None = None
-    if name.endswith("_bytes"):
-        meant = parse_size(value)
-    elif KINDS.get(name) is Path and value:
+    meant: str | None = None
+    if KINDS.get(name) is Path and value:
         meant = str(Path(value).expanduser().absolute())
     _write(frame, name, parse(name, value if meant is None else meant, "the command line"))
 
@@ -62,14 +59,18 @@ def unset(frame: Frame, name: str) -> None:
 
 def _show(frame: Frame) -> None:
     from lading.settings import FIELDS, load
+    from lading.tables import rows as table_rows
     from lading.tools.cli import homes, tables
     from lading.tools.cli.answers import write_json
 
-    chosen = load(homes.folder(frame) / "settings.toml", os.environ)
+    file = homes.folder(frame) / "settings.toml"
+    chosen = load(file, os.environ)
     rows = [
         {"name": name, "value": getattr(chosen, name), "origin": chosen.origins[name], "default": field.default}
         for name, field in FIELDS.items()
     ]
+    for name, (value, default) in table_rows(chosen.tables).items():
+        rows.append({"name": name, "value": value, "origin": str(file), "default": default})
     if frame.json:
         for row in rows:
             write_json(row)
