@@ -26,6 +26,11 @@ class SystemClock:
         """Return seconds from an arbitrary start."""
         return time.monotonic()
 
+    def local_minute(self) -> int:
+        """Return the minute of the day in the time zone of this process."""
+        now = time.localtime()
+        return now.tm_hour * 60 + now.tm_min
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await trio.sleep(seconds)

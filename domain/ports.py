@@ -142,6 +142,10 @@ class Clock(Protocol):
         """Return seconds from an arbitrary start; never steps backwards."""
         ...
 
+    def local_minute(self) -> int:
+        """Return the minute of the day by the clock on the wall, from 0 to 1439."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         ...

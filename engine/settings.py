@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from lading import values
-from lading.domain import requirements
+from lading.domain import requirements, timetable
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
 from lading.domain.requests import MOST_CONNECTIONS
@@ -24,6 +24,10 @@ from lading.tables import Table
 from lading.tables import parse as parse_table
 
 _between, _whole = values.between, values.whole
+
+
+def _schedule(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    timetable.parse(value, attribute.name)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +58,11 @@ class Settings:
         per_host: downloads at once from one host, and connections up to which one of them may have more than its
             first; 0 means no limit of its own.
         connections: connections at once for one file, where more than one makes it faster.
+        limit_rate: bytes a second of all downloads together; 0 means no limit, here and in the three that follow.
+        host_limit_rate: bytes a second from each host.
+        bundle_limit_rate: bytes a second of each bundle.
+        host_requests: requests a second to each host.
+        schedule: what holds in place of `limit_rate` at times of the day, as `lading.domain.timetable` has it.
         retries: attempts after a failure that may pass, for requests that do not say.
         connect_timeout_s: longest wait for a connection.
         stall_timeout_s: longest wait for the next byte of an answer.
@@ -77,6 +86,11 @@ class Settings:
     concurrency: int = attrs.field(default=DEFAULT_CONCURRENCY, validator=_between(1, 10_000))
     per_host: int = attrs.field(default=0, validator=_between(0, 10_000))
     connections: int = attrs.field(default=DEFAULT_CONNECTIONS, validator=_between(1, MOST_CONNECTIONS))
+    limit_rate: int = attrs.field(default=0, validator=_between(0, 2**60))
+    host_limit_rate: int = attrs.field(default=0, validator=_between(0, 2**60))
+    bundle_limit_rate: int = attrs.field(default=0, validator=_between(0, 2**60))
+    host_requests: float = attrs.field(default=0.0, validator=_between(0, 1e6))
+    schedule: str = attrs.field(default="", validator=_schedule)
     retries: int = attrs.field(default=DEFAULT_RETRIES, validator=_between(0, 1000))
     connect_timeout_s: float = attrs.field(default=30.0, validator=_between(0.1, 3600))
     stall_timeout_s: float = attrs.field(default=60.0, validator=_between(0.1, 86_400))
@@ -101,6 +115,15 @@ class Settings:
     def hosts(self) -> Mapping[str, HostLimits]:
         """What single hosts have set for them, by `host` or `host:port`."""
         return self.tables.get("host") or {}
+
+    def of_host(self, host: str) -> HostLimits:
+        """Return what holds for one host (`host:port`): what is set for it, with or without the port, else for all."""
+        own = self.hosts.get(host) or self.hosts.get(host.rpartition(":")[0].strip("[]")) or HostLimits()
+        return HostLimits(
+            limit_rate=self.host_limit_rate if own.limit_rate is None else own.limit_rate,
+            connections=self.per_host if own.connections is None else own.connections,
+            requests=self.host_requests if own.requests is None else own.requests,
+        )
 
     @property
     def limits(self) -> Limits:

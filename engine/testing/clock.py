@@ -29,6 +29,10 @@ class VirtualClock:
         """Return the virtual wall time; `stepped_ns` is what the test made it jump."""
         return self._start_ns + self.stepped_ns + round(self.monotonic() * 1e9)
 
+    def local_minute(self) -> int:
+        """Return the minute of the day in UTC, wherever the test runs."""
+        return self.now_ns() // 60_000_000_000 % 1440
+
     async def sleep(self, seconds: float) -> None:
         """Wait in virtual time."""
         await trio.sleep(seconds)
