@@ -42,6 +42,7 @@ from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
 from lading.surroundings import Surroundings
+from lading.throttle import Throttle
 from lading.version import VERSION
 from lading.views import Views
 from lading.writer import LogWriter
@@ -182,6 +183,7 @@ async def run_engine(
         buffers=Buffers(),
         budget=Budget(),
         publisher=Publisher(parts.disk, parts.threads),
+        throttle=Throttle(parts.clock, settings),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)

@@ -34,6 +34,7 @@ from lading.intake import Course, Intake
 from lading.nurseries import open_plain_nursery
 from lading.overlap import agrees
 from lading.services import Services
+from lading.throttle import Account
 from lading.work import Work
 
 BLOCK_S = 8.0
@@ -86,6 +87,7 @@ class Crew:
         calls: for each source, how it is asked.
         intake: takes in what arrives.
         receive: what the first answer is worth.
+        account: the download's side of the limits.
         most: how many connections there may be.
         secret_path: whether the paths of URLs must not be seen.
     """
@@ -98,6 +100,7 @@ class Crew:
         intake: Intake,
         receive: Receive,
         *,
+        account: Account,
         most: int,
         secret_path: bool,
     ) -> None:
@@ -107,6 +110,7 @@ class Crew:
         self._calls = calls
         self._intake = intake
         self._first = receive
+        self._account = account
         self._total = receive.total
         self._secret_path = secret_path
         self._own = own = work.download.source
@@ -204,6 +208,7 @@ class Crew:
             raise TransferError("too little is held to try the server by", cause=Cause.CHANGED)
         self._scouted.add(line.source)
         try:
+            await self._account.ask(line.source)
             with trio.move_on_after(SCOUT_S) as limit:
                 async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
                     verdict = await self._judge(line.source, reply, start, end)
@@ -218,6 +223,7 @@ class Crew:
     async def _fetch(self, line: _Line) -> None:
         """Ask for the rest of the share, and take in what is answered."""
         assert line.share is not None
+        await self._account.ask(line.source)
         start, end = line.share.at, line.share.end
         assert end is not None
         async with self._s.transport.exchange(self._call(line.source, start, end)) as reply:
@@ -325,7 +331,8 @@ class Crew:
         mean = sum(measured) / len(measured) if len(measured) > 1 else 0.0
         self._usual_rate = max(mean, growth.FADING * self._usual_rate)
         for line, rate, span_s in rates:
-            if growth.is_slow(rate, self._usual_rate, span_s) and self._restarts < MOST_RESTARTS:
+            is_slow = growth.is_slow(rate, self._usual_rate, span_s) and not self._account.is_held()
+            if is_slow and self._restarts < MOST_RESTARTS:
                 self._restarts += 1
                 line.scope.cancel()
 

@@ -29,6 +29,7 @@ from lading.overlap import agrees
 from lading.placing import Place, Places
 from lading.room import Room
 from lading.services import Services
+from lading.throttle import Account
 from lading.work import Work
 
 SMALL_BYTES = 1024 * 1024
@@ -56,6 +57,7 @@ class Fetching:
         self._running = running
         self._secret_path = secret_path
         self._room = Room(services)
+        self._account: Account
         self.place = place
         self.received: Receive | None = None
 
@@ -79,6 +81,10 @@ class Fetching:
             DiskFull: there is no room for it.
             Fenced: somebody else has the word.
         """
+        with self._s.throttle.account(self._work.download) as self._account:
+            await self._ask_and_receive(calls)
+
+    async def _ask_and_receive(self, calls: Sequence[Call]) -> None:
         work, guarded = self._work, True
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
@@ -92,6 +98,7 @@ class Fetching:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
             call = attrs.evolve(calls[work.download.source], start=ask.first, end=ask.end, if_range=ask.if_range)
+            await self._account.ask(work.download.source)
             async with AsyncExitStack() as answer:
                 reply = await answer.enter_async_context(self._s.transport.exchange(call))
                 verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
@@ -128,8 +135,8 @@ class Fetching:
         assert total is not None
         self._gauge.begin(work.held.tally.size, total)
         self.received = Receive(offset=0, until=total, total=total, framed=False, validator=validator)
-        intake = Intake(self._s, work, self._gauge, self._running, total)
-        crew = Crew(self._s, work, calls, intake, self.received, most=self._most(), secret_path=self._secret_path)
+        intake = Intake(self._s, work, self._gauge, self._running, total, account=self._account)
+        crew = self._crew(calls, intake, self.received)
         try:
             await intake.run(crew.run)
         except TransferError as error:
@@ -162,13 +169,13 @@ class Fetching:
         await self._say_probed(reply, receive)
         await self._see_room(receive.total)
         self._gauge.begin(work.held.tally.size, receive.total)
-        intake = Intake(self._s, work, self._gauge, self._running, receive.total)
+        intake = Intake(self._s, work, self._gauge, self._running, receive.total, account=self._account)
         try:
             is_all = intake.is_short and receive.offset == 0 and receive.until == receive.total
             if not receive.total or is_all:
                 await intake.run(lambda: self._receive_alone(reply, receive, intake))
             elif spans.gaps(work.held.tally.held, receive.total):
-                crew = Crew(self._s, work, calls, intake, receive, most=self._most(), secret_path=self._secret_path)
+                crew = self._crew(calls, intake, receive)
                 await intake.run(lambda: crew.run((reply, close)))
         except Overlong as error:
             await work.start_over(error.message)
@@ -200,6 +207,18 @@ class Fetching:
             raise Overlong("the body is longer than the server said", cause=Cause.PROTOCOL)
         if share.end is not None and share.left:
             raise TransferError(f"the body ended at byte {share.at} of {receive.until}", cause=Cause.BROKEN)
+
+    def _crew(self, calls: Sequence[Call], intake: Intake, receive: Receive) -> Crew:
+        return Crew(
+            self._s,
+            self._work,
+            calls,
+            intake,
+            receive,
+            account=self._account,
+            most=self._most(),
+            secret_path=self._secret_path,
+        )
 
     def _most(self) -> int:
         """Return how many connections this file may have; what is to be slow needs no second one."""

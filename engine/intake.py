@@ -23,6 +23,7 @@ from lading.holding import Arrived
 from lading.live import Gauge
 from lading.nurseries import open_plain_nursery
 from lading.services import Services
+from lading.throttle import ENDLESS, Account, Lane
 from lading.work import Work
 
 AHEAD = 3
@@ -36,7 +37,6 @@ NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
 """How long to wait after a sip, for each transfer that runs: so some thousands of them a second leave the loop time."""
 SEVERAL = 4
 BLOCK_BYTES = 4096
-ENDLESS = 1 << 62
 
 
 class _Filled(NamedTuple):
@@ -77,17 +77,26 @@ class Intake:
         gauge: told of what arrives.
         running: how many transfers share the budget of events.
         total: the size of the whole file in bytes, None when unknown.
+        account: pays for what arrives; without one, nothing limits that.
     """
 
     def __init__(
-        self, services: Services, work: Work, gauge: Gauge, running: Callable[[], int], total: int | None
+        self,
+        services: Services,
+        work: Work,
+        gauge: Gauge,
+        running: Callable[[], int],
+        total: int | None,
+        *,
+        account: Account | None = None,
     ) -> None:
         self._s = services
         self._work = work
         self._gauge = gauge
         self._running = running
         self._total = total
-        self._handed_s = self._began_s = services.clock.monotonic()
+        self._account = account
+        self._handed_s = services.clock.monotonic()
         self._unlogged = 0
         self._queue: trio.MemorySendChannel[_Filled] | None = None
         self._is_stopping = False
@@ -128,7 +137,11 @@ class Intake:
         Raises:
             TransferError: the body broke off; what arrived before is counted in the share.
         """
-        return await _Reception(self, reply, course).run()
+        if self._account is None:
+            return await _Reception(self, reply, course, None).run()
+        source = self._work.download.source if course.source is None else course.source
+        async with self._account.lane(source) as lane:
+            return await _Reception(self, reply, course, lane).run()
 
     # -- for receptions --------------------------------------------------------------------------------------------
 
@@ -171,14 +184,6 @@ class Intake:
             self._s.buffers.give_back(buffer)
             await trio.sleep_forever()
         return None
-
-    async def keep_to_limit(self) -> None:
-        """Wait until as much as arrived was allowed to."""
-        limit = self._work.download.limit_rate
-        if limit is not None:
-            ahead_s = self.arrived / limit - (self._s.clock.monotonic() - self._began_s)
-            if ahead_s > 0:
-                await self._s.clock.sleep(ahead_s)
 
     async def nap(self) -> None:
         """Where very many transfers trickle, let more arrive before it is taken: a few bytes are not worth a turn."""
@@ -232,10 +237,11 @@ class Intake:
 class _Reception:
     """One body on its way into a share: buffers are filled up to a block of the file, and handed over."""
 
-    def __init__(self, intake: Intake, reply: Reply, course: Course) -> None:
+    def __init__(self, intake: Intake, reply: Reply, course: Course, lane: Lane | None) -> None:
         self._intake = intake
         self._reply = reply
         self._course = course
+        self._lane = lane
         self._share = course.share
         self._skip = course.skip
         self._began_s = intake.now()
@@ -246,14 +252,18 @@ class _Reception:
 
     async def run(self) -> bool:
         """Receive, as `Intake.receive` says."""
-        intake, share = self._intake, self._share
+        intake, share, lane = self._intake, self._share, self._lane
         self._begin_buffer()
         try:
             while not self._is_cut(1):
+                most = ENDLESS if lane is None else lane.allowance() or await lane.reopened()
                 asked_s = intake.now()
-                count = await self._reply.receive_into(self._buffer[self._filled : self._room])
+                count = await self._reply.receive_into(
+                    self._buffer[self._filled : min(self._room, self._filled + most)]
+                )
                 if not count:
                     return True
+                is_to_pay = lane is not None and lane.owe(count)
                 now_s = intake.now()
                 arrived = self._drop_skipped(count)
                 is_cut = self._is_cut(arrived)
@@ -268,8 +278,9 @@ class _Reception:
                         self._size = SIZES[min(SIZES.index(self._size) + 1, len(SIZES) - 1)]
                     await self._hand_over(due=due)
                     self._begin_buffer()
-                await intake.keep_to_limit()
-                if share.at != share.end and self._trickles(count, now_s, now_s - asked_s):
+                if lane is not None and is_to_pay:
+                    await lane.pay()
+                elif most == ENDLESS and share.at != share.end and self._trickles(count, now_s, now_s - asked_s):
                     await intake.nap()
         finally:
             if self._filled:

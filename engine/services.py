@@ -12,6 +12,7 @@ from lading.journal import Journal
 from lading.live import Board
 from lading.publisher import Publisher
 from lading.settings import Settings
+from lading.throttle import Throttle
 
 
 @attrs.frozen(kw_only=True)
@@ -32,3 +33,4 @@ class Services:
     buffers: Buffers
     budget: Budget
     publisher: Publisher
+    throttle: Throttle

@@ -21,6 +21,7 @@ from lading.domain.ports import Clock
 from lading.settings import Settings
 
 ENDLESS = 1 << 62
+HELD_S = 5.0
 MOST_UNUSED = 1024
 """Hosts that nobody uses are looked through, and forgotten if they owe nothing, when there are so many, or in time."""
 
@@ -180,12 +181,28 @@ class Account:
         self._download = download
         self._scopes = scopes
         self._hosts: dict[str, HostScope] = {}
-        self._turn = trio.Lock()
+        self._waiting = 0
+        self._held_s = -math.inf
+        self.turn = trio.Lock()
 
     def close(self) -> None:
         """Let go of the hosts."""
         for host in self._hosts.values():
             host.users -= 1
+
+    def is_held(self) -> bool:
+        """Tell whether a limit holds its bodies up, or did so a moment ago."""
+        return self._waiting > 0 or self._throttle.now() - self._held_s < HELD_S
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Note that a body waits for a limit."""
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._held_s = self._throttle.now()
 
     async def ask(self, source: int) -> None:
         """Wait until one more request may be made to the host of a source."""
@@ -199,7 +216,7 @@ class Account:
     @asynccontextmanager
     async def lane(self, source: int) -> AsyncIterator[Lane]:
         """Open a lane for a body that comes from the host of a source; what it owes is booked, however it ends."""
-        lane = Lane(self._throttle, [*self._scopes, self._host(source)], self._turn)
+        lane = Lane(self._throttle, [*self._scopes, self._host(source)], self)
         for scope in lane.scopes:
             scope.sharers += 1
         try:
@@ -220,10 +237,10 @@ class Account:
 class Lane:
     """One body on its way in: how much the next receive may take, and what is owed for the last ones."""
 
-    def __init__(self, throttle: Throttle, scopes: Sequence[Scope], turn: trio.Lock) -> None:
+    def __init__(self, throttle: Throttle, scopes: Sequence[Scope], account: Account) -> None:
         self.scopes = scopes
         self._throttle = throttle
-        self._turn = turn
+        self._account = account
         self._unpaid = 0
         self._quantum = ENDLESS
 
@@ -247,7 +264,8 @@ class Lane:
     async def reopened(self) -> int:
         """Wait while nothing is to be received, and return how many bytes the next receive may take."""
         while not (most := self.allowance()):
-            await self._throttle.reopened()
+            with self._account.held():
+                await self._throttle.reopened()
         return most
 
     def owe(self, count: int) -> bool:
@@ -259,8 +277,9 @@ class Lane:
         """Wait until what was received is earned under every limit."""
         if not self._unpaid or not self.is_limited:
             return
-        async with self._turn:
-            await self._throttle.paid(self.book())
+        with self._account.held():
+            async with self._account.turn:
+                await self._throttle.paid(self.book())
 
     def book(self) -> list[tuple[Bucket, Ticket]]:
         """Book what was received, whether or not anybody waits for it to be earned."""
