@@ -60,10 +60,14 @@ class Prioritise:
 
 @attrs.frozen(kw_only=True)
 class Limit:
-    """Let it use so many bytes a second, and so many connections; None: no limit of its own."""
+    """Let it use so many bytes a second, and so many connections; None: no limit of its own.
+
+    With `keep_connections` it is only the rate that changes.
+    """
 
     limit_rate: int | None = None
     connections: int | None = None
+    keep_connections: bool = False
 
 
 @attrs.frozen(kw_only=True)

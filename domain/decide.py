@@ -16,7 +16,7 @@ from lading.domain import faults
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting
 from lading.domain.faults import Cause
-from lading.domain.requests import LEAST_PRIORITY, MOST_PRIORITY
+from lading.domain.requests import LEAST_PRIORITY, MOST_CONNECTIONS, MOST_PRIORITY
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
 
 Events = tuple[e.Event, ...]
@@ -150,11 +150,16 @@ def _prioritise(download: Download, command: c.Prioritise) -> Events:
 
 @_on(c.Limit)
 def _limit(download: Download, command: c.Limit) -> Events:
-    if (download.limit_rate, download.connections) == (command.limit_rate, command.connections):
+    connections = download.connections if command.keep_connections else command.connections
+    if command.limit_rate is not None and command.limit_rate < 1:
+        raise InvalidSetting(f"a limit cannot be {command.limit_rate} bytes a second", hint="`none` takes it away")
+    if connections is not None and not 1 <= connections <= MOST_CONNECTIONS:
+        raise InvalidSetting(f"there cannot be {connections} connections", hint=f"allowed is 1 to {MOST_CONNECTIONS}")
+    if (download.limit_rate, download.connections) == (command.limit_rate, connections):
         return ()
     if download.state in {_S.COMPLETED, _S.CANCELLED, _S.REMOVED, _S.CANCELLING, _S.REMOVING}:
         raise _illegal(download, "limit", "it will not run again; add it anew")
-    return (e.LimitChanged(limit_rate=command.limit_rate, connections=command.connections),)
+    return (e.LimitChanged(limit_rate=command.limit_rate, connections=connections),)
 
 
 @_on(c.ReplaceSource)

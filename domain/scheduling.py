@@ -13,6 +13,8 @@ from uuid import UUID
 
 import attrs
 
+from lading.domain import urls
+
 DEFAULT_CONCURRENCY = 3
 DEFAULT_CONNECTIONS = 6
 SHORTEST_PATIENCE_S = 2.0
@@ -29,10 +31,20 @@ class Candidate(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How many downloads may run at once, in all and for one host (None: no limit of its own)."""
+    """How many downloads may run at once, in all and for one host (None: no limit of its own).
+
+    `hosts` has what holds for single hosts instead, by `host` or `host:port`, 0 for no limit.
+    """
 
     concurrency: int = DEFAULT_CONCURRENCY
     per_host: int | None = None
+    hosts: Mapping[str, int] = attrs.field(factory=dict)
+
+    def has_room(self, host: str, running: int) -> bool:
+        """Tell whether one more may run on a host beside so many."""
+        own = urls.of_host(self.hosts, host) if self.hosts else None
+        most = self.per_host if own is None else own
+        return not most or running < most
 
 
 @attrs.frozen
@@ -65,16 +77,16 @@ def choose(candidates: Iterable[Candidate], running: Mapping[UUID, str], limits:
     for candidate in candidates:
         if candidate.id in running:
             continue
-        if limits.per_host is None or hosts[candidate.host] < limits.per_host:
+        if limits.has_room(candidate.host, hosts[candidate.host]):
             return candidate
     return None
 
 
 def saturated(running: Mapping[UUID, str], limits: Limits) -> frozenset[str]:
     """Return the hosts that have no room for another download."""
-    if limits.per_host is None:
+    if limits.per_host is None and not limits.hosts:
         return frozenset()
-    return frozenset(host for host, count in Counter(running.values()).items() if count >= limits.per_host)
+    return frozenset(host for host, count in Counter(running.values()).items() if not limits.has_room(host, count))
 
 
 def patience_s(times: int) -> float:

@@ -7,11 +7,15 @@ the names (never the values) of query parameters that the request allows (law 7)
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 import attrs
 
 from lading.domain.errors import InvalidURL
+
+T = TypeVar("T")
 
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
@@ -105,6 +109,12 @@ def is_local(host: str) -> bool:
     """Tell whether a `host:port` is this very machine: a loopback address (RFC 1122 §3.2.1.3), or its name."""
     name = host.rpartition(":")[0].strip("[]")
     return name == "localhost" or name.endswith(".localhost") or name == "::1" or bool(_LOOPBACK.fullmatch(name))
+
+
+def of_host(table: Mapping[str, T], host: str) -> T | None:
+    """Return what a table has for a `host:port`: under that name, else under the host's alone, else None."""
+    found = table.get(host)
+    return found if found is not None else table.get(host.rpartition(":")[0].strip("[]"))
 
 
 def origin(url: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import socket
@@ -38,6 +39,7 @@ from lading.publisher import Publisher
 from lading.queueing import QueueStream
 from lading.reading import Reading
 from lading.recovery import Recovery
+from lading.retuning import Retuning, SettingsFile
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
@@ -98,7 +100,9 @@ async def open_engine(
         raise UsageError(f"there is no role {role!r}", hint=f"roles are {', '.join(ROLES)}")
     chance, clock, threads = SystemChance(), SystemClock(), WorkerThreads()
     place = open_home(Path(home) if home is not None else default_home(), new_id=chance.uuid(clock.now_ns()))
-    chosen = settings or load(place.settings_path, os.environ, **overrides)
+    read = functools.partial(load, place.settings_path, os.environ, **overrides)
+    file = SettingsFile(place.settings_path, read) if settings is None else None
+    chosen = settings or read()
     async with AsyncExitStack() as stack:
         lock = EngineLock(place)
         stack.callback(lock.release)
@@ -135,6 +139,7 @@ async def open_engine(
                 folder=folder,
                 cwd=os.getcwd(),
                 start=start,
+                file=file,
                 is_vacant=EngineLock(place).is_vacant,
             )
         )
@@ -152,10 +157,12 @@ async def run_engine(
     cwd: str,
     start: bool = True,
     is_vacant: Callable[[], bool] = lambda: False,
+    file: SettingsFile | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine on ports that are open already; its tasks live as long as the block.
 
-    `is_vacant` tells a client whether no engine owns the home; it may block.
+    `is_vacant` tells a client whether no engine owns the home; it may block. `file` is where an owner looks for
+    settings that change while it works.
     """
     engine: Engine | None = None
 
@@ -202,6 +209,9 @@ async def run_engine(
                 services, reading, places, scheduler, queue, worker=worker, folder=folder, cwd=cwd, is_vacant=is_vacant
             )
             await nursery.start(engine.watch)
+            if scheduler is not None:
+                engine.retuning = Retuning(services, scheduler.wake, file)
+                nursery.start_soon(engine.retuning.run)
             async with _working(scheduler):
                 yield engine
             if scheduler is not None:

@@ -35,8 +35,10 @@ from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
+from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.services import Services
+from lading.settings import changed
 
 BATCH = 2048
 TOGETHER = 256
@@ -70,6 +72,7 @@ class Engine:
         self._is_vacant = is_vacant
         self._news = trio.Event()
         self.worker = worker
+        self.retuning: Retuning | None = None
         if scheduler is not None:
             scheduler.on_rest = self.notice
 
@@ -210,6 +213,27 @@ class Engine:
     def _act(self) -> Context:
         """Return the context of one act of a person, whose events share a correlation id."""
         return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
+
+    async def limit(self, limit_rate: int | None, *ids: UUID, connections: int | None = None) -> list[Download]:
+        """Let downloads use so many bytes a second, None for no limit of their own; what runs goes by it at once.
+
+        With `connections`, so many connections at once too, 0 for no limit of their own; else they stay as they are.
+        """
+        command = c.Limit(limit_rate=limit_rate, connections=connections or None, keep_connections=connections is None)
+        return await self._control(ids, command, wait=False)
+
+    def retune(self, **settings: Any) -> None:
+        """Go by other settings from now on, as far as they can change while an engine works.
+
+        Raises:
+            InvalidSetting: one of them cannot, or cannot have that value; nothing has changed.
+            UsageError: this engine is a client, and runs nothing.
+        """
+        if self.retuning is None:
+            raise UsageError(
+                "a client runs no downloads", hint="`lading config set` reaches the engine that owns the home"
+            )
+        self.retuning.adopt(changed(self._s.settings, **settings))
 
     async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
         """Append the command to each stream; one act of a person shares one correlation id."""

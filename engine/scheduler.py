@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -59,6 +59,7 @@ class _Look:
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
     to lie, and `unfit` what comes next and does not fit into the room that there is.
+    `rates` has the own limits of what runs, in bytes a second.
     """
 
     unwanted: Sequence[UUID]
@@ -68,6 +69,7 @@ class _Look:
     following: Sequence[tuple[str, Download]]
     full: str | None
     unfit: tuple[Download, str] | None
+    rates: Mapping[UUID, int | None]
     next_due_ns: int | None
 
 
@@ -100,7 +102,6 @@ class Scheduler:
         self._is_tidying = False
         self._closing = False
         self._wake = trio.Event()
-        self.limits = services.settings.limits
         self.paused = False
         self.on_rest: Callable[[], None] = lambda: None
 
@@ -159,6 +160,8 @@ class Scheduler:
                 nursery.start_soon(self._tidy)
             look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
             self._next_due_ns = look.next_due_ns
+            for id, rate in look.rates.items():
+                self._s.throttle.limit(id, rate)
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -188,7 +191,7 @@ class Scheduler:
 
         What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
         """
-        reading, now_ns = self._reading, self._s.clock.now_ns()
+        reading, now_ns, limits = self._reading, self._s.clock.now_ns(), self._s.settings.limits
         reading.catch_up()
         rests = self.paused or reading.hold().paused
         reasons = {reason: message for reason, message in self._around.reasons.items() if reason != requirements.DISK}
@@ -196,9 +199,9 @@ class Scheduler:
         resting = {} if rests else reading.resting(now_ns)
         following: list[tuple[str, Download]] = []
         full = unfit = download = None
-        while not rests and scheduling.room(hosts, self.limits):
+        while not rests and scheduling.room(hosts, limits):
             candidate = reading.next_candidate(
-                hosts, self.limits, due, lambda host: host in resting or requirements.holds(reasons, host) is not None
+                hosts, limits, due, lambda host: host in resting or requirements.holds(reasons, host) is not None
             )
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
@@ -211,8 +214,10 @@ class Scheduler:
                 break
             hosts[candidate.id] = candidate.host
             following.append((candidate.host, download))
+        seen = {id: running for id in attempts if (running := reading.get(id)) is not None}
         return _Look(
-            unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(id, number)],
+            unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(seen.get(id), number)],
+            rates={id: running.limit_rate for id, running in seen.items()},
             litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
             blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
             passed=self._passed(reasons),
@@ -268,9 +273,9 @@ class Scheduler:
             with contextlib.suppress(InvalidDestination, OSError):
                 self._s.disk.unlink(path)
 
-    def _is_unwanted(self, id: UUID, number: int) -> bool:
+    @staticmethod
+    def _is_unwanted(download: Download | None, number: int) -> bool:
         """Tell whether the log does not want an attempt any more: asked to stop, or superseded by another worker's."""
-        download = self._reading.get(id)
         if download is None or download.attempt < number:
             return False
         return download.attempt > number or download.state not in RUNNING

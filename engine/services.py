@@ -15,9 +15,12 @@ from lading.settings import Settings
 from lading.throttle import Throttle
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True, eq=False, on_setattr=attrs.setters.frozen)
 class Services:
-    """The ports of one engine, its journal, its settings, and in whose name it writes."""
+    """The ports of one engine, its journal, its settings, and in whose name it writes.
+
+    Of these, only the settings can be others in time: whoever needs one asks for it when it is needed.
+    """
 
     log: Log
     journal: Journal
@@ -27,7 +30,7 @@ class Services:
     threads: Threads
     clock: Clock
     chance: Chance
-    settings: Settings
+    settings: Settings = attrs.field(on_setattr=attrs.setters.NO_OP)
     context: Context
     board: Board
     buffers: Buffers

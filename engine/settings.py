@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from lading import values
-from lading.domain import requirements, timetable
+from lading.domain import requirements, timetable, urls
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
 from lading.domain.requests import MOST_CONNECTIONS
@@ -45,7 +45,7 @@ class HostLimits:
     requests: float | None = attrs.field(default=None, validator=_between(0, 1e6))
 
 
-TABLES = {"host": Table(kind=HostLimits)}
+TABLES = {"host": Table(kind=HostLimits, live=True)}
 """The tables that `settings.toml` may hold, by their names."""
 
 
@@ -118,7 +118,7 @@ class Settings:
 
     def of_host(self, host: str) -> HostLimits:
         """Return what holds for one host (`host:port`): what is set for it, with or without the port, else for all."""
-        own = self.hosts.get(host) or self.hosts.get(host.rpartition(":")[0].strip("[]")) or HostLimits()
+        own = urls.of_host(self.hosts, host) or HostLimits()
         return HostLimits(
             limit_rate=self.host_limit_rate if own.limit_rate is None else own.limit_rate,
             connections=self.per_host if own.connections is None else own.connections,
@@ -128,11 +128,17 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """What the scheduler may run at once."""
-        return Limits(concurrency=self.concurrency, per_host=self.per_host or None)
+        own = {name: limits.connections for name, limits in self.hosts.items() if limits.connections is not None}
+        return Limits(concurrency=self.concurrency, per_host=self.per_host or None, hosts=own)
 
 
 FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name not in {"tables", "origins"}}
 KINDS = values.kinds_of(Settings)
+LIVE = frozenset({
+    "concurrency", "per_host", "connections", "limit_rate", "host_limit_rate", "bundle_limit_rate", "host_requests",
+    "schedule", "retries", "total_timeout_s", "poll_s", "reserve_bytes",
+})  # fmt: skip
+"""The settings that a running engine takes over when they change."""
 
 
 def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Settings:
@@ -156,6 +162,24 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
                 found[name] = parse(name, value, origin)
                 origins[name] = origin
     return Settings(**found, tables=tables, origins=origins)
+
+
+def changed(settings: Settings, **changes: Any) -> Settings:
+    """Return settings with some of them changed that can change while an engine works, tables included.
+
+    Raises:
+        InvalidSetting: one of them is not such a setting, or cannot have that value.
+    """
+    live = LIVE | {name for name, table in TABLES.items() if table.live}
+    for name in changes:
+        if name not in live:
+            raise InvalidSetting(
+                f"{name} cannot change while an engine works", hint=f"these can: {', '.join(sorted(live))}"
+            )
+    tables = {name: parse_table(name, TABLES[name], value, "call") for name, value in changes.items() if name in TABLES}
+    plain = {name: parse(name, value, "call") for name, value in changes.items() if name not in TABLES}
+    origins = {**settings.origins, **dict.fromkeys(plain, "call")}
+    return attrs.evolve(settings, **plain, tables={**settings.tables, **tables}, origins=origins)
 
 
 def parse(name: str, value: Any, origin: str) -> Any:

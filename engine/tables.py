@@ -17,10 +17,17 @@ from lading.values import convert, kinds_of
 
 @attrs.frozen(kw_only=True)
 class Table:
-    """One kind of table: what it holds, and whether there is one for each of several names or just one."""
+    """One kind of table.
+
+    Attributes:
+        kind: what it holds.
+        named: whether there is one for each of several names, or just one.
+        live: whether a running engine takes over what has changed in it.
+    """
 
     kind: type[Any]
     named: bool = True
+    live: bool = False
 
 
 def parse(name: str, table: Table, value: Any, origin: str) -> Any:

@@ -24,6 +24,7 @@ OWNED = {
     "S1.8": "ports in memory, shipped for tests",
     "S2.10": "disk, memory and network as requirements, said once and why",
     "S2.3": "a persistent queue by priority, then age",
+    "S2.11": "limits of rate, global, per host, per bundle and per download, changed while running; even shares",
     "S3.1": "states and the download's record, shown whole",
     "S3.2": "a storage protocol, versioned topics and upcasters",
     "S3.4": "a budget of retries that only progress renews",

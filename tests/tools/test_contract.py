@@ -80,6 +80,7 @@ def _spoken(home, origin):
         "why": ("why", "k"),
         "pause": ("pause", "k"),
         "prioritise": ("prioritise", "k", "1"),
+        "limit": ("limit", "k", "1M"),
         "cancel": ("cancel", "k"),
         "retry": ("retry", "k"),
         "resume": ("resume", "k"),

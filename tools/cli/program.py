@@ -29,6 +29,7 @@ VERBS = {
     "retry": "Try failed, cancelled or waiting downloads again.",
     "remove": "Take downloads out of the queue and discard what is incomplete.",
     "prioritise": "Give downloads another priority.",
+    "limit": "Let downloads use so many bytes a second.",
     "wait": "Wait until downloads have ended.",
     "history": "Show how downloads ended, the latest first.",
     "log": "Print the events of the log.",

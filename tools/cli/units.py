@@ -23,7 +23,22 @@ class SizeType(click.ParamType[int]):
         return size
 
 
-SIZE = SizeType()
+class RateType(SizeType):
+    """Bytes a second as an argument takes them, or `none`, which is given as 0."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes a second."""
+        if str(value).lower() == "none":
+            return 0
+        rate = super().convert(value, param, ctx)
+        if rate < 1:
+            self.fail(f"{value!r} is no limit; `none` takes it away", param, ctx)
+        return rate
+
+
+SIZE, RATE = SizeType(), RateType()
 
 
 def size(count: int | None) -> str:

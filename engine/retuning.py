@@ -1,0 +1,98 @@
+"""Settings that change while an engine works: from its home's file, looked at once a second, or by the embedder.
+
+Limits and numbers of things at once are taken over; what has been built from its setting when the engine was opened
+(time limits of the network, proxies, certificates) stays as it is until the next one. A file that has become wrong
+changes nothing: that is said once, as a `SettingsWarning`, and again only when it has been written again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from lading.domain.errors import InvalidSetting
+from lading.services import Services
+from lading.settings import LIVE, TABLES, Settings
+
+LOOK_S = 1.0
+
+
+class SettingsWarning(UserWarning):
+    """The settings of a running engine could not be taken over; the old ones hold."""
+
+
+class SettingsFile:
+    """The file of a home's settings, and what it was like when it was last read.
+
+    Args:
+        path: where it lies, whether it is there or not.
+        load: reads it, together with all else that settings come from.
+    """
+
+    def __init__(self, path: Path, load: Callable[[], Settings]) -> None:
+        self._path = path
+        self._load = load
+        self._seen = self._look()
+
+    def changed(self) -> Settings | None:
+        """Return the settings when the file has changed since it was last asked for, else None; blocks for a moment.
+
+        Raises:
+            InvalidSetting: it has changed, and cannot be used.
+        """
+        looks = self._look()
+        if looks == self._seen:
+            return None
+        self._seen = looks
+        return self._load()
+
+    def _look(self) -> tuple[int, int, int] | None:
+        with contextlib.suppress(OSError):
+            found = os.stat(self._path)
+            return found.st_mtime_ns, found.st_size, found.st_ino
+        return None
+
+
+class Retuning:
+    """Has an engine go by other settings.
+
+    Args:
+        services: whose settings are changed.
+        wake: has the scheduler look what runs.
+        file: where they come from, if they do not come from the caller alone.
+    """
+
+    def __init__(self, services: Services, wake: Callable[[], None], file: SettingsFile | None) -> None:
+        self._s = services
+        self._wake = wake
+        self._file = file
+
+    async def run(self) -> None:
+        """Look at the file and at the time of day once a second, for as long as the engine is open."""
+        while True:
+            await self._s.clock.sleep(LOOK_S)
+            if self._file is not None:
+                try:
+                    settings = await self._s.threads.run(self._file.changed)
+                except InvalidSetting as error:
+                    hint = f" ({error.hint})" if error.hint else ""
+                    warnings.warn(f"{error}{hint}; the old settings hold", SettingsWarning, stacklevel=2)
+                    settings = None
+                if settings is not None:
+                    self.adopt(settings)
+            self._s.throttle.refresh()
+
+    def adopt(self, settings: Settings) -> None:
+        """Take over of these settings what can change while an engine works."""
+        before = self._s.settings
+        tables = {name: held for name, held in before.tables.items() if not TABLES[name].live}
+        tables |= {name: held for name, held in settings.tables.items() if TABLES[name].live}
+        changed = {name: getattr(settings, name) for name in LIVE}
+        self._s.settings = attrs.evolve(before, **changed, tables=tables, origins=settings.origins)
+        self._s.throttle.adopt(self._s.settings)
+        self._wake()

@@ -1,0 +1,55 @@
+"""`lading limit` changes what downloads may use, running ones of another process too, and says so in the log."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.row("S2.11")
+
+
+def test_a_limit_is_kept_with_the_download_and_taken_away(lading):
+    """Connections stay as they are unless they are named."""
+    id = lading.add("http://a.test/1", "--connections", 3)
+    for words, rate, connections in (
+        (("500K",), 500 << 10, 3),
+        (("1M", "--connections", 2), 1 << 20, 2),
+        (("none",), None, 2),
+        (("none", "--connections", 0), None, None),
+    ):
+        lading("limit", id, *words)
+        shown = lading.row("show", id)
+        assert (shown["limit_rate"], shown["connections"]) == (rate, connections)
+    assert [row["event"] for row in lading.rows("log")].count("LimitChanged") == 4
+
+
+def test_all_or_those_of_a_tag_are_limited_where_that_changes_anything(lading):
+    """As the other verbs of control do."""
+    lading.add("http://a.test/1", "--tag", "slow")
+    lading.add("http://a.test/2")
+    assert len(lading.rows("limit", "--tag", "slow", "1K")) == 1
+    assert len(lading.rows("limit", "--all", "1K")) == 1
+    assert "nothing to do" in lading("limit", "--all", "1K").err
+
+
+@pytest.mark.parametrize(
+    "words", [("--all",), ("--all", "fast"), ("--all", "0"), ("--all", "1K", "--connections", "65"), ("1K",)]
+)
+def test_what_cannot_be_meant_is_refused(lading, words):
+    """As a question of usage, and nothing is changed."""
+    lading.add("http://a.test/1")
+    lading("limit", *words, code=2)
+    assert lading.row("show", lading.row("list")["id"])["limit_rate"] is None
+
+
+def test_a_running_process_goes_by_limits_and_settings_that_change(lading, origin, small, spawn, eventually):
+    """It would take a quarter of an hour, by either of two limits; both are taken away while it runs."""
+    lading("config", "set", "limit_rate", "100")
+    working = spawn("run", "--forever")
+    id = lading.add(origin.url(small.name), "--limit-rate", "100")
+    eventually(lambda: lading.row("show", id)["state"] == "active")
+    lading("config", "set", "limit_rate", "0")
+    lading("limit", id, "none")
+    lading("wait", id)
+    assert lading.row("show", id)["state"] == "completed"
+    assert len(origin.requests) == 1
+    assert working.popen.poll() is None
