@@ -84,6 +84,12 @@ def unmet(
     return found
 
 
+def metered_rate(conditions: Conditions, policy: Policy) -> int | None:
+    """Return how many bytes a second may be received because the network is metered; None: nobody said."""
+    is_limited = policy.network and conditions.metered and policy.metered not in {"run", "pause"}
+    return int(policy.metered) if is_limited else None
+
+
 def holds(reasons: Mapping[str, str], host: str) -> str | None:
     """Return the reason that keeps downloads of a host (`host:port`) from running, or None.
 

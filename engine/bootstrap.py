@@ -210,7 +210,7 @@ async def run_engine(
             )
             await nursery.start(engine.watch)
             if scheduler is not None:
-                engine.retuning = Retuning(services, scheduler.wake, file)
+                engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
             async with _working(scheduler):
                 yield engine

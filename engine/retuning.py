@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
 
-from lading.domain.errors import InvalidSetting
+from lading.domain.errors import InvalidSetting, StoreError
 from lading.services import Services
 from lading.settings import LIVE, TABLES, Settings
 
@@ -64,16 +64,25 @@ class Retuning:
     Args:
         services: whose settings are changed.
         wake: has the scheduler look what runs.
+        look: has it looked what keeps the queue from running: called when a pause by the schedule begins or ends.
         file: where they come from, if they do not come from the caller alone.
     """
 
-    def __init__(self, services: Services, wake: Callable[[], None], file: SettingsFile | None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        wake: Callable[[], None],
+        look: Callable[[], Awaitable[object]],
+        file: SettingsFile | None,
+    ) -> None:
         self._s = services
         self._wake = wake
+        self._look = look
         self._file = file
 
     async def run(self) -> None:
         """Look at the file and at the time of day once a second, for as long as the engine is open."""
+        was_paused = self._s.throttle.is_paused
         while True:
             await self._s.clock.sleep(LOOK_S)
             if self._file is not None:
@@ -86,6 +95,10 @@ class Retuning:
                 if settings is not None:
                     self.adopt(settings)
             self._s.throttle.refresh()
+            if was_paused != self._s.throttle.is_paused:
+                with contextlib.suppress(StoreError):  # told at the next look around
+                    await self._look()
+                was_paused = not was_paused
 
     def adopt(self, settings: Settings) -> None:
         """Take over of these settings what can change while an engine works."""

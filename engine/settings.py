@@ -136,7 +136,8 @@ FIELDS = {field.name: field for field in attrs.fields(Settings) if field.name no
 KINDS = values.kinds_of(Settings)
 LIVE = frozenset({
     "concurrency", "per_host", "connections", "limit_rate", "host_limit_rate", "bundle_limit_rate", "host_requests",
-    "schedule", "retries", "total_timeout_s", "poll_s", "reserve_bytes",
+    "schedule", "retries", "total_timeout_s", "poll_s", "reserve_bytes", "disk_free_percent", "memory_percent",
+    "watch_network", "metered", "watch_s",
 })  # fmt: skip
 """The settings that a running engine takes over when they change."""
 

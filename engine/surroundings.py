@@ -51,6 +51,7 @@ class Surroundings:
             policy = self.policy
             wants = policy.network and policy.metered != "run"
             self.conditions = await self._s.threads.run(lambda: self._machine.look(metered=wants))
+            self._s.throttle.cap(requirements.metered_rate(self.conditions, policy))
             await self._say_network(policy)
             await self._settle()
         return self.conditions
@@ -82,7 +83,8 @@ class Surroundings:
     async def _settle(self) -> None:
         """Compare what is unmet with what was, and say the difference."""
         before = self.reasons
-        reasons = requirements.unmet(self.conditions, self.policy, before=before)
+        asleep = self._s.throttle.is_paused
+        reasons = requirements.unmet(self.conditions, self.policy, before=before, asleep=asleep)
         if self._full is not None:
             reasons[requirements.DISK] = self._full
         self.reasons = reasons

@@ -51,6 +51,7 @@ class Throttle:
         self._clock = clock
         self._settings = settings
         self._timetable = timetable.parse(settings.schedule)
+        self._cap: int | None = None
         self._news = trio.Event()
         self._all = Scope()
         self._hosts: dict[str, HostScope] = {}
@@ -64,6 +65,12 @@ class Throttle:
         self._settings = settings
         self._timetable = timetable.parse(settings.schedule)
         self.refresh()
+
+    def cap(self, rate: int | None) -> None:
+        """Let all together have no more than so many bytes a second, whatever is set: the network is paid for."""
+        if rate != self._cap:
+            self._cap = rate
+            self.refresh()
 
     def refresh(self) -> None:
         """Look at the time of day, and forget hosts that nobody uses; to be called about once a second."""
@@ -153,8 +160,9 @@ class Throttle:
     def _whole_rate(self) -> float | None:
         rate = timetable.at(self._timetable, self._clock.local_minute()) if self._timetable else None
         if rate is None:
-            return self._settings.limit_rate or None
-        return None if math.isinf(rate) else rate
+            rate = self._settings.limit_rate or timetable.UNLIMITED
+        rate = min(rate, timetable.UNLIMITED if self._cap is None else self._cap)
+        return None if rate == timetable.UNLIMITED else rate
 
     def _limit_host(self, name: str, host: HostScope, now_s: float) -> bool:
         limits = self._settings.of_host(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import attrs
 import pytest
 import trio
@@ -227,38 +229,69 @@ def test_small_files_pay_too():
     assert run(3, story) == pytest.approx(2.5, rel=0.1)
 
 
-def test_a_schedule_sets_the_rate_by_the_time_of_day_and_pauses():
+@pytest.mark.law(10)
+def test_a_schedule_sets_the_rate_by_the_time_of_day_and_pauses(tale):
     """The day of the simulation begins at 22:13 UTC; at 22:15 nothing more arrives, at 22:20 all that there is."""
     assert START_NS // 60_000_000_000 % 1440 == 22 * 60 + 13
 
     async def story(world: World):
         text = "22:15-22:20 pause, 22:20-22:30 unlimited"
-        async with world.engine(limit_rate=100_000, schedule=text, concurrency=2, stall_timeout_s=5) as engine:
-            await begin(world, engine, 2, rate=400_000, connections=1)
+        async with world.engine(limit_rate=100_000, schedule=text, concurrency=3) as engine:
+            ids = await begin(world, engine, 2, rate=400_000, connections=1)
             first = await gains(engine, 20.0)
-            await trio.sleep(120)
-            at_rest = await received(engine)
-            await trio.sleep(100)
-            assert await received(engine) == at_rest
-            calls = len(world.network.calls)
+            await trio.sleep(102)
+            at_rest, calls = await received(engine), len(world.network.calls)
+            states = [(await engine.get(id)).blocked for id in ids]
+            assert list((await engine.hold()).blocked) == ["schedule"]
             world.network.serve(url(7), b"late")
-            world.network.serve(url(8), b"later")
-            engine.retune(concurrency=4)
             await engine.submit(Request(url(7)))
-            await trio.sleep(5)
+            await trio.sleep(60)
             assert len(world.network.calls) == calls
-            engine.retune(schedule="")
-            await trio.sleep(0.5)
-            assert len(world.network.calls) > calls
-            engine.retune(schedule=text)
-            await trio.sleep(0.5)
-            assert sum((await gains(engine, 10.0)).values()) == 0
-            await trio.sleep(160)
-            return first, await gains(engine, 5.0)
+            assert await received(engine) == at_rest | {url(7): 0}
+            await trio.sleep(222)
+            assert not (await engine.hold()).blocked
+            assert not tale(world.log).all(e.RetryScheduled)
+            return first, states, await gains(engine, 5.0)
 
-    first, last = run(3, story)
+    first, states, last = run(3, story)
     assert sum(first.values()) == pytest.approx(100_000, rel=0.02)
+    assert states == ["schedule", "schedule"]
     assert sum(last.values()) > 700_000
+
+
+def test_while_a_schedule_pauses_not_even_what_is_under_way_arrives():
+    """From the very second on, whoever has still to be told; and nothing is asked for."""
+
+    async def story(world: World):
+        async with world.engine(limit_rate=100_000) as engine:
+            await begin(world, engine, 1, rate=400_000)
+            engine.retune(schedule="00:00-24:00 pause")
+            assert sum((await gains(engine, 0.9)).values()) <= 10_000 / 0.9
+            with engine._s.throttle.account(await engine.get(UUID((await engine.listing())[0]["id"]))) as account:
+                with trio.move_on_after(5) as patience:
+                    await account.ask(0)
+                assert patience.cancelled_caught
+                engine.retune(schedule="")
+                await account.ask(0)
+
+    run(3, story)
+
+
+def test_a_metered_network_has_its_own_rate():
+    """The smaller one counts, for as long as it is metered."""
+
+    async def story(world: World):
+        world.machine.metered = True
+        async with world.engine(limit_rate=200_000, metered="50K", watch_s=1.0) as engine:
+            await begin(world, engine, 1)
+            slow = await gains(engine, 5.0)
+            world.machine.metered = False
+            await trio.sleep(1.5)
+            return slow, await gains(engine, 5.0)
+
+    slow, fast = run(3, story)
+    assert sum(slow.values()) == pytest.approx(50 * KIB, rel=0.03)
+    assert sum(fast.values()) == pytest.approx(200_000, rel=0.03)
 
 
 @pytest.mark.law(8)
@@ -354,7 +387,7 @@ def test_what_is_stopped_while_it_pays_stops_at_once():
 
 
 def test_who_goes_on_after_a_limit_is_not_taken_for_slow(tale):
-    """Connections that a limit or a pause holds up are not begun anew."""
+    """Connections that a limit holds up are not begun anew."""
 
     async def story(world: World):
         async with world.engine(concurrency=1) as engine:
@@ -362,9 +395,7 @@ def test_who_goes_on_after_a_limit_is_not_taken_for_slow(tale):
             await trio.sleep(15)
             assert engine._s.board.connections["a.example:80"] > 1
             calls = len(world.network.calls)
-            engine.retune(schedule="00:00-24:00 pause")
-            await trio.sleep(30)
-            engine.retune(schedule="", limit_rate=20_000)
+            engine.retune(limit_rate=20_000)
             await trio.sleep(30)
             assert len(world.network.calls) == calls
             assert not tale(world.log).all(e.RetryScheduled, id)
