@@ -43,6 +43,7 @@ from lading.retuning import Retuning, SettingsFile
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
+from lading.slots import Slots
 from lading.surroundings import Surroundings
 from lading.throttle import Throttle
 from lading.version import VERSION
@@ -175,6 +176,7 @@ async def run_engine(
     reading = Reading(parts.log, parts.views)
     roots: Mapping[str, str] = {"/": "/"} | ({"downloads": folder} if folder is not None else {})
     places = Places(roots, parts.disk, parts.threads, reading.owner)
+    board = Board()
     services = Services(
         log=parts.log,
         journal=journal,
@@ -186,11 +188,12 @@ async def run_engine(
         chance=parts.chance,
         settings=settings,
         context=context,
-        board=Board(),
+        board=board,
         buffers=Buffers(),
         budget=Budget(),
         publisher=Publisher(parts.disk, parts.threads),
         throttle=Throttle(parts.clock, settings),
+        slots=Slots(board.connections, lambda host: services.settings.of_host(host).connections or 0),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)

@@ -59,10 +59,15 @@ class Overlong(TransferError):
 
 
 class _Line:
-    """One connection at work: to which source, at which share, and what it had fetched when."""
+    """One connection at work: to which source, at which share, and what it had fetched when.
 
-    def __init__(self, source: int) -> None:
+    The one that `is_first` has the slot that the attempt holds at its host; each other one has its own.
+    """
+
+    def __init__(self, source: int, host: str) -> None:
         self.source = source
+        self.host = host
+        self.is_first = False
         self.share: Share | None = None
         self.scope = trio.CancelScope()
         self.before = self.crumbs = 0
@@ -307,6 +312,7 @@ class Crew:
             since_s, before = now_s, self._intake.arrived
             self._line_rate = rate / max(1, len(self._lines))
             self._begin_slow_anew(now_s)
+            self._make_way()
             left = self._allotment.left
             wanted = self._growth.look(now_s, rate, running=len(self._lines), left=left)
             while len(self._lines) < wanted and self._take_on(nursery):
@@ -336,6 +342,13 @@ class Crew:
                 self._restarts += 1
                 line.scope.cancel()
 
+    def _make_way(self) -> None:
+        """End one of the further lines to each host for whose first connection somebody else waits."""
+        further = {line.host: line for line in self._lines if not line.is_first} if len(self._lines) > 1 else {}
+        for host, line in further.items():
+            if self._s.slots.is_wanted(host):
+                line.scope.cancel()
+
     def _take_on(self, nursery: trio.Nursery) -> bool:
         """Start another line if there is a source for it, a share, and room; tell whether there was."""
         source = self._next_source()
@@ -359,9 +372,8 @@ class Crew:
 
     def _has_room(self, source: int) -> bool:
         """Tell whether the host of a source may have one more connection, and the engine."""
-        per_host, open_now = self._s.settings.per_host, self._s.board.connections
         most = MOST_OPEN if self._work.download.connections is None else MOST_OPEN_ASKED
-        return open_now.total() < most and (not per_host or open_now[self._host(source)] < per_host)
+        return self._s.board.connections.total() < most and self._s.slots.has_room(self._host(source))
 
     def _host(self, source: int) -> str:
         return urls.host(self._work.download.order.sources[source].url)
@@ -370,15 +382,22 @@ class Crew:
         return max(LEAST_BLOCK, self._grid, min(int(self._line_rate * BLOCK_S), MOST_BLOCK))
 
     def _hire(self, source: int) -> _Line:
-        line = _Line(source)
+        line, host = _Line(source, self._host(source)), self._host(self._own)
+        if line.host == host and not any(other.is_first for other in self._lines):
+            line.is_first = True
+        else:
+            self._s.slots.enter(line.host)
         self._lines.append(line)
-        self._s.board.connections[self._host(source)] += 1
         return line
 
     def _let_go(self, line: _Line) -> None:
         self._give_back(line)
         self._lines.remove(line)
-        self._s.board.connections -= Counter((self._host(line.source),))
+        heir = next((other for other in self._lines if other.host == line.host), None) if line.is_first else None
+        if heir is not None:
+            heir.is_first = True
+        if heir is not None or not line.is_first:
+            self._s.slots.leave(line.host)
         self._news.set()
 
     def _give_back(self, line: _Line) -> None:

@@ -81,8 +81,11 @@ class Fetching:
             DiskFull: there is no room for it.
             Fenced: somebody else has the word.
         """
-        with self._s.throttle.account(self._work.download) as self._account:
-            await self._ask_and_receive(calls)
+        download = self._work.download
+        host = urls.host(download.order.sources[download.source].url)
+        async with self._s.slots.first(host):
+            with self._s.throttle.account(download) as self._account:
+                await self._ask_and_receive(calls)
 
     async def _ask_and_receive(self, calls: Sequence[Call]) -> None:
         work, guarded = self._work, True

@@ -108,4 +108,5 @@ class Retuning:
         changed = {name: getattr(settings, name) for name in LIVE}
         self._s.settings = attrs.evolve(before, **changed, tables=tables, origins=settings.origins)
         self._s.throttle.adopt(self._s.settings)
+        self._s.slots.tell()
         self._wake()

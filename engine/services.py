@@ -12,6 +12,7 @@ from lading.journal import Journal
 from lading.live import Board
 from lading.publisher import Publisher
 from lading.settings import Settings
+from lading.slots import Slots
 from lading.throttle import Throttle
 
 
@@ -37,3 +38,4 @@ class Services:
     budget: Budget
     publisher: Publisher
     throttle: Throttle
+    slots: Slots
