@@ -77,7 +77,19 @@ def measure_crowd(frame: Frame, folder: Path, count: int, seconds: float) -> int
     return report.show(crowd.run(folder, count=count, seconds=seconds, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="limits")
+@FOLDER
+@click.option("--seconds", type=click.FloatRange(1.0), default=10.0, help="For how long each. [default: 10]")
+def measure_limits(frame: Frame, folder: Path, seconds: float) -> int:
+    """Hold rates from crawling to fast, by one download and by twenty, and measure how close and how evenly."""
+    from lading.tools.bench import limits
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return limits.show(limits.run(folder, seconds=seconds, say=say or (lambda _: None)), json=frame.json)
+
+
 command.add_command(measure_crowd)
+command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)
 command.add_command(measure_scale)
