@@ -312,6 +312,7 @@ class Crew:
             since_s, before = now_s, self._intake.arrived
             self._line_rate = rate / max(1, len(self._lines))
             self._begin_slow_anew(now_s)
+            self._growth.most = max(1, min(self._allowed(), sum(self._caps.values())))
             self._make_way()
             left = self._allotment.left
             wanted = self._growth.look(now_s, rate, running=len(self._lines), left=left)
@@ -342,10 +343,17 @@ class Crew:
                 self._restarts += 1
                 line.scope.cancel()
 
+    def _allowed(self) -> int:
+        """Return how many lines there may be now: fewer than at first, if somebody has said so meanwhile."""
+        now = self._account.connections
+        return self._most if now is None else min(self._most, now)
+
     def _make_way(self) -> None:
-        """End one of the further lines to each host for whose first connection somebody else waits."""
-        further = {line.host: line for line in self._lines if not line.is_first} if len(self._lines) > 1 else {}
-        for host, line in further.items():
+        """End lines that are too many, and one to each host for whose first connection somebody else waits."""
+        further = [line for line in self._lines if not line.is_first]
+        for line in further[: max(0, len(self._lines) - self._allowed())]:
+            line.scope.cancel()
+        for host, line in {line.host: line for line in further}.items() if len(self._lines) > 1 else ():
             if self._s.slots.is_wanted(host):
                 line.scope.cancel()
 

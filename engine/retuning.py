@@ -26,6 +26,11 @@ class SettingsWarning(UserWarning):
     """The settings of a running engine could not be taken over; the old ones hold."""
 
 
+def _warn(text: str) -> None:
+    with contextlib.suppress(SettingsWarning):  # where warnings are errors, an engine must not end of one
+        warnings.warn(text, SettingsWarning, stacklevel=2)
+
+
 class SettingsFile:
     """The file of a home's settings, and what it was like when it was last read.
 
@@ -61,6 +66,8 @@ class SettingsFile:
 class Retuning:
     """Has an engine go by other settings.
 
+    `say` is told of a file that has become wrong; unless it is set, a `SettingsWarning` is given.
+
     Args:
         services: whose settings are changed.
         wake: has the scheduler look what runs.
@@ -79,6 +86,7 @@ class Retuning:
         self._wake = wake
         self._look = look
         self._file = file
+        self.say: Callable[[str], None] = _warn
 
     async def run(self) -> None:
         """Look at the file and at the time of day once a second, for as long as the engine is open."""
@@ -90,7 +98,7 @@ class Retuning:
                     settings = await self._s.threads.run(self._file.changed)
                 except InvalidSetting as error:
                     hint = f" ({error.hint})" if error.hint else ""
-                    warnings.warn(f"{error}{hint}; the old settings hold", SettingsWarning, stacklevel=2)
+                    self.say(f"{error}{hint}; the old settings hold")
                     settings = None
                 if settings is not None:
                     self.adopt(settings)

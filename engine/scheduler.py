@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -59,7 +59,7 @@ class _Look:
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
     to lie, and `unfit` what comes next and does not fit into the room that there is.
-    `rates` has the own limits of what runs, in bytes a second.
+    `running` is what runs.
     """
 
     unwanted: Sequence[UUID]
@@ -69,7 +69,7 @@ class _Look:
     following: Sequence[tuple[str, Download]]
     full: str | None
     unfit: tuple[Download, str] | None
-    rates: Mapping[UUID, int | None]
+    running: Sequence[Download]
     next_due_ns: int | None
 
 
@@ -160,8 +160,8 @@ class Scheduler:
                 nursery.start_soon(self._tidy)
             look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
             self._next_due_ns = look.next_due_ns
-            for id, rate in look.rates.items():
-                self._s.throttle.limit(id, rate)
+            for download in look.running:
+                self._s.throttle.limit(download)
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -217,7 +217,7 @@ class Scheduler:
         seen = {id: running for id in attempts if (running := reading.get(id)) is not None}
         return _Look(
             unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(seen.get(id), number)],
-            rates={id: running.limit_rate for id, running in seen.items()},
+            running=list(seen.values()),
             litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
             blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
             passed=self._passed(reasons),

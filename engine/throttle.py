@@ -57,7 +57,7 @@ class Throttle:
         self._hosts: dict[str, HostScope] = {}
         self._bundles: dict[UUID, Scope] = {}
         self._bundled: dict[UUID, int] = {}
-        self._own: dict[UUID, Scope] = {}
+        self._accounts: dict[UUID, Account] = {}
         self.refresh()
 
     def adopt(self, settings: Settings) -> None:
@@ -85,30 +85,32 @@ class Throttle:
         if changed:
             self._tell()
 
-    def limit(self, id: UUID, rate: int | None) -> None:
-        """Give a download that is being fetched another limit of its own, or none."""
-        scope = self._own.get(id)
-        if scope is not None and self._change(scope.bucket, rate, self._clock.monotonic()):
-            self._tell()
+    def limit(self, download: Download) -> None:
+        """Have a download that is being fetched go by its own limits as the log has them now."""
+        account = self._accounts.get(download.id)
+        if account is not None:
+            account.connections = download.connections
+            if self._change(account.own.bucket, download.limit_rate, self._clock.monotonic()):
+                self._tell()
 
     @contextmanager
     def account(self, download: Download) -> Iterator[Account]:
         """Open the account of a download that is about to be fetched."""
-        id, bundle, now_s = download.id, download.order.bundle, self._clock.monotonic()
-        own = self._own[id] = Scope()
-        own.bucket.change(download.limit_rate, now_s)
-        scopes = [self._all, own]
+        bundle, now_s = download.order.bundle, self._clock.monotonic()
+        scopes = [self._all]
         if bundle is not None:
             scopes.append(self._bundles.setdefault(bundle, Scope()))
             scopes[-1].bucket.change(self._settings.bundle_limit_rate or None, now_s)
             self._bundled[bundle] = self._bundled.get(bundle, 0) + 1
         account = Account(self, download, scopes)
+        account.own.bucket.change(download.limit_rate, now_s)
+        self._accounts[download.id] = account
         try:
             yield account
         finally:
             account.close()
-            if self._own.get(id) is own:
-                del self._own[id]
+            if self._accounts.get(download.id) is account:
+                del self._accounts[download.id]
             if bundle is not None:
                 self._bundled[bundle] -= 1
                 if not self._bundled[bundle]:
@@ -182,12 +184,17 @@ class Throttle:
 
 
 class Account:
-    """One download's side of the throttle: what it asks hosts, and its bodies, each in a lane."""
+    """One download's side of the throttle: what it asks hosts, and its bodies, each in a lane.
+
+    `connections` is how many it may have, None for as many as are set.
+    """
 
     def __init__(self, throttle: Throttle, download: Download, scopes: Sequence[Scope]) -> None:
         self._throttle = throttle
         self._download = download
-        self._scopes = scopes
+        self.own = Scope()
+        self.connections = download.connections
+        self._scopes = [*scopes, self.own]
         self._hosts: dict[str, HostScope] = {}
         self._waiting = 0
         self._held_s = -math.inf

@@ -160,6 +160,26 @@ def test_another_process_may_limit_what_runs():
     assert (second.limit_rate, second.connections) == (None, None)
 
 
+def test_connections_that_are_taken_away_end_within_seconds_and_come_back():
+    """Without another attempt, and the file is whole."""
+
+    async def story(world: World):
+        async with world.engine() as engine:
+            (id,) = await begin(world, engine, 1, rate=500_000, connections=4)
+            counts = []
+            for connections in (4, 2, 4):
+                await engine.limit(None, id, connections=connections)
+                await trio.sleep(12)
+                counts.append(len(world.network.open))
+            outcome = await engine.wait(id)
+            assert (outcome.ok, outcome.attempts) == (True, 1)
+            return counts, world.disk.content("/downloads/0")
+
+    counts, content = run(3, story)
+    assert counts == [4, 2, 4]
+    assert content == CONTENT
+
+
 def test_each_host_and_each_download_has_its_own_limit():
     """A table for one host counts in place of what holds for all; the smallest limit decides."""
 
@@ -324,7 +344,7 @@ def test_what_limits_remember_is_forgotten_with_what_they_were_for():
                 await engine.submit(Request(at))
             await engine.wait_idle()
             assert len(throttle._hosts) == 40
-            assert throttle._own == throttle._bundles == {}
+            assert throttle._accounts == throttle._bundles == {}
             throttle.refresh()
             assert len(throttle._hosts) == 40
             await trio.sleep(7)

@@ -35,6 +35,8 @@ async def work(frame: Frame, display: Display, begin: Begin, *, concurrency: int
     async with interruptible(say) as interruption:
         while not interruption.seen:
             async with homes.working(frame, concurrency=concurrency) as engine:
+                if engine.retuning is not None:
+                    engine.retuning.say = say
                 with interruption.begin():
                     if engine.role == "client":
                         say("another engine works on this home; following it")
