@@ -66,3 +66,14 @@ def test_a_saturated_host_is_one_of_whose_downloads_none_may_start(running, limi
 def test_three_run_at_once_by_default():
     """As the document has it."""
     assert Limits() == Limits(concurrency=3, per_host=None)
+
+
+def test_what_is_set_for_one_host_holds_there_instead():
+    """With its port or without it; 0 is no limit."""
+    limits = Limits(concurrency=99, per_host=2, hosts={"a.example": 1, "b.example:80": 0, "[::1]": 5})
+    running = {UUID(int=n): host for n, host in enumerate(["a.example:80", *["b.example:80"] * 7, "c.example:80"])}
+    assert scheduling.saturated(running, limits) == {"a.example:80"}
+    waiting = [Candidate(UUID(int=100 + n), host) for n, host in enumerate(["a.example:80", "b.example:80"])]
+    assert scheduling.choose(waiting, running, limits) == waiting[1]
+    assert scheduling.saturated({UUID(int=n): "b.example:81" for n in range(2)}, limits) == {"b.example:81"}
+    assert Limits(hosts={"::1": 1}).has_room("[::1]:80", 1) is False

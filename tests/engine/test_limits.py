@@ -135,6 +135,25 @@ def test_a_limit_that_changes_holds_at_once_without_a_new_request(verb):
     assert calls == 1
 
 
+@pytest.mark.parametrize("verb", ["retune", "limit"])
+def test_who_waits_for_a_crawling_limit_is_set_free_at_once_when_it_is_lifted(verb):
+    """Not when the wait would have been over, which is a minute."""
+
+    async def story(world: World):
+        slow = {"limit_rate": 16} if verb == "retune" else {}
+        async with world.engine(**slow) as engine:
+            (id,) = await begin(world, engine, 1, rate=5e6, limit_rate=16 if verb == "limit" else None, connections=1)
+            await trio.sleep(1)
+            if verb == "retune":
+                engine.retune(limit_rate=0)
+            else:
+                await engine.limit(None, id)
+            await trio.sleep(0.2)
+            return sum((await gains(engine, 1.0)).values())
+
+    assert run(3, story) == pytest.approx(5e6, rel=0.06)
+
+
 def test_another_process_may_limit_what_runs():
     """A client appends; the owner goes by it. Connections stay as they were unless they are named."""
 
@@ -167,9 +186,9 @@ def test_connections_that_are_taken_away_end_within_seconds_and_come_back():
         async with world.engine() as engine:
             (id,) = await begin(world, engine, 1, rate=500_000, connections=4)
             counts = []
-            for connections in (4, 2, 4):
+            for connections, within_s in ((4, 12), (2, 2), (4, 12)):
                 await engine.limit(None, id, connections=connections)
-                await trio.sleep(12)
+                await trio.sleep(within_s)
                 counts.append(len(world.network.open))
             outcome = await engine.wait(id)
             assert (outcome.ok, outcome.attempts) == (True, 1)
@@ -238,10 +257,10 @@ def test_small_files_pay_too():
     """None of them takes a turn, all of them together do."""
 
     async def story(world: World):
-        async with world.engine(limit_rate=100_000, concurrency=3) as engine:
+        async with world.engine(limit_rate=20_000, concurrency=3) as engine:
             began_s = trio.current_time()
             for number in range(50):
-                world.network.serve(url(number), bytes(5_000))
+                world.network.serve(url(number), bytes(1_000))
                 await engine.submit(Request(url(number)))
             await engine.wait_idle()
             return trio.current_time() - began_s
@@ -291,6 +310,8 @@ def test_while_a_schedule_pauses_not_even_what_is_under_way_arrives():
                 with trio.move_on_after(5) as patience:
                     await account.ask(0)
                 assert patience.cancelled_caught
+                async with account.lane(0) as lane:
+                    assert lane.allowance() == 0
                 engine.retune(schedule="")
                 await account.ask(0)
 

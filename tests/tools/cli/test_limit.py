@@ -41,6 +41,7 @@ def test_what_cannot_be_meant_is_refused(lading, words):
     assert lading.row("show", lading.row("list")["id"])["limit_rate"] is None
 
 
+@pytest.mark.long
 def test_a_running_process_goes_by_limits_and_settings_that_change(lading, origin, small, spawn, eventually):
     """It would take a quarter of an hour, by either of two limits; both are taken away while it runs."""
     lading("config", "set", "limit_rate", "100")
