@@ -12,7 +12,7 @@ from uuid import UUID
 import trio
 
 from lading.domain import commands as c
-from lading.domain import requirements, secrets, urls
+from lading.domain import requirements, secrets, stops, urls
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import (
@@ -378,7 +378,7 @@ class Attempt:
                     *await self._last_words(), c.Block(attempt=self.number, reason=reason, message=message)
                 )
             elif state.state in RUNNING or state.state is State.PAUSING:
-                reason = _DONE.get(state.state, "the engine was closed")
+                reason = _DONE.get(state.state, stops.CLOSED)
                 await work.report(*await self._last_words(), c.Stop(attempt=self.number, reason=reason))
         except Fenced:
             return False

@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 
 from lading.domain import commands as c
-from lading.domain import digests
+from lading.domain import digests, stops
 from lading.domain import events as e
 from lading.domain.digests import Digest
 from lading.domain.download import Download
@@ -54,7 +54,7 @@ class Recovery:
         """Recover, and say `Recovered` when there was anything to do."""
         left = await self._s.threads.run(self._reading.interrupted)
         for download in left:
-            await self.settle(download, "the engine ended without a word")
+            await self.settle(download, stops.CRASHED)
         self.counts.cleaned += await self._s.threads.run(self._clear_completed)
         if self.counts != Counts():
             counts = attrs.asdict(self.counts)

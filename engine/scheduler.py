@@ -21,7 +21,7 @@ import trio
 
 from lading.attempt import Attempt
 from lading.domain import commands as c
-from lading.domain import requirements, scheduling
+from lading.domain import requirements, scheduling, stops
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING
@@ -289,7 +289,7 @@ class Scheduler:
         for id in sorted(self._unsaid):
             download = await self._s.threads.run(functools.partial(self._reading.get, id))
             if download is not None and download.state in RUNNING | STOPPING:
-                await self._recovery.settle(download, "the log had no room")
+                await self._recovery.settle(download, stops.NO_ROOM)
             self._unsaid.discard(id)
 
     async def _sweep(self, litter: Sequence[Download]) -> None:

@@ -97,6 +97,16 @@ def _held(batch: Batch, key: bytes, id: UUID) -> Row:
     return attempt
 
 
+def began_ns(batch: Batch, id: UUID, attempt: int) -> int:
+    """Return when an attempt that had started before the batch did start (UTC, ns).
+
+    Raises:
+        ViewsDamaged: the views lack it.
+    """
+    started: int = _held(batch, _key(id, attempt), id)["started_at_ns"]
+    return started
+
+
 def _begun(fact: Fact, after: Download) -> Row:
     return {
         "attempt": after.attempt,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
+from lading.domain import stops
 from lading.domain.decide import decide
 from lading.domain.download import Download, evolve
 from lading.domain.errors import Fenced, IllegalCommand
@@ -157,7 +158,7 @@ MAKERS: dict[str, Callable[[Download, int, int], c.Command]] = {
     "block": lambda d, n, _: block(d, ("disk", "network")[n % 2]),
     "block beforehand": lambda d, n, _: c.Block(reason=("disk", "secret")[n % 2], message=""),
     "unblock": lambda d, n, _: c.Unblock(reason=d.blocked or "disk"),
-    "stop": lambda d, n, _: stop(d),
+    "stop": lambda d, n, _: c.Stop(attempt=d.attempt, reason=("the engine closes", stops.CRASHED, stops.CLOSED)[n % 3]),
     "discard": lambda d, n, _: c.Discard(size=n),
     "pause": lambda d, n, _: c.Pause(),
     "resume": lambda d, n, _: c.Resume(),
@@ -170,6 +171,18 @@ ELSE: tuple[e.Event, ...] = (
     e.EngineOpened(worker=WORKER, version="1"),
     e.KeyClaimed(key="k", download=UUID(int=10_000)),
     e.EngineClosed(worker=WORKER),
+    e.Recovered(
+        worker=WORKER,
+        interrupted=2,
+        resumable=1,
+        published=1,
+        vanished=0,
+        cleaned=3,
+        bytes_vouched=500,
+        bytes_discarded=7,
+    ),
+    e.Maintained(worker=WORKER, orphans=2, bytes_reclaimed=40),
+    e.QueueBlocked(reason="network", message="there is none"),
 )
 
 
@@ -188,7 +201,7 @@ def play(acts: Iterable[Act]) -> World:
         if act.verb == SUBMIT or not world.downloads:
             world.submit(act.number)
         elif act.verb == "else":
-            world.note(ELSE[act.number % 3])
+            world.note(ELSE[act.number % len(ELSE)])
         elif act.verb == "step back":
             world.now_ns -= act.number * 10 * SECOND_NS
         else:
