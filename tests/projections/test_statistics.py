@@ -302,3 +302,36 @@ def test_a_host_whose_name_is_too_long_for_a_key_is_one_of_the_others(make):
     assert grouped(make.fold(world.facts()), "host") == [
         {"host": "other", "attempts": 1, "completed": 0, "failed": 0, "received_bytes": 0}
     ]
+
+
+def test_an_interruption_is_remembered_until_the_download_ends_and_no_longer(make):
+    """Wherever the log is cut: what came right after it counts once, and a second run of the download not at all."""
+    world = make.World()
+    id = world.submit()
+    for end in (lambda d: c.Stop(attempt=d.attempt, reason=stops.CRASHED), lambda d: make.falter(d, budget=0)):
+        world.do(id, make.start(world.downloads[id]))
+        world.do(id, end(world.downloads[id]))
+    world.do(id, c.Retry())
+    world.do(id, make.start(world.downloads[id]))
+    world.do(id, make.complete(world.downloads[id]))
+    facts = world.facts()
+    whole = make.contents(make.fold(facts))
+    for sizes in ([1] * len(facts), *([cut] for cut in range(len(facts)))):
+        assert make.contents(make.fold(facts, sizes)) == whole
+    found = shown(make.fold(facts))
+    assert (found["interrupted"], found["failed_after_interruption"]) == ({"crash": 1}, 1)
+    assert (found["completed"], found["completed_after_interruption"], found["recovery_rate"]) == (1, 0, 0.0)
+
+
+def test_who_came_first_is_told_by_the_log_not_by_the_batch(make, monkeypatch):
+    """A download that was asked for first and started last does not take the place of a host that came before."""
+    monkeypatch.setattr(shares, "MOST_HOSTS", 1)
+    world = make.World()
+    early, late = (world.submit(sources=(Source(url=f"https://{host}.example/x"),)) for host in ("early", "late"))
+    world.do(early, c.Pause())
+    world.do(late, make.start(world.downloads[late]))
+    world.do(early, c.Resume())
+    world.do(early, make.start(world.downloads[early]))
+    for sizes in ([], [1] * 6):
+        hosts = [row["host"] for row in grouped(make.fold(world.facts(), sizes), "host")]
+        assert hosts == ["late.example:443", "other"]
