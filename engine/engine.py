@@ -33,6 +33,7 @@ from lading.keys import key_stream
 from lading.nurseries import open_plain_nursery
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places, locate
+from lading.projections.figures import Statistics
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.retuning import Retuning
@@ -378,6 +379,11 @@ class Engine:
             paused=held.paused,
             blocked=held.blocked,
         )
+
+    async def statistics(self) -> Statistics:
+        """Return what all of it comes to: counts, rates, bytes and durations, as `lading stats --json` shows them."""
+        await self._s.threads.run(self._reading.catch_up)
+        return await self._s.threads.run(self._reading.statistics)
 
     # -- its own business ------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from lading.domain.ports import Log, Reader
 from lading.domain.states import State
 from lading.keys import key_stream
 from lading.live import Live
-from lading.projections import around, destinations, history, hold, litter, progress, queue, roster
+from lading.projections import around, destinations, figures, history, hold, litter, progress, queue, roster
 from lading.projections.around import Around
 from lading.views import ROWS, Views
 
@@ -186,6 +186,11 @@ class Reading:
         """Return what holds the whole queue, as the views have it."""
         with self.views.read() as reader:
             return hold.get(reader)
+
+    def statistics(self) -> figures.Statistics:
+        """Return what all of it comes to."""
+        with self.views.read() as reader:
+            return figures.read(reader)
 
     # -- what the engine asks --------------------------------------------------------------------------------------
 
