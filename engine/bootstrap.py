@@ -18,14 +18,17 @@ from lading.adapters.disk import LocalDisk
 from lading.adapters.http import CONNECTIONS_MAX, HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.machine import LocalMachine
+from lading.adapters.processes import SystemProcesses
 from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
+from lading.checkup import Checkup
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
+from lading.domain.health import Processes
 from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Transport, Vault
 from lading.engine import Engine
 from lading.files import Files
@@ -66,6 +69,7 @@ class Parts:
     clock: Clock
     chance: Chance
     machine: Machine
+    processes: Processes = attrs.field(factory=SystemProcesses)
 
 
 @asynccontextmanager
@@ -110,6 +114,7 @@ async def open_engine(
         owner = role != "client" and lock.take()
         if role == "owner" and not owner:
             raise EngineLock.refuse(place)
+        lock.sign()
         opened = open_own_log(place, log)
         stack.callback(opened.close)
         views = open_views(place, opened)
@@ -142,6 +147,7 @@ async def open_engine(
                 start=start,
                 file=file,
                 is_vacant=EngineLock(place).is_vacant,
+                home=place.path,
             )
         )
         yield engine
@@ -159,11 +165,12 @@ async def run_engine(
     start: bool = True,
     is_vacant: Callable[[], bool] = lambda: False,
     file: SettingsFile | None = None,
+    home: Path | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine on ports that are open already; its tasks live as long as the block.
 
     `is_vacant` tells a client whether no engine owns the home; it may block. `file` is where an owner looks for
-    settings that change while it works.
+    settings that change while it works, `home` where the home lies, if anywhere.
     """
     engine: Engine | None = None
 
@@ -208,8 +215,26 @@ async def run_engine(
                 await _take_over(services, reading, places, worker)
                 await around.look()
                 nursery.start_soon(around.run)
+            checkup = Checkup(
+                reading,
+                parts.processes,
+                free=parts.disk.free,
+                is_vacant=is_vacant,
+                home=home,
+                roots=roots,
+                reserve_bytes=settings.reserve_bytes,
+            )
             engine = Engine(
-                services, reading, places, scheduler, queue, worker=worker, folder=folder, cwd=cwd, is_vacant=is_vacant
+                services,
+                reading,
+                places,
+                scheduler,
+                queue,
+                worker=worker,
+                folder=folder,
+                cwd=cwd,
+                is_vacant=is_vacant,
+                checkup=checkup,
             )
             await nursery.start(engine.watch)
             if scheduler is not None:

@@ -17,12 +17,14 @@ from uuid import UUID
 import attrs
 import trio
 
+from lading.checkup import Checkup
 from lading.domain import commands as c
 from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
+from lading.domain.health import Health
 from lading.domain.hold import Hold
 from lading.domain.ports import Conflict, Entry
 from lading.domain.ports import Secrets as Sealed
@@ -62,6 +64,7 @@ class Engine:
         cwd: str,
         folder: str | None,
         is_vacant: Callable[[], bool],
+        checkup: Checkup,
     ) -> None:
         self._s = services
         self._reading = reading
@@ -71,6 +74,7 @@ class Engine:
         self._cwd = cwd
         self._folder = folder
         self._is_vacant = is_vacant
+        self._checkup = checkup
         self._news = trio.Event()
         self.worker = worker
         self.retuning: Retuning | None = None
@@ -384,6 +388,11 @@ class Engine:
         """Return what all of it comes to: counts, rates, bytes and durations, as `lading stats --json` shows them."""
         await self._s.threads.run(self._reading.catch_up)
         return await self._s.threads.run(self._reading.statistics)
+
+    async def health(self) -> Health:
+        """Return whether anything is wrong with the home, or with the process of its engine."""
+        now_ns, owner = self._s.clock.now_ns(), self._scheduler is not None
+        return await self._s.threads.run(lambda: self._checkup.look(now_ns, owner=owner))
 
     # -- its own business ------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.current import stand
 from lading.domain import scheduling
 from lading.domain.download import Download
 from lading.domain.errors import UnknownDownload
@@ -45,6 +46,11 @@ class Reading:
             continue
         with self.views.read() as reader:
             self.blocked_count = sum(_passing(queue.reasons(reader)))
+
+    def lag(self) -> int:
+        """Return how far the views are behind the log, in events; about, where the positions of a log have gaps."""
+        with self.views.read() as reader:
+            return max(0, self.log.head() - stand(reader)[0])
 
     def close(self) -> None:
         """Let go of views and log."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
+from lading.domain.health import Health
 from lading.projections.figures import Durations, Statistics
 
 Labels = Mapping[str, str]
@@ -152,3 +153,33 @@ def _of_bytes(s: Statistics) -> Iterator[Family]:
 def _counts(told: Mapping[str, int]) -> dict[str, int]:
     """Return what was counted in pieces; how many bytes it was has metrics of its own."""
     return {name: count for name, count in told.items() if not name.startswith("bytes")}
+
+
+def of_health(health: Health) -> Iterator[Family]:
+    """Yield the metrics of a checkup; what nobody could know has no sample."""
+    v, levels = health.vitals, {"ok": 0, "warn": 1, "fail": 2}
+    worst: dict[str, int] = {}
+    for finding in health.findings:
+        worst[finding.check] = max(levels[finding.status.value], worst.get(finding.check, 0))
+    yield Family("lading_health", "gauge", "What was found: 0 is fine, 1 a warning, 2 a failure.", _by("check", worst))
+    yield Family("lading_engine_working", "gauge", "Whether an engine owns the home.", _plain(int(v.working)))
+    yield Family("lading_queue_paused", "gauge", "Whether the queue is paused.", _plain(int(v.paused)))
+    yield Family("lading_log_position", "gauge", "Position of the last event in the log.", _plain(v.position))
+    yield Family("lading_view_lag", "gauge", "Events that the views lacked when they were asked.", _plain(v.lag))
+    yield Family("lading_log_size_bytes", "gauge", "What the log occupies.", _known(v.log_bytes), "bytes")
+    rooms = {"home": v.home[1]} if v.home is not None else {}
+    rooms |= v.folders
+    free = {folder: count for folder, count in rooms.items() if count is not None}
+    yield Family("lading_free_bytes", "gauge", "Free where home and folders lie.", _by("folder", free), "bytes")
+    p = v.process
+    if p is not None:
+        yield Family("lading_process_resident_bytes", "gauge", "Resident memory.", _known(p.resident_bytes), "bytes")
+        yield Family("lading_process_own_bytes", "gauge", "Memory of its own.", _known(p.own_bytes), "bytes")
+        yield Family("lading_process_cpu_seconds", "counter", "Processor time.", _known(p.cpu_s), "seconds")
+        yield Family("lading_process_open_files", "gauge", "Open files.", _known(p.open_files))
+        yield Family("lading_process_most_files", "gauge", "Open files that it may have.", _known(p.most_files))
+        yield Family("lading_process_threads", "gauge", "Threads.", _known(p.threads))
+
+
+def _known(value: Number | None) -> tuple[tuple[Labels, Number], ...]:
+    return () if value is None else _plain(value)

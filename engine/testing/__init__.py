@@ -11,6 +11,7 @@ from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.network import MemoryNetwork, MemoryTransport, Served
+from lading.testing.processes import MemoryProcesses
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
@@ -20,6 +21,7 @@ __all__ = [
     "MemoryDisk",
     "MemoryLog",
     "MemoryNetwork",
+    "MemoryProcesses",
     "MemoryStore",
     "MemoryTransport",
     "MemoryVault",

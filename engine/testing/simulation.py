@@ -28,6 +28,7 @@ from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.machine import MemoryMachine
 from lading.testing.network import MemoryNetwork
+from lading.testing.processes import MemoryProcesses
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
@@ -54,6 +55,7 @@ class World:
     chance: SeededChance
     threads: Threads = attrs.field(factory=InlineThreads)
     machine: MemoryMachine = attrs.field(factory=MemoryMachine)
+    processes: MemoryProcesses = attrs.field(factory=MemoryProcesses)
     owners: int = 0
 
     @classmethod
@@ -81,6 +83,7 @@ class World:
             clock=self.clock,
             chance=self.chance,
             machine=self.machine,
+            processes=self.processes,
         )
         context = Context(actor="simulation", host="simulated")
         self.owners += owner

@@ -89,6 +89,7 @@ def _spoken(home, origin):
         "show of what ended": ("show", "k"),
         "history": ("history",),
         "stats": ("stats",),
+        "health": ("health",),
         "stats --by host": ("stats", "--by", "host"),
         "stats --by cause": ("stats", "--by", "cause"),
         "stats --by day": ("stats", "--by", "day"),

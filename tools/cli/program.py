@@ -33,6 +33,7 @@ VERBS = {
     "wait": "Wait until downloads have ended.",
     "history": "Show how downloads ended, the latest first.",
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
+    "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
     "verify": "Check every record of the log, and views and files on demand.",
     "rebuild": "Make the views anew from the log.",

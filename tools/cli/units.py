@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from lading.domain import amounts
 from lading.domain.sizes import parse as parse_size
 
-_NAMES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 UNKNOWN = "-"
 
 
@@ -45,10 +45,7 @@ def size(count: int | None) -> str:
     """Return a number of bytes for people."""
     if count is None:
         return UNKNOWN
-    power, value = 0, float(count)
-    while round(value, 1) >= 1024 and power < len(_NAMES) - 1:
-        power, value = power + 1, value / 1024
-    return f"{count} B" if power == 0 else f"{value:.1f} {_NAMES[power]}"
+    return amounts.size(count)
 
 
 def share(received: int, total: int | None) -> str:

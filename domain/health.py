@@ -1,0 +1,286 @@
+"""Is anything wrong: what is looked at, and the judgement of it.
+
+`Vitals` are what a home and its engine's process are like at one moment; they come from the views and through the port
+`Processes`. `judge` makes findings of them, each fine, worth a warning, or a failure, with a sentence and, unless it is
+fine, a hint. What nobody can know here is None, and is never held against anybody.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import attrs
+
+from lading.domain import amounts
+from lading.domain.faults import BLOCK_HINTS, NEEDS_SOMEBODY
+from lading.domain.states import ENDED
+
+GIB = 1 << 30
+LEAST_FREE_BYTES = GIB
+MOST_OWN_BYTES = GIB
+MOST_LAG = 100_000
+HIGH_SHARE, CRITICAL_SHARE = 0.8, 0.95
+"""Of the open files that a process may have."""
+NOTHING_GOES = 10
+"""So many downloads that ended in failure, and none that completed: the fault lies here and not with a server."""
+_ENDED = frozenset(state.shown for state in ENDED)
+WORKED_ON = ("active", "verifying", "stopping")
+
+
+class Status(enum.StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that was looked at: `value` says what was found, `hint` what to do, `figures` the same for programs."""
+
+    check: str
+    status: Status = Status.OK
+    value: str
+    hint: str = ""
+    figures: Mapping[str, int | float | str | None] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Process:
+    """What a process uses.
+
+    Attributes:
+        pid: its number.
+        resident_bytes: its memory, mapped files included; `own_bytes` is the part that maps no file.
+        cpu_s: processor time, in seconds.
+        open_files, most_files: how many it has, and may have.
+        threads: how many it runs.
+    """
+
+    pid: int
+    resident_bytes: int | None = None
+    own_bytes: int | None = None
+    cpu_s: float | None = None
+    open_files: int | None = None
+    most_files: int | None = None
+    threads: int | None = None
+
+
+class Processes(Protocol):
+    """What the system tells of processes and files; every method may block, and answers None for what it cannot say."""
+
+    def process(self, pid: int | None = None) -> Process | None:
+        """Return what a process uses, this one unless another is named."""
+        ...
+
+    def holder(self, lock: str) -> int | None:
+        """Return the process that says in the lock file at this path that it holds it, and has it open."""
+        ...
+
+    def occupied(self, path: str) -> int | None:
+        """Return the bytes that a file occupies on its disk, which of a sparse one are fewer than its length."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Vitals:
+    """A home at one moment.
+
+    Attributes:
+        working: whether an engine owns the home.
+        process: that engine's.
+        position: of the last event in the log; `log_bytes` is what the log occupies.
+        lag: events that the views lacked when they were asked.
+        states: how many downloads are in each state that users see.
+        blocked: how many are blocked, by reason.
+        paused: whether somebody paused the queue; `held` says by what else it is blocked: message by reason.
+        completed, failed: downloads that did so today and yesterday (UTC).
+        home, folders: bytes that are free where the home lies, and in each folder that downloads in the queue go to.
+        reserve_bytes: what downloads leave free.
+        partial_bytes, partial_downloads: data on the disk of downloads that are not complete.
+        quarantined_bytes: data that is put aside.
+    """
+
+    working: bool
+    process: Process | None = None
+    position: int = 0
+    log_bytes: int | None = None
+    lag: int = 0
+    states: Mapping[str, int] = attrs.field(factory=dict)
+    blocked: Mapping[str, int] = attrs.field(factory=dict)
+    paused: bool = False
+    held: Mapping[str, str] = attrs.field(factory=dict)
+    completed: int = 0
+    failed: int = 0
+    home: tuple[str, int | None] | None = None
+    folders: Mapping[str, int | None] = attrs.field(factory=dict)
+    reserve_bytes: int = 0
+    partial_bytes: int = 0
+    partial_downloads: int = 0
+    quarantined_bytes: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class Health:
+    """What was found, and the vitals that it was found from."""
+
+    findings: tuple[Finding, ...]
+    vitals: Vitals
+
+    @property
+    def status(self) -> Status:
+        """The worst of the findings."""
+        found = {finding.status for finding in self.findings}
+        return next((status for status in (Status.FAIL, Status.WARN) if status in found), Status.OK)
+
+
+def judge(vitals: Vitals) -> Health:
+    """Return what is to be said of a home."""
+    parts = (_engine, _queue, _blocked, _failures, _views, _rooms, _process, _data)
+    return Health(findings=tuple(finding for part in parts for finding in part(vitals)), vitals=vitals)
+
+
+def _engine(v: Vitals) -> Iterator[Finding]:
+    left = sum(v.states.get(state, 0) for state in WORKED_ON)
+    waiting = v.states.get("queued", 0) + v.states.get("waiting", 0) - sum(v.blocked.values())
+    status, hint = Status.OK, ""
+    if v.working:
+        value = "an engine works on this home"
+    elif left:
+        value = f"an engine ended without a word, and left {amounts.of(left, 'download')} as they were"
+        status, hint = Status.WARN, "`lading run` recovers them and goes on"
+    elif waiting > 0:
+        value = f"no engine works on this home, and {amounts.of(waiting, 'download')} could run"
+        status, hint = Status.WARN, "`lading run` works the queue"
+    else:
+        value = "no engine works on this home, and none is needed"
+    yield Finding(check="engine", status=status, value=value, hint=hint, figures={"working": int(v.working)})
+
+
+def _queue(v: Vitals) -> Iterator[Finding]:
+    counts = ", ".join(f"{count} {state}" for state, count in v.states.items() if count and state not in _ENDED)
+    if v.paused:
+        told = Status.WARN, f"paused, {counts or 'empty'}", "`lading resume --queue` lets it go on"
+    elif v.held:
+        reasons = "; ".join(f"{reason}: {message}" if message else reason for reason, message in v.held.items())
+        told = Status.WARN, f"nothing starts, blocked by {reasons}", "it goes on by itself once that has passed"
+    else:
+        told = Status.OK, counts or "empty", ""
+    status, value, hint = told
+    yield Finding(check="queue", status=status, value=value, hint=hint, figures=dict(v.states))
+
+
+def _blocked(v: Vitals) -> Iterator[Finding]:
+    for reason, count in sorted(v.blocked.items()):
+        needed = "until somebody does something" if reason in NEEDS_SOMEBODY else "until that passes"
+        yield Finding(
+            check=f"blocked by {reason}",
+            status=Status.WARN if reason in BLOCK_HINTS else Status.OK,
+            value=f"{amounts.of(count, 'download')}, {needed}",
+            hint=BLOCK_HINTS.get(reason, ""),
+            figures={"downloads": count},
+        )
+
+
+def _failures(v: Vitals) -> Iterator[Finding]:
+    status, hint = Status.OK, ""
+    if v.failed >= NOTHING_GOES and not v.completed:
+        status, hint = Status.FAIL, "`lading stats --by cause` tells what they have in common; check the network first"
+    elif v.failed:
+        status, hint = Status.WARN, "`lading list --state failed` tells which, `lading why ID` why"
+    yield Finding(
+        check="failures",
+        status=status,
+        value=f"{v.failed} failed and {v.completed} completed today and yesterday",
+        hint=hint,
+        figures={"failed": v.failed, "completed": v.completed},
+    )
+
+
+def _views(v: Vitals) -> Iterator[Finding]:
+    behind = v.lag > MOST_LAG
+    yield Finding(
+        check="views",
+        status=Status.WARN if behind else Status.OK,
+        value=f"{amounts.of(v.lag, 'event')} behind the log when they were asked",
+        hint="they have caught up now; if that keeps happening, see whether the home's disk is slow" if behind else "",
+        figures={"lag": v.lag},
+    )
+    size = "size unknown" if v.log_bytes is None else amounts.size(v.log_bytes)
+    yield Finding(
+        check="log",
+        value=f"{amounts.of(v.position, 'event')}, {size}",
+        figures={"position": v.position, "size_bytes": v.log_bytes},
+    )
+
+
+def _rooms(v: Vitals) -> Iterator[Finding]:
+    """Yield what there is of free space; what the reserve keeps free is no room for downloads."""
+    rooms = [] if v.home is None else [("home", *v.home)]
+    rooms += [("downloads", folder, free) for folder, free in v.folders.items()]
+    for name, folder, free in rooms:
+        status, hint = Status.OK, ""
+        if free is not None and free <= v.reserve_bytes:
+            status, hint = Status.FAIL, "make room: nothing can be stored here"
+        elif free is not None and free < LEAST_FREE_BYTES + v.reserve_bytes:
+            status, hint = Status.WARN, "make room before it is full"
+        yield Finding(
+            check=f"{name}: free space",
+            status=status,
+            value=f"{'unknown' if free is None else amounts.size(free)}, {folder}",
+            hint=hint,
+            figures={"free_bytes": free, "folder": folder},
+        )
+
+
+def _process(v: Vitals) -> Iterator[Finding]:
+    p = v.process
+    if p is None:
+        if v.working:
+            yield Finding(check="process", value="the engine's process is not known here")
+        return
+    cpu = "unknown" if p.cpu_s is None else f"{p.cpu_s:.1f} s"
+    yield Finding(
+        check="process",
+        value=f"{p.pid}, processor time {cpu}",
+        figures={"pid": p.pid, "cpu_s": p.cpu_s, "threads": p.threads},
+    )
+    own = "unknown" if p.own_bytes is None else amounts.size(p.own_bytes)
+    resident = "unknown" if p.resident_bytes is None else amounts.size(p.resident_bytes)
+    large = p.own_bytes is not None and p.own_bytes > MOST_OWN_BYTES
+    yield Finding(
+        check="memory",
+        status=Status.WARN if large else Status.OK,
+        value=f"{own} of its own, {resident} resident with the mapped log",
+        hint="an engine needs less than this whatever it does; run fewer downloads at once, and tell us"
+        if large
+        else "",
+        figures={"own_bytes": p.own_bytes, "resident_bytes": p.resident_bytes},
+    )
+    share = p.open_files / p.most_files if p.open_files is not None and p.most_files else 0.0
+    status = Status.FAIL if share >= CRITICAL_SHARE else Status.WARN if share >= HIGH_SHARE else Status.OK
+    known = "unknown" if p.open_files is None else str(p.open_files)
+    yield Finding(
+        check="open files",
+        status=status,
+        value=f"{known} of at most {'unknown' if p.most_files is None else p.most_files}",
+        hint="" if status is Status.OK else "raise the limit with `ulimit -n`, or run fewer downloads at once",
+        figures={"open_files": p.open_files, "most_files": p.most_files},
+    )
+
+
+def _data(v: Vitals) -> Iterator[Finding]:
+    yield Finding(
+        check="partial data",
+        value=f"{amounts.size(v.partial_bytes)} of {amounts.of(v.partial_downloads, 'download')}",
+        figures={"partial_bytes": v.partial_bytes, "downloads": v.partial_downloads},
+    )
+    if v.quarantined_bytes:
+        yield Finding(
+            check="quarantine",
+            value=amounts.size(v.quarantined_bytes),
+            figures={"quarantined_bytes": v.quarantined_bytes},
+        )

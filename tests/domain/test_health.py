@@ -1,0 +1,103 @@
+"""Health is judged by a table: what is found, how bad it is, what to do; what is unknown is held against nobody."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from lading.domain import health
+from lading.domain.health import GIB, Process, Status, Vitals, judge
+
+pytestmark = [pytest.mark.row("S2.7"), pytest.mark.row("S3.9")]
+
+WELL = Vitals(
+    working=True,
+    process=Process(
+        pid=7, resident_bytes=GIB, own_bytes=GIB // 4, cpu_s=1.5, open_files=40, most_files=1024, threads=9
+    ),
+    position=10,
+    log_bytes=4096,
+    states={"queued": 2, "active": 1, "completed": 5},
+    completed=5,
+    home=("/home", 50 * GIB),
+    folders={"/downloads": 50 * GIB},
+    reserve_bytes=GIB // 16,
+    partial_bytes=100,
+    partial_downloads=1,
+)
+IDLE = attrs.evolve(WELL, working=False, process=None, states={"completed": 5})
+
+
+def using(**changes):
+    """Return vitals in which the process uses something else."""
+    return attrs.evolve(WELL, process=attrs.evolve(WELL.process, **changes))
+
+
+@pytest.mark.parametrize(
+    ("vitals", "check", "status", "said"),
+    [
+        (WELL, "engine", "ok", "works on this home"),
+        (IDLE, "engine", "ok", "none is needed"),
+        (attrs.evolve(IDLE, states={"active": 2}), "engine", "warn", "without a word, and left 2 downloads"),
+        (attrs.evolve(IDLE, states={"stopping": 1}), "engine", "warn", "left 1 download as"),
+        (attrs.evolve(IDLE, states={"queued": 3}), "engine", "warn", "3 downloads could run"),
+        (attrs.evolve(IDLE, states={"waiting": 3}, blocked={"secret": 3}), "engine", "ok", "none is needed"),
+        (WELL, "queue", "ok", "2 queued, 1 active"),
+        (IDLE, "queue", "ok", "empty"),
+        (attrs.evolve(WELL, paused=True), "queue", "warn", "paused, 2 queued"),
+        (attrs.evolve(WELL, held={"network": "there is none"}), "queue", "warn", "blocked by network: there is none"),
+        (attrs.evolve(WELL, blocked={"secret": 2}), "blocked by secret", "warn", "until somebody does something"),
+        (attrs.evolve(WELL, blocked={"disk": 1}), "blocked by disk", "warn", "1 download, until that passes"),
+        (attrs.evolve(WELL, blocked={"bundle": 1}), "blocked by bundle", "ok", "until that passes"),
+        (WELL, "failures", "ok", "0 failed and 5 completed"),
+        (attrs.evolve(WELL, failed=1), "failures", "warn", "1 failed"),
+        (attrs.evolve(WELL, failed=10, completed=1), "failures", "warn", "10 failed"),
+        (attrs.evolve(WELL, failed=10, completed=0), "failures", "fail", "10 failed and 0 completed"),
+        (WELL, "views", "ok", "0 events behind"),
+        (attrs.evolve(WELL, lag=100_000), "views", "ok", "100,000 events behind"),
+        (attrs.evolve(WELL, lag=100_001), "views", "warn", "100,001 events behind"),
+        (WELL, "log", "ok", "10 events, 4.0 KiB"),
+        (attrs.evolve(WELL, log_bytes=None), "log", "ok", "size unknown"),
+        (WELL, "home: free space", "ok", "50.0 GiB, /home"),
+        (attrs.evolve(WELL, home=("/home", GIB)), "home: free space", "warn", "1.0 GiB"),
+        (attrs.evolve(WELL, home=("/home", GIB // 16)), "home: free space", "fail", "64.0 MiB"),
+        (attrs.evolve(WELL, home=("/home", None)), "home: free space", "ok", "unknown"),
+        (attrs.evolve(WELL, folders={"/a": 0}), "downloads: free space", "fail", "0 B, /a"),
+        (using(own_bytes=GIB + 1), "memory", "warn", "1.0 GiB of its own"),
+        (using(own_bytes=None, resident_bytes=None), "memory", "ok", "unknown of its own, unknown resident"),
+        (using(open_files=819), "open files", "ok", "819 of at most 1024"),
+        (using(open_files=820), "open files", "warn", "820 of"),
+        (using(open_files=973), "open files", "fail", "973 of"),
+        (using(open_files=None, most_files=None), "open files", "ok", "unknown of at most unknown"),
+        (WELL, "process", "ok", "7, processor time 1.5 s"),
+        (using(cpu_s=None), "process", "ok", "time unknown"),
+        (attrs.evolve(WELL, process=None), "process", "ok", "not known here"),
+        (WELL, "partial data", "ok", "100 B of 1 download"),
+        (attrs.evolve(WELL, quarantined_bytes=5), "quarantine", "ok", "5 B"),
+    ],
+)
+def test_each_finding_is_as_bad_as_it_is(vitals, check, status, said):
+    """And whatever is not fine says what to do about it."""
+    (found,) = [finding for finding in judge(vitals).findings if finding.check == check]
+    assert found.status.value == status
+    assert said in found.value
+    assert bool(found.hint) == (status != "ok")
+
+
+def test_a_home_that_is_well_has_nothing_but_good_findings():
+    """Each check once, and no warning."""
+    found = judge(WELL)
+    assert found.status is Status.OK
+    assert len({finding.check for finding in found.findings}) == len(found.findings)
+
+
+def test_the_worst_finding_is_the_status():
+    """One failure outweighs any number of warnings."""
+    assert judge(attrs.evolve(WELL, paused=True)).status is Status.WARN
+    assert judge(attrs.evolve(WELL, paused=True, home=("/home", 0))).status is Status.FAIL
+
+
+def test_who_is_not_there_uses_nothing():
+    """Without an engine, nothing is said of a process."""
+    assert not {"process", "memory", "open files"} & {finding.check for finding in judge(IDLE).findings}
+    assert health.WORKED_ON == ("active", "verifying", "stopping")

@@ -1,0 +1,92 @@
+"""`lading health` tells whether anything is wrong, in words, in JSON, as metrics, and by its exit code."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from lading.adapters import codec
+from lading.domain import events as e
+from lading.domain.ports import Entry
+from lading.home import open_home
+from lading.opening import open_own_log
+
+pytestmark = [pytest.mark.row("S2.7"), pytest.mark.row("S3.9")]
+
+
+def checks(lading, **expected):
+    """Return the findings by what was looked at."""
+    return {row["check"]: row for row in lading.rows("health", **expected)}
+
+
+def test_a_home_that_is_well_is_exit_code_0(lading, origin, small):
+    """Each finding with its status, a sentence, and figures for programs."""
+    lading("get", origin.url(small.name))
+    found = checks(lading)
+    assert {row["status"] for row in found.values()} == {"ok"}
+    assert found["failures"]["figures"] == {"failed": 0, "completed": 1}
+    assert found["log"]["figures"]["size_bytes"] > 0
+    assert found["home: free space"]["figures"]["folder"] == str(lading.home)
+    lines = lading("health").out.splitlines()
+    assert lines[0] == "ok    engine                 no engine works on this home, and none is needed"
+    assert len(lines) == len(found)
+
+
+def test_a_warning_is_told_with_a_hint_and_is_exit_code_0(lading, folder):
+    """Something waits, and nobody works; the folder that it is to go to is looked at as well."""
+    lading("add", "http://a.test/1")
+    found = checks(lading)
+    assert found["engine"]["status"] == "warn"
+    assert "lading run" in found["engine"]["hint"]
+    assert found["downloads: free space"]["figures"]["folder"] == str(folder)
+    assert lading("health").out.startswith("warn ")
+
+
+def test_a_failure_is_exit_code_1(lading, origin):
+    """Nothing of ten has come right."""
+    lading("get", *(origin.url(f"missing-{number}") for number in range(10)), "--retries", "0", code=1)
+    assert checks(lading, code=1)["failures"]["status"] == "fail"
+    assert "FAIL  failures" in lading("health", code=1).out
+
+
+def test_a_home_that_is_not_there_is_exit_code_3(lading):
+    """Looking makes none."""
+    assert lading("health", code=3).err
+    assert not lading.home.exists()
+
+
+def test_the_engine_of_another_process_is_looked_at(lading, working):
+    """Its memory, time and files, not those of the program that asks."""
+    found = checks(lading)
+    assert found["engine"]["figures"] == {"working": 1}
+    assert found["process"]["figures"]["pid"] == working.popen.pid
+    assert found["memory"]["figures"]["own_bytes"] > 0
+    assert found["open files"]["figures"]["open_files"] > 0
+
+
+def test_how_far_the_views_were_behind_is_told(lading):
+    """Before the asking has brought them up to date."""
+    lading("add", "http://a.test/1")
+    lading("list")
+    log = open_own_log(open_home(lading.home, new_id=None))
+    worker = UUID(int=5)
+    sealed = codec.seal(e.EngineClosed(worker=worker), id=worker, at_ns=0)
+    log.append([[Entry(worker, version, e.EngineClosed.TOPIC, sealed)] for version in (1, 2, 3)])
+    log.close()
+    assert [checks(lading)["views"]["figures"]["lag"] for _ in range(2)] == [3, 0]
+
+
+def test_a_collector_gets_metrics(lading, origin, small):
+    """That a strict parser reads."""
+    lading("get", origin.url(small.name))
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(lading("health", "--openmetrics").out)
+        for sample in family.samples
+    }
+    assert samples["lading_health", "failures"] == 0
+    assert samples["lading_engine_working",] == 0
+    assert samples["lading_free_bytes", "home"] > 0
+    assert lading("--json", "health", "--openmetrics", code=2).trouble["kind"] == "UsageError"
