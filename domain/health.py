@@ -49,6 +49,15 @@ class Finding:
 
 
 @attrs.frozen(kw_only=True)
+class Space:
+    """A folder, the bytes that are free where it lies, None when unknown, and how many of them are left alone there."""
+
+    folder: str
+    free_bytes: int | None
+    kept_bytes: int = 0
+
+
+@attrs.frozen(kw_only=True)
 class Process:
     """What a process uses.
 
@@ -98,8 +107,7 @@ class Vitals:
         blocked: how many are blocked, by reason.
         paused: whether somebody paused the queue; `held` says by what else it is blocked: message by reason.
         completed, failed: downloads that did so today and yesterday (UTC).
-        home, folders: bytes that are free where the home lies, and in each folder that downloads in the queue go to.
-        reserve_bytes: what downloads leave free.
+        home, folders: what is free where the home lies, and in each folder that downloads in the queue go to.
         partial_bytes, partial_downloads: data on the disk of downloads that are not complete.
         quarantined_bytes: data that is put aside.
     """
@@ -115,9 +123,8 @@ class Vitals:
     held: Mapping[str, str] = attrs.field(factory=dict)
     completed: int = 0
     failed: int = 0
-    home: tuple[str, int | None] | None = None
-    folders: Mapping[str, int | None] = attrs.field(factory=dict)
-    reserve_bytes: int = 0
+    home: Space | None = None
+    folders: tuple[Space, ...] = ()
     partial_bytes: int = 0
     partial_downloads: int = 0
     quarantined_bytes: int = 0
@@ -218,21 +225,21 @@ def _views(v: Vitals) -> Iterator[Finding]:
 
 
 def _rooms(v: Vitals) -> Iterator[Finding]:
-    """Yield what there is of free space; what the reserve keeps free is no room for downloads."""
-    rooms = [] if v.home is None else [("home", *v.home)]
-    rooms += [("downloads", folder, free) for folder, free in v.folders.items()]
-    for name, folder, free in rooms:
-        status, hint = Status.OK, ""
-        if free is not None and free <= v.reserve_bytes:
-            status, hint = Status.FAIL, "make room: nothing can be stored here"
-        elif free is not None and free < LEAST_FREE_BYTES + v.reserve_bytes:
+    """Yield what there is of free space; what is to be kept free is no room for downloads."""
+    rooms = [] if v.home is None else [("home", v.home)]
+    rooms += [("downloads", space) for space in v.folders]
+    for name, space in rooms:
+        free, status, hint = space.free_bytes, Status.OK, ""
+        if free is not None and free <= space.kept_bytes:
+            status, hint = Status.FAIL, f"make room: {amounts.size(space.kept_bytes)} are kept free, nothing more fits"
+        elif free is not None and free < LEAST_FREE_BYTES + space.kept_bytes:
             status, hint = Status.WARN, "make room before it is full"
         yield Finding(
             check=f"{name}: free space",
             status=status,
-            value=f"{'unknown' if free is None else amounts.size(free)}, {folder}",
+            value=f"{'unknown' if free is None else amounts.size(free)}, {space.folder}",
             hint=hint,
-            figures={"free_bytes": free, "folder": folder},
+            figures={"free_bytes": free, "kept_bytes": space.kept_bytes, "folder": space.folder},
         )
 
 

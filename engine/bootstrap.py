@@ -218,11 +218,11 @@ async def run_engine(
             checkup = Checkup(
                 reading,
                 parts.processes,
-                free=parts.disk.free,
+                disk=parts.disk,
                 is_vacant=is_vacant,
                 home=home,
                 roots=roots,
-                reserve_bytes=settings.reserve_bytes,
+                settings=settings,
             )
             engine = Engine(
                 services,

@@ -10,15 +10,19 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from lading.domain import requirements
 from lading.domain.errors import LadingError
-from lading.domain.health import Health, Processes, Vitals, judge
-from lading.domain.ports import Reader
+from lading.domain.health import Health, Processes, Space, Vitals, judge
+from lading.domain.ports import Disk, Reader
 from lading.projections import figures, hold, progress, queue, roster, shares
 from lading.reading import Reading
+from lading.settings import Settings
 from lading.views import ROWS
 
 MOST_FOLDERS = 16
 LOOKED_AT = 64
+KEPT_FOR_THE_LOG_BYTES = 16 * 1024 * 1024
+"""Where less is free, an engine may soon have nothing to say."""
 _IN_USE = ("active", "verifying", "stopping", "waiting", "queued")
 
 
@@ -28,11 +32,11 @@ class Checkup:
     Args:
         reading: its views and log.
         processes: tells what they use, and of files what they occupy.
-        free: tells the bytes that are free where a folder lies.
+        disk: tells what is free.
         is_vacant: tells whether no engine owns the home.
         home: where it lies; None for one in memory.
         roots: the folders that paths of the log are relative to, by name.
-        reserve_bytes: what downloads leave free.
+        settings: tell what is kept free.
     """
 
     def __init__(
@@ -40,19 +44,19 @@ class Checkup:
         reading: Reading,
         processes: Processes,
         *,
-        free: Callable[[str], int],
+        disk: Disk,
         is_vacant: Callable[[], bool],
         home: Path | None,
         roots: Mapping[str, str],
-        reserve_bytes: int,
+        settings: Settings,
     ) -> None:
         self._reading = reading
         self._processes = processes
-        self._free = free
+        self._disk = disk
         self._is_vacant = is_vacant
         self._home = home
         self._roots = roots
-        self._reserve_bytes = reserve_bytes
+        self._settings = settings
 
     def look(self, now_ns: int, *, owner: bool) -> Health:
         """Return what is to be said of the home now; `owner` tells that this process is its engine."""
@@ -82,9 +86,8 @@ class Checkup:
                 held=held.blocked,
                 completed=recent["completed"],
                 failed=recent["failed"],
-                home=None if self._home is None else (str(self._home), self._room(str(self._home))),
-                folders={folder: self._room(folder) for folder in self._folders(reader)},
-                reserve_bytes=self._reserve_bytes,
+                home=None if self._home is None else self._space(str(self._home), lambda _: KEPT_FOR_THE_LOG_BYTES),
+                folders=tuple(self._space(folder, self._kept) for folder in self._folders(reader)),
                 partial_bytes=counted.partial_bytes,
                 partial_downloads=counted.partial_downloads,
                 quarantined_bytes=counted.quarantined_bytes,
@@ -93,11 +96,15 @@ class Checkup:
     def _in_home(self, name: str) -> str:
         return str(self._home / name) if self._home is not None else name
 
-    def _room(self, folder: str) -> int | None:
+    def _space(self, folder: str, kept: Callable[[str], int]) -> Space:
         try:
-            return self._free(folder)
+            return Space(folder=folder, free_bytes=self._disk.free(folder), kept_bytes=kept(folder))
         except (LadingError, OSError):
-            return None
+            return Space(folder=folder, free_bytes=None)
+
+    def _kept(self, folder: str) -> int:
+        settings = self._settings
+        return requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, self._disk.capacity(folder))
 
     def _folders(self, reader: Reader) -> list[str]:
         """Return the folders that the engine has, and those in which downloads of the queue lie or are to lie."""

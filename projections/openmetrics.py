@@ -167,8 +167,8 @@ def of_health(health: Health) -> Iterator[Family]:
     yield Family("lading_log_position", "gauge", "Position of the last event in the log.", _plain(v.position))
     yield Family("lading_view_lag", "gauge", "Events that the views lacked when they were asked.", _plain(v.lag))
     yield Family("lading_log_size_bytes", "gauge", "What the log occupies.", _known(v.log_bytes), "bytes")
-    rooms = {"home": v.home[1]} if v.home is not None else {}
-    rooms |= v.folders
+    rooms = {"home": v.home.free_bytes} if v.home is not None else {}
+    rooms |= {space.folder: space.free_bytes for space in v.folders}
     free = {folder: count for folder, count in rooms.items() if count is not None}
     yield Family("lading_free_bytes", "gauge", "Free where home and folders lie.", _by("folder", free), "bytes")
     p = v.process

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from lading.domain import health
-from lading.domain.health import GIB, Process, Status, Vitals, judge
+from lading.domain.health import GIB, Process, Space, Status, Vitals, judge
 
 pytestmark = [pytest.mark.row("S2.7"), pytest.mark.row("S3.9")]
 
@@ -19,13 +19,16 @@ WELL = Vitals(
     log_bytes=4096,
     states={"queued": 2, "active": 1, "completed": 5},
     completed=5,
-    home=("/home", 50 * GIB),
-    folders={"/downloads": 50 * GIB},
-    reserve_bytes=GIB // 16,
+    home=Space(folder="/home", free_bytes=50 * GIB, kept_bytes=GIB // 16),
+    folders=(Space(folder="/downloads", free_bytes=50 * GIB),),
     partial_bytes=100,
     partial_downloads=1,
 )
 IDLE = attrs.evolve(WELL, working=False, process=None, states={"completed": 5})
+
+
+def space(free_bytes, folder="/home"):
+    return Space(folder=folder, free_bytes=free_bytes, kept_bytes=GIB // 16)
 
 
 def using(**changes):
@@ -59,10 +62,10 @@ def using(**changes):
         (WELL, "log", "ok", "10 events, 4.0 KiB"),
         (attrs.evolve(WELL, log_bytes=None), "log", "ok", "size unknown"),
         (WELL, "home: free space", "ok", "50.0 GiB, /home"),
-        (attrs.evolve(WELL, home=("/home", GIB)), "home: free space", "warn", "1.0 GiB"),
-        (attrs.evolve(WELL, home=("/home", GIB // 16)), "home: free space", "fail", "64.0 MiB"),
-        (attrs.evolve(WELL, home=("/home", None)), "home: free space", "ok", "unknown"),
-        (attrs.evolve(WELL, folders={"/a": 0}), "downloads: free space", "fail", "0 B, /a"),
+        (attrs.evolve(WELL, home=space(GIB)), "home: free space", "warn", "1.0 GiB"),
+        (attrs.evolve(WELL, home=space(GIB // 16)), "home: free space", "fail", "64.0 MiB"),
+        (attrs.evolve(WELL, home=space(None)), "home: free space", "ok", "unknown"),
+        (attrs.evolve(WELL, folders=(space(0, "/a"),)), "downloads: free space", "fail", "0 B, /a"),
         (using(own_bytes=GIB + 1), "memory", "warn", "1.0 GiB of its own"),
         (using(own_bytes=None, resident_bytes=None), "memory", "ok", "unknown of its own, unknown resident"),
         (using(open_files=819), "open files", "ok", "819 of at most 1024"),
@@ -94,7 +97,7 @@ def test_a_home_that_is_well_has_nothing_but_good_findings():
 def test_the_worst_finding_is_the_status():
     """One failure outweighs any number of warnings."""
     assert judge(attrs.evolve(WELL, paused=True)).status is Status.WARN
-    assert judge(attrs.evolve(WELL, paused=True, home=("/home", 0))).status is Status.FAIL
+    assert judge(attrs.evolve(WELL, paused=True, home=space(0))).status is Status.FAIL
 
 
 def test_who_is_not_there_uses_nothing():

@@ -39,7 +39,7 @@ def test_an_owner_tells_of_its_own_process(payload):
     assert checks["queue"].value == "1 active"
     assert found.vitals.partial_downloads == 1
     assert 0 < found.vitals.partial_bytes <= overall.received
-    assert list(found.vitals.folders) == [FOLDER]
+    assert [space.folder for space in found.vitals.folders] == [FOLDER]
     assert found.vitals.home is None
 
 

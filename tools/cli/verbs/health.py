@@ -51,11 +51,11 @@ def _look(frame: Frame) -> Health:
         checkup = Checkup(
             reading,
             SystemProcesses(),
-            free=LocalDisk().free,
+            disk=LocalDisk(),
             is_vacant=EngineLock(home).is_vacant,
             home=home.path,
             roots={"/": "/"},
-            reserve_bytes=load(home.settings_path, os.environ).reserve_bytes,
+            settings=load(home.settings_path, os.environ),
         )
         return checkup.look(time.time_ns(), owner=False)
 
