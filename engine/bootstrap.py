@@ -215,15 +215,6 @@ async def run_engine(
                 await _take_over(services, reading, places, worker)
                 await around.look()
                 nursery.start_soon(around.run)
-            checkup = Checkup(
-                reading,
-                parts.processes,
-                disk=parts.disk,
-                is_vacant=is_vacant,
-                home=home,
-                roots=roots,
-                settings=settings,
-            )
             engine = Engine(
                 services,
                 reading,
@@ -234,7 +225,7 @@ async def run_engine(
                 folder=folder,
                 cwd=cwd,
                 is_vacant=is_vacant,
-                checkup=checkup,
+                checkup=_checkup(parts, services, reading, home=home, roots=roots, is_vacant=is_vacant),
             )
             await nursery.start(engine.watch)
             if scheduler is not None:
@@ -247,6 +238,26 @@ async def run_engine(
         finally:
             writer.close()
             nursery.cancel_scope.cancel()
+
+
+def _checkup(
+    parts: Parts,
+    services: Services,
+    reading: Reading,
+    *,
+    home: Path | None,
+    roots: Mapping[str, str],
+    is_vacant: Callable[[], bool],
+) -> Checkup:
+    return Checkup(
+        reading,
+        parts.processes,
+        disk=parts.disk,
+        is_vacant=is_vacant,
+        home=home,
+        roots=roots,
+        settings=lambda: services.settings,
+    )
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ class Checkup:
         is_vacant: tells whether no engine owns the home.
         home: where it lies; None for one in memory.
         roots: the folders that paths of the log are relative to, by name.
-        settings: tell what is kept free.
+        settings: tells what is set now, which includes what is kept free.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Checkup:
         is_vacant: Callable[[], bool],
         home: Path | None,
         roots: Mapping[str, str],
-        settings: Settings,
+        settings: Callable[[], Settings],
     ) -> None:
         self._reading = reading
         self._processes = processes
@@ -103,7 +103,7 @@ class Checkup:
             return Space(folder=folder, free_bytes=None)
 
     def _kept(self, folder: str) -> int:
-        settings = self._settings
+        settings = self._settings()
         return requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, self._disk.capacity(folder))
 
     def _folders(self, reader: Reader) -> list[str]:

@@ -21,7 +21,7 @@ from lading.checkup import Checkup
 from lading.domain import commands as c
 from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
-from lading.domain.download import Download
+from lading.domain.download import Download, evolve
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Health
@@ -140,7 +140,7 @@ class Engine:
             if order.key and known is None:
                 known, claims = await self._named(order.key)
             if known is None:
-                known = _queued(id, order, now_ns)
+                known = evolve(None, e.Queued(order=order), stream=id, at_ns=now_ns)
                 if order.key:
                     claim = e.KeyClaimed(key=order.key, download=id)
                     entries.append(self._entry(key_stream(order.key), claims + 1, claim, now_ns))
@@ -413,17 +413,3 @@ class Engine:
             if now != head:
                 head = now
                 self.notice()
-
-
-def _queued(id: UUID, order: Order, now_ns: int) -> Download:
-    """Return a download as its first event leaves it."""
-    return Download(
-        id=id,
-        state=State.QUEUED,
-        order=order,
-        priority=order.priority,
-        limit_rate=order.limit_rate,
-        connections=order.connections,
-        added_at_ns=now_ns,
-        updated_at_ns=now_ns,
-    )

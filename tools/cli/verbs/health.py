@@ -47,6 +47,7 @@ def _look(frame: Frame) -> Health:
     from lading.tools.cli.homes import existing, looking
 
     home = existing(frame)
+    settings = load(home.settings_path, os.environ)
     with looking(frame, caught_up=False) as reading:
         checkup = Checkup(
             reading,
@@ -55,7 +56,7 @@ def _look(frame: Frame) -> Health:
             is_vacant=EngineLock(home).is_vacant,
             home=home.path,
             roots={"/": "/"},
-            settings=load(home.settings_path, os.environ),
+            settings=lambda: settings,
         )
         return checkup.look(time.time_ns(), owner=False)
 
