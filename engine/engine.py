@@ -17,9 +17,12 @@ from uuid import UUID
 import attrs
 import trio
 
+from lading.bundles import Bundles, BundleStatus
 from lading.domain import commands as c
 from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
+from lading.domain.bundle import is_settled
+from lading.domain.bundle_requests import BundleRequest
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
@@ -70,6 +73,7 @@ class Engine:
         self._cwd = cwd
         self._folder = folder
         self._is_vacant = is_vacant
+        self._bundles = Bundles(services, reading, places, folder=folder, cwd=cwd)
         self._news = trio.Event()
         self.worker = worker
         self.retuning: Retuning | None = None
@@ -166,6 +170,17 @@ class Engine:
             if self._s.disk.inode(final) is not None:
                 raise DestinationTaken(f"{final} exists already")
         return secrets.part(request, self._s.vault.handle, root=root, folder=folder, name=name)
+
+    async def submit_bundle(self, request: BundleRequest) -> BundleStatus:
+        """Queue downloads that belong together, durably and in one; raises as `lading.bundles.Bundles.submit` does."""
+        id = await self._bundles.submit(request, self._part, self._named)
+        self.notice()
+        return await self._bundles.status(id)
+
+    async def retry_bundle(self, id: UUID) -> BundleStatus:
+        """Try a bundle again that failed: of its members those that failed, or what kept it from being visible."""
+        await self.retry(*await self._bundles.retry(id))
+        return await self._bundles.status(id)
 
     # -- control ---------------------------------------------------------------------------------------------------
 
@@ -318,6 +333,19 @@ class Engine:
         """Return how a download that has ended did end."""
         path = self._places.absolute(download.order.root, download.path) if download.path else None
         return of(download, path)
+
+    async def bundle(self, id: UUID) -> BundleStatus:
+        """Return how a bundle stands; raises UnknownDownload when there is none of that id."""
+        return await self._bundles.status(id)
+
+    async def wait_bundle(self, id: UUID) -> BundleStatus:
+        """Wait until nothing more happens with a bundle by itself, and return how it stands then."""
+        while True:
+            news = self._news
+            status = await self._bundles.status(id)
+            if is_settled(status.state):
+                return status
+            await news.wait()
 
     async def wait_idle(self) -> None:
         """Wait until nothing is queued, waiting for time, or running."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lading.domain import digests
+from lading.domain.bundle import staging_folders
 from lading.domain.download import Download
 from lading.domain.ports import Disk
 from lading.domain.requests import IfExists
@@ -63,12 +64,19 @@ class Files:
         return self.digest(path, digest.partition(":")[0]) == (size, digest)
 
     def unlink_part(self, download: Download) -> int:
-        """Remove the part, and what a replacement left beside it; return the bytes that the part had."""
+        """Remove the part and what a replacement left beside it; return the bytes that the part had.
+
+        With the last part goes the hidden folder in which its bundle was put together.
+        """
         part = self._part(download)
         if part is None:
             return 0
         self._disk.unlink(f"{part}.new")
-        return self._disk.unlink(part)
+        size = self._disk.unlink(part)
+        staging = [self._places.absolute(download.order.root, folder) for folder in staging_folders(download.order)]
+        if staging:
+            self._disk.retract(staging)
+        return size
 
     def discard(self, download: Download) -> int:
         """Remove what an attempt that was given up left: its part, and the final name where only that was given.

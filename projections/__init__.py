@@ -11,6 +11,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     destinations   who owns a final path
     litter         what is left to sweep
     hold           what keeps the whole queue from starting anything
+    bundles        which downloads belong together, and how they stand together
 
 `fold` takes facts from the log and hands each view what changed; `batch` says why the size of a batch never shows.
 Views are disposable: dropped and folded again, they are the same, byte for byte.
@@ -18,8 +19,8 @@ Views are disposable: dropped and folded again, they are the same, byte for byte
 
 from __future__ import annotations
 
-from lading.projections import destinations, failures, history, hold, litter, progress, queue, roster
+from lading.projections import bundles, destinations, failures, history, hold, litter, progress, queue, roster
 from lading.projections.batch import View, Witness
 
-VIEWS: tuple[View, ...] = (progress, roster, queue, history, failures, destinations, litter)
-WITNESSES: tuple[Witness, ...] = (hold,)
+VIEWS: tuple[View, ...] = (progress, roster, queue, history, failures, destinations, litter, bundles)
+WITNESSES: tuple[Witness, ...] = (hold, bundles)
