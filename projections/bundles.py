@@ -147,7 +147,7 @@ def listing(bundle: Bundle, members: Muster) -> dict[str, Any]:
         "staged": members.staged,
         "received": members.received,
         "total": total,
-        "percent": estimate.percent(members.received, total),
+        "percent": None if members.given_up == members.members else estimate.percent(members.received, total),
         "path": f"/{path.lstrip('/')}" if path is not None and bundle.root == "/" else path,
         "why": bundles.why(bundle, members),
         "hint": bundles.hint(bundle, members),

@@ -31,6 +31,7 @@ VERBS = {
     "prioritise": "Give downloads another priority.",
     "limit": "Let downloads use so many bytes a second.",
     "wait": "Wait until downloads have ended.",
+    "bundle": "Queue, show and steer downloads that belong together.",
     "history": "Show how downloads ended, the latest first.",
     "log": "Print the events of the log.",
     "verify": "Check every record of the log, and views and files on demand.",
