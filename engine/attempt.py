@@ -36,10 +36,9 @@ from lading.holding import Holding
 from lading.live import Gauge
 from lading.placing import Place, Places, wanted
 from lading.services import Services
-from lading.work import Work
+from lading.work import STAGED, Work
 
 WIND_UP_S = 60.0
-_STAGED = "it is whole, and waits for the rest of its bundle"
 _DONE = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING: "removed"}
 
 
@@ -278,15 +277,9 @@ class Attempt:
             inode = await held.settle()
             if held.tally.agrees(expected) is False:
                 await self._refuse(expected)
-            verify = c.Verify(
-                attempt=self.number,
-                digest=held.tally.digest,
-                size=held.tally.at,
-                inode=inode,
-                assurance=fetching.assurance,
-            )
+            verify = work.verification(inode, fetching.assurance)
             if order.together:
-                return await work.checkpoint(verify, c.Block(attempt=self.number, reason=BUNDLE, message=_STAGED))
+                return await work.checkpoint(verify, c.Block(attempt=self.number, reason=BUNDLE, message=STAGED))
             await work.checkpoint(verify)
         with trio.CancelScope(shield=True):
             if not await self._s.publisher.publish(fetching.place.storage, held, final, expected, replace=replace):

@@ -7,6 +7,7 @@ when it has the size and the digest that the log tells.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 
 from lading.domain import digests
@@ -99,7 +100,18 @@ class Files:
         final = self.final(download)
         if not download.remove_files or final is None or self._is_anothers(final):
             return size
-        return size + (self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0)
+        size += self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0
+        self._leave_folder(download)
+        return size
+
+    def _leave_folder(self, download: Download) -> None:
+        """Remove the folder that an all-or-nothing bundle had become, with the last of its files."""
+        folder, folders = posixpath.dirname(download.path or ""), list[str]()
+        for _ in staging_folders(download.order):
+            folders.append(self._places.absolute(download.order.root, folder))
+            folder = posixpath.dirname(folder)
+        if folders:
+            self._disk.retract(folders)
 
     def _part(self, download: Download) -> str | None:
         return self._places.absolute(download.order.root, download.part) if download.part else None

@@ -337,6 +337,24 @@ def test_what_is_cancelled_leaves_nothing_behind(policy, payload):
     run(9, story)
 
 
+@pytest.mark.parametrize("policy", [*TOGETHER, "best_effort"])
+def test_what_is_removed_with_its_files_leaves_nothing_behind(policy, payload):
+    """The folder that the bundle had become goes with the last of its files."""
+
+    async def story(world: World) -> None:
+        requests, truth = serve(world, payload, policy)
+        async with world.engine() as engine:
+            status = await engine.submit_bundle(BundleRequest("film", requests, policy=policy))
+            assert (await engine.wait_bundle(status.id)).ok
+            assert visible(world, truth) == set(truth)
+            await engine.remove(*[UUID(row["id"]) for row in await engine.listing()], files=True)
+            assert (await engine.bundle(status.id)).state == "removed"
+        assert world.disk.paths() == []
+        assert "/downloads/film" not in world.disk._folders
+
+    run(16, story)
+
+
 @pytest.mark.parametrize("policy", TOGETHER)
 def test_parts_that_are_not_what_was_verified_are_fetched_again(policy, payload):
     """Another file under the part's name, a shorter one, none at all: nothing wrong is ever published."""
