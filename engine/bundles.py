@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import attrs
+import trio
 
 from lading.domain import bundle as rules
 from lading.domain import events as e
@@ -212,6 +213,15 @@ class Bundles:
             name: row[name] for name in ("state", "members", "completed", "failed", "received", "total", "why", "hint")
         }
         return BundleStatus(id=id, name=bundle.name, policy=bundle.policy, path=path, **known)
+
+    async def wait(self, id: UUID, news: Callable[[], trio.Event]) -> BundleStatus:
+        """Wait until a bundle is settled; `news` gives what will be set when the log has grown from now on."""
+        while True:
+            grown = news()
+            status = await self.status(id)
+            if rules.is_settled(status.state):
+                return status
+            await grown.wait()
 
 
 _INSIDE = "-o takes a path inside it; use roll_forward for members in different folders"

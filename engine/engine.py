@@ -21,7 +21,6 @@ from lading.bundles import Bundles, BundleStatus
 from lading.domain import commands as c
 from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
-from lading.domain.bundle import is_settled
 from lading.domain.bundle_requests import BundleRequest
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
@@ -340,12 +339,7 @@ class Engine:
 
     async def wait_bundle(self, id: UUID) -> BundleStatus:
         """Wait until nothing more happens with a bundle by itself, and return how it stands then."""
-        while True:
-            news = self._news
-            status = await self._bundles.status(id)
-            if is_settled(status.state):
-                return status
-            await news.wait()
+        return await self._bundles.wait(id, lambda: self._news)
 
     async def wait_idle(self) -> None:
         """Wait until nothing is queued, waiting for time, or running."""

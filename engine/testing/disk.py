@@ -234,7 +234,9 @@ class MemoryDisk:
         """Take names away, durably: of files, and of folders that are empty."""
         for path in paths:
             self.unlink(path)
-            if not any(other.startswith(f"{path}/") for other in (*self._names, *self._folders)):
+            if path in self._folders and not any(
+                other.startswith(f"{path}/") for other in (*self._names, *self._folders)
+            ):
                 self._folders.pop(path, None)
 
     def inode(self, path: str) -> int | None:

@@ -107,7 +107,7 @@ def histories(draw, make):
     return Histories(make, policies, draw(st.lists(ACTS, max_size=60)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(data=st.data())
 def test_the_aggregate_is_what_the_members_add_up_to_in_any_batches(data, make):
     """Counts by state, bytes, members in order, state, lists by age and name, and who needs the owner: as by hand."""
