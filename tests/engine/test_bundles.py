@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lading import BundleRequest
 from lading.adapters import codec
@@ -517,3 +519,60 @@ def test_members_may_lie_in_folders_of_the_bundle_and_have_no_name_twice(payload
             assert sum(path.startswith("/downloads/both/") for path in world.disk.paths()) == 3
 
     run(15, story)
+
+
+async def until(world: World, seconds: float, request: BundleRequest | None) -> World:
+    """Run for so long in virtual time, with a bundle if one is given, and return what a kill leaves."""
+    async with trio.open_nursery() as nursery:
+
+        async def work() -> None:
+            async with world.engine() as engine:
+                if request is not None:
+                    await engine.submit_bundle(request)
+                await trio.sleep_forever()
+
+        nursery.start_soon(work)
+        await trio.sleep(seconds)
+        left = world.fork(round(seconds * 1000))
+        nursery.cancel_scope.cancel()
+    return left
+
+
+LOSSES = st.lists(
+    st.tuples(st.floats(0.001, 14), st.sampled_from([None, 0.0, 0.5])), min_size=1, max_size=5
+)  # fmt: skip
+
+
+def lost_again_and_again(seed, policy, losses, tale, payload):
+    async def story(world: World) -> None:
+        requests, truth = serve(world, payload, policy, 5, rate=200)
+        wanted: BundleRequest | None = BundleRequest("film", requests, policy=policy)
+        chance = random.Random(seed)
+        for seconds, share in losses:
+            world, wanted = await until(world, seconds, wanted), None
+            if share is not None:
+                world.disk.crash(lambda share=share: chance.random() < share)
+            assert visible(world, truth) in (set(), set(truth))
+        async with world.engine() as engine:
+            assert visible(world, truth) in (set(), set(truth))
+            (id,) = {fact.stream for fact in tale(world.log).facts if isinstance(fact.event, e.BundleOpened)}
+            assert (await engine.wait_bundle(id)).ok
+            await engine.wait_idle()
+        assert {path: world.disk.durable(path) for path in world.disk.paths()} == truth
+
+    run(seed, story)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(TOGETHER), losses=LOSSES)
+def test_it_may_be_lost_again_and_again_while_it_is_fetched(seed, policy, losses, tale, payload):
+    """Kills and losses of power at any moments, each in the engine that recovers from the one before."""
+    lost_again_and_again(seed, policy, losses, tale, payload)
+
+
+@pytest.mark.long
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32), policy=st.sampled_from(TOGETHER), losses=LOSSES)
+def test_it_may_be_lost_many_times(seed, policy, losses, tale, payload):
+    """The same, at many more moments."""
+    lost_again_and_again(seed, policy, losses, tale, payload)
