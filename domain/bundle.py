@@ -290,8 +290,14 @@ def shown(bundle: Bundle, members: Muster) -> str:
         return "partial" if states.get("completed") else "failed"
     if any(states.get(state) for state in _WORKING):
         return "active"
-    left = {**states, "waiting": states.get("waiting", 0) - members.staged}
+    left = _at_work(members)
     return next((state for state in ("queued", "waiting", "paused") if left.get(state)), "waiting")
+
+
+def _at_work(members: Muster) -> dict[str, int]:
+    """Return how many members are in each state of those that are not there yet, the staged ones left out."""
+    left = {**members.states, "waiting": members.states.get("waiting", 0) - members.staged}
+    return {state: count for state, count in left.items() if state != State.COMPLETED.shown}
 
 
 def is_settled(state: str) -> bool:
@@ -316,7 +322,8 @@ def why(bundle: Bundle, members: Muster) -> str:
         case "cancelled" | "removed" as ended:
             return f"{ended} by request"
         case _:
-            return f"{members.staged or whole} of {count} members are whole"
+            told = (f"{number} {state}" for state, number in _at_work(members).items() if number)
+            return f"{members.staged or whole} of {count} members are whole, {', '.join(told)}"
 
 
 def lost(members: Muster) -> str:

@@ -113,6 +113,15 @@ def test_a_muster_counts_in_any_order_and_takes_back_what_it_counted(made):
         assert rest == rules.muster(downloads[at:])
 
 
+def test_the_reason_of_what_goes_on_says_what_its_members_do():
+    """Law 10 for a bundle: how many are whole, and what each of the others waits for."""
+    held = Muster(states={"queued": 2, "active": 1, "waiting": 3, "paused": 1}, staged=2)
+    assert rules.shown(bundle(members=7), held) == "active"
+    assert rules.why(bundle(members=7), held) == "2 of 7 members are whole, 2 queued, 1 active, 1 waiting, 1 paused"
+    assert rules.shown(bundle(members=3), Muster(states={"waiting": 2, "paused": 1}, staged=2)) == "paused"
+    assert rules.shown(bundle(members=3), Muster(states={"waiting": 3}, staged=2)) == "waiting"
+
+
 def test_where_a_member_is_staged_is_known_from_its_order():
     """The hidden folder of its own bundle and what lies in it, the innermost first; nothing else is taken for one."""
     staging = rules.staging_name("film", ID)
