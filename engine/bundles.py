@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,19 +18,17 @@ from lading.domain.bundle_requests import BundleRequest
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, InvalidDestination, StoreUnavailable, UnknownDownload
 from lading.domain.names import clean
-from lading.domain.ports import Conflict, Entry, Secrets
-from lading.domain.requests import Order, Request
-from lading.keys import key_stream
+from lading.domain.ports import Conflict
+from lading.domain.requests import Order
 from lading.placing import Places, locate
 from lading.projections import bundles as view
 from lading.projections import progress
 from lading.reading import SHORTEST_PREFIX, Reading
 from lading.services import Services
+from lading.submitting import Parted, Submitting
 from lading.views import ROWS
 
 MOST_REBASES = 64
-Parted = tuple[Order, Secrets | None]
-Named = Callable[[str], Awaitable[tuple[Download | None, int]]]
 
 
 @attrs.frozen(kw_only=True)
@@ -66,24 +64,18 @@ class BundleStatus:
 
 
 class Bundles:
-    """Submits bundles, tries them again, and tells how they stand; `folder` and `cwd` are as the engine has them."""
+    """Submits bundles, tries them again, and tells how they stand."""
 
-    def __init__(self, services: Services, reading: Reading, places: Places, *, folder: str | None, cwd: str) -> None:
+    def __init__(self, services: Services, reading: Reading, places: Places, submitting: Submitting) -> None:
         self._s = services
         self._reading = reading
         self._places = places
-        self._folder = folder
-        self._cwd = cwd
+        self._submitting = submitting
 
-    async def submit(self, request: BundleRequest, part: Callable[[Request], Parted], named: Named) -> UUID:
+    async def submit(self, request: BundleRequest) -> UUID:
         """Queue all members and the bundle in one durable request, and return the id of the bundle.
 
         One whose members' keys name the members of one bundle already is that one.
-
-        Args:
-            request: what is wanted.
-            part: parts a request into order and secrets; may block.
-            named: tells which download has a key, and how often that was claimed.
 
         Raises:
             DestinationTaken: what it is to become exists.
@@ -92,37 +84,32 @@ class Bundles:
         """
         now_ns = self._s.clock.now_ns()
         id = self._s.chance.uuid(now_ns)
-        opened, parted = await self._s.threads.run(functools.partial(self._parted, request, id, part))
+        opened, parted = await self._s.threads.run(functools.partial(self._parted, request, id))
         ids = [self._s.chance.uuid(now_ns) for _ in parted]
         secret = [(member, kept) for member, (_, kept) in zip(ids, parted, strict=True) if kept]
         opened = attrs.evolve(opened, members=tuple(ids))
         kept_secrets = not secret
         for _ in range(MOST_REBASES):
-            claims, known = await self._claims([order for order, _ in parted], ids, named)
+            claims, known = await self._claims([order for order, _ in parted], ids)
             if known is not None:
                 return known
             if not kept_secrets:
                 await self._s.threads.run(functools.partial(self._s.vault.keep, secret))
                 kept_secrets = True
-            entries = [self._entry(id, 1, opened, now_ns)]
+            entries = [self._submitting.entry(id, 1, opened, now_ns)]
             for member, (order, _) in zip(ids, parted, strict=True):
-                if member in claims:
-                    claim = e.KeyClaimed(key=order.key or "", download=member)
-                    entries.append(self._entry(key_stream(order.key or ""), claims[member] + 1, claim, now_ns))
-                entries.append(self._entry(member, 1, e.Queued(order=order), now_ns))
+                entries += self._submitting.entries(member, order, claims.get(member, 0), now_ns)
             if not isinstance((await self._s.journal.append([entries]))[0], Conflict):
                 return id
         raise StoreUnavailable("the keys of this bundle are claimed by others all the time", hint="try again")
 
-    def _parted(
-        self, request: BundleRequest, id: UUID, part: Callable[[Request], Parted]
-    ) -> tuple[e.BundleOpened, list[Parted]]:
+    def _parted(self, request: BundleRequest, id: UUID) -> tuple[e.BundleOpened, list[Parted]]:
         """Return the bundle's first event, without its members, and the members' orders and secrets; blocks."""
-        policy, staging = request.policy, None
+        policy, staging, own = request.policy, None, self._submitting.folder
         root, folder, into = "downloads", None, request.folder
         if policy is BundlePolicy.ALL_OR_NOTHING:
-            base = self._folder or self._cwd if request.folder is None else request.folder
-            root, folder, _ = locate(None, posixpath.join(base, clean(request.name)), self._folder, self._cwd)
+            base = own or self._submitting.cwd if request.folder is None else request.folder
+            root, folder, _ = locate(None, posixpath.join(base, clean(request.name)), own, self._submitting.cwd)
             if self._s.disk.inode(self._places.absolute(root, folder)) is not None:
                 raise DestinationTaken(
                     f"{self._places.absolute(root, folder)} exists already",
@@ -134,7 +121,7 @@ class Bundles:
         parted: list[Parted] = []
         for wanted in request.requests:
             placed = wanted if wanted.folder is not None or into is None else attrs.evolve(wanted, folder=into)
-            order, kept = part(placed)
+            order, kept = self._submitting.part(placed)
             if staging is not None and not f"{order.folder}/".startswith(f"{staging}/"):
                 raise InvalidDestination(f"{wanted.path!r} leaves the folder of the bundle", hint=_INSIDE)
             parted.append((attrs.evolve(order, bundle=id, together=policy.together), kept))
@@ -143,9 +130,7 @@ class Bundles:
         )
         return opened, parted
 
-    async def _claims(
-        self, orders: Sequence[Order], ids: Sequence[UUID], named: Named
-    ) -> tuple[dict[UUID, int], UUID | None]:
+    async def _claims(self, orders: Sequence[Order], ids: Sequence[UUID]) -> tuple[dict[UUID, int], UUID | None]:
         """Return how often the key of each member that has one was claimed before; or the bundle that they name."""
         claims: dict[UUID, int] = {}
         known: list[Download | None] = []
@@ -155,7 +140,7 @@ class Bundles:
                 if order.key in keys:
                     raise IllegalCommand(f"two members have the key {order.key}", hint="give each a key of its own")
                 keys.add(order.key)
-                held, claims[id] = await named(order.key)
+                held, claims[id] = await self._submitting.named(order.key)
                 known.append(held)
         found = [held for held in known if held is not None]
         if not found:
@@ -169,9 +154,6 @@ class Bundles:
             hint="give the members other keys, or `lading remove` that download first",
         )
 
-    def _entry(self, stream: UUID, version: int, event: e.Event, now_ns: int) -> Entry:
-        return self._s.journal.entry(stream, version, event, now_ns, self._s.context)
-
     async def retry(self, id: UUID) -> tuple[UUID, ...]:
         """Try a bundle again that failed, and return its members that failed and are to be tried again.
 
@@ -183,7 +165,7 @@ class Bundles:
             if bundle.phase is not Phase.FAILED:
                 break
             (retried,) = rules.decide(bundle, rules.TryAgain())
-            entry = self._entry(id, bundle.version + 1, retried, self._s.clock.now_ns())
+            entry = self._submitting.entry(id, bundle.version + 1, retried, self._s.clock.now_ns())
             if not isinstance((await self._s.journal.append([[entry]]))[0], Conflict):
                 break
         found = await self._s.threads.run(lambda: list(members(self._reading, id)))
