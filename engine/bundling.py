@@ -112,11 +112,12 @@ class Bundling:
 
     async def _work(self, ids: Sequence[UUID]) -> None:
         try:
+            now_s = self._s.clock.monotonic()
+            self._again_s = {id: again_s for id, again_s in self._again_s.items() if again_s > now_s}
             with trio.CancelScope(shield=True):
                 for id in ids:
                     if self._closing:
                         break
-                    self._again_s.pop(id, None)
                     if not await self._is_settled(id):
                         self._again_s[id] = self._s.clock.monotonic() + AGAIN_S
         finally:
@@ -130,7 +131,7 @@ class Bundling:
             return False
 
     async def settle(self, id: UUID) -> bool:
-        """Do what there is to do with a bundle now, and tell whether anything came of it; it may be done at any time.
+        """Do what there is to do with a bundle now, and tell whether that could be done; it may be tried at any time.
 
         Raises:
             DiskFull: the log has no room.
@@ -145,11 +146,11 @@ class Bundling:
         return False
 
     async def _take_step(self, bundle: Bundle, members: Sequence[_Member]) -> bool | None:
-        """Take the next step with a bundle; tell whether the log took it, None when there is nothing to be done now."""
+        """Take the next step with a bundle, if there is one; tell whether the log took it, None for not now."""
         standing = bundles.muster(member.download for member in members)
         match bundles.following(bundle, standing):
             case Step.NOTHING:
-                return None
+                return True
             case Step.REOPEN:
                 return await self._is_said(bundle, bundles.TryAgain())
             case Step.FAIL:

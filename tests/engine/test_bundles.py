@@ -390,6 +390,50 @@ def test_parts_that_are_not_what_was_verified_are_fetched_again(policy, payload)
     run(10, story)
 
 
+@pytest.mark.parametrize("stuck", [0, 2])
+def test_a_disk_that_fails_in_the_midst_leaves_all_or_none_visible(stuck, payload):
+    """The third link fails: what was linked is taken back; where that fails too, it is tried again until all is."""
+
+    async def story(world: World) -> None:
+        requests, truth = serve(world, payload, "roll_forward")
+        failures = {"publish": 1 + stuck // 2, "retract": stuck}
+
+        class Failing(Stepwise):
+            def publish(self, group):
+                answers = super().publish(group)
+                if failures["publish"] and len(group) == 4:
+                    failures["publish"] -= 1
+                    self.inner.retract([group[2].final])
+                    answers[2] = OSError(5, "the disk is worn out")
+                return answers
+
+            def retract(self, paths):
+                if failures["retract"]:
+                    failures["retract"] -= 1
+                    raise OSError(5, "the disk is worn out")
+                super().retract(paths)
+
+        world.disk = Failing(world.disk, lambda _: None)
+        async with world.engine() as engine:
+            id = (await engine.submit_bundle(BundleRequest("film", requests, policy="roll_forward"))).id
+            began_s = trio.current_time()
+            status = await engine.wait_bundle(id)
+            if stuck:
+                assert trio.current_time() - began_s > 60, "patience between the tries"
+            else:
+                assert (status.state, status.why) == ("failed", "failed of disk: the disk is worn out")
+                assert "room" in (status.hint or "")
+                assert visible(world, truth) == set()
+                await engine.wait_idle()
+                await engine.retry_bundle(id)
+            assert (await engine.wait_bundle(id)).ok
+        assert visible(world, truth) == set(truth)
+        assert len(world.network.calls) == 4
+        assert failures == {"publish": 0, "retract": 0}
+
+    run(17, story)
+
+
 def test_a_staged_member_is_whole_and_rests_whatever_is_asked_of_it(tale, payload):
     """Resuming and retrying it do nothing; pausing keeps the bundle back until it is resumed, with nothing fetched."""
 
