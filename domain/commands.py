@@ -183,12 +183,13 @@ class StartOver:
 
 @attrs.frozen(kw_only=True)
 class Verify:
-    """The worker has the whole file in the part, with this digest, and is about to publish it."""
+    """The worker has the whole file in the part, with this digest and assurance, and is about to publish it."""
 
     attempt: int
     digest: str
     size: int
     inode: int
+    assurance: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -97,7 +97,7 @@ def _pause(download: Download, _: c.Pause) -> Events:
 
 @_on(c.Resume)
 def _resume(download: Download, _: c.Resume) -> Events:
-    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING}:
+    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING} or download.staged:
         return ()
     if download.state in {_S.PAUSED, _S.WAITING}:
         return (e.Resumed(),)
@@ -109,11 +109,13 @@ def _resume(download: Download, _: c.Resume) -> Events:
 
 @_on(c.Retry)
 def _retry(download: Download, _: c.Retry) -> Events:
-    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING}:
+    if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING} or download.staged:
         return ()
     if download.litter:
         raise _illegal(download, "retry", "its files are still being removed; try again in a moment")
     is_lost = download.state is _S.COMPLETED and download.invalid is not None
+    if is_lost and download.order.together:
+        raise _illegal(download, "retry", "its bundle was published as one; add it anew by itself")
     if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
         return (e.Resumed(fresh=True),)
     raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
@@ -292,7 +294,7 @@ def _start_over(download: Download, report: c.StartOver) -> Events:
 
 @_on(c.Verify)
 def _verify(_: Download, r: c.Verify) -> Events:
-    return (e.Verified(attempt=r.attempt, digest=r.digest, size=r.size, inode=r.inode),)
+    return (e.Verified(attempt=r.attempt, digest=r.digest, size=r.size, inode=r.inode, assurance=r.assurance),)
 
 
 @_on(c.Complete)

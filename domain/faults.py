@@ -93,6 +93,7 @@ BLOCK_HINTS: dict[str, str] = {
     "disk": "make room on the disk, or lower the setting disk_free_percent; it goes on by itself",
     "network": "it goes on by itself when the network is back",
     "metered": "`lading config set metered run` downloads all the same",
+    BUNDLE: "it has its final name when the rest of its bundle is whole; `lading bundle list` tells how that stands",
     "schedule": "it goes on by itself when the schedule lets it",
 }
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 
 from lading.domain import amounts
-from lading.domain.faults import BLOCK_HINTS, NEEDS_SOMEBODY
+from lading.domain.faults import BLOCK_HINTS, BUNDLE, NEEDS_SOMEBODY
 from lading.domain.states import ENDED
 
 GIB = 1 << 30
@@ -183,11 +183,12 @@ def _queue(v: Vitals) -> Iterator[Finding]:
 def _blocked(v: Vitals) -> Iterator[Finding]:
     for reason, count in sorted(v.blocked.items()):
         needed = "until somebody does something" if reason in NEEDS_SOMEBODY else "until that passes"
+        hint = "" if reason == BUNDLE else BLOCK_HINTS.get(reason, "")
         yield Finding(
             check=f"blocked by {reason}",
-            status=Status.WARN if reason in BLOCK_HINTS else Status.OK,
+            status=Status.WARN if hint else Status.OK,
             value=f"{amounts.of(count, 'download')}, {needed}",
-            hint=BLOCK_HINTS.get(reason, ""),
+            hint=hint,
             figures={"downloads": count},
         )
 

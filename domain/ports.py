@@ -282,6 +282,25 @@ class Disk(Protocol):
         """Remove the file at `path` if it is there, and return the bytes that it had."""
         ...
 
+    def rename(self, source: str, target: str) -> None:
+        """Give a file or a folder another name on its file system, durably, and never over what lies there.
+
+        Raises:
+            DestinationTaken: something lies at `target`.
+            InvalidDestination: it may not be done, or that file system has no rename that never replaces.
+            OSError: the disk failed.
+        """
+        ...
+
+    def retract(self, paths: Sequence[str]) -> None:
+        """Take names away, durably: of files, and of folders that are empty; what is not there needs nothing.
+
+        Raises:
+            InvalidDestination: it may not be done.
+            OSError: the disk failed.
+        """
+        ...
+
     def inode(self, path: str) -> int | None:
         """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""
         ...

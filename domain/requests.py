@@ -197,7 +197,7 @@ class Order:
 
     `root` names a folder that the engine knows (`downloads`) or is `/`; `folder` lies below it; `name` is None until
     the server or the URL gives one. `secret` tells that the vault holds something of this download, `bundle` to which
-    bundle it belongs.
+    bundle it belongs, and `together` that it is published with all others of that or not at all.
     """
 
     sources: tuple[Source, ...]
@@ -217,6 +217,7 @@ class Order:
     allow_unsized: bool = False
     secret: bool = False
     bundle: UUID | None = None
+    together: bool = False
 
     @property
     def url(self) -> str:

@@ -29,9 +29,11 @@ UPCASTERS: dict[str, Upcaster] = {
     "lading.retry-scheduled.v1": _renamed("lading.retry-scheduled.v2"),
     "lading.completed.v1": _renamed("lading.completed.v2"),
     "lading.completed.v2": _renamed("lading.completed.v3"),
+    "lading.verified.v1": _renamed("lading.verified.v2"),
     "lading.progressed.v1": _renamed("lading.progressed.v2"),
 }
-"""The steps. A validator of version 1 had no `digest`, a piece no `source`, an order no `bundle`."""
+"""The steps. A validator of version 1 had no `digest`, a piece no `source`, an order no `bundle`, a verification no
+`assurance`."""
 
 
 def upcast(topic: str, payload: Payload) -> tuple[str, Payload]:

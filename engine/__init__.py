@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lading.blocking import download
     from lading.bootstrap import open_engine
+    from lading.bundles import BundleStatus
+    from lading.domain.bundle import BundlePolicy
+    from lading.domain.bundle_requests import BundleRequest
     from lading.domain.download import Download
     from lading.domain.errors import IntegrityError, LadingError, StoreError, TransferError, UsageError
     from lading.domain.facts import Fact
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from lading.settings import Settings
 
 _HOMES = {
+    "BundlePolicy": "lading.domain.bundle",
+    "BundleRequest": "lading.domain.bundle_requests",
+    "BundleStatus": "lading.bundles",
     "Download": "lading.domain.download",
     "Engine": "lading.engine",
     "Fact": "lading.domain.facts",
@@ -47,6 +53,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "BundlePolicy",
+    "BundleRequest",
+    "BundleStatus",
     "Download",
     "Engine",
     "Fact",

@@ -25,7 +25,7 @@ from lading.domain.errors import (
     StoreError,
     TransferError,
 )
-from lading.domain.faults import OF_THE_NETWORK, Cause
+from lading.domain.faults import BUNDLE, OF_THE_NETWORK, Cause
 from lading.domain.ports import Call, Secrets
 from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
@@ -36,7 +36,7 @@ from lading.holding import Holding
 from lading.live import Gauge
 from lading.placing import Place, Places, wanted
 from lading.services import Services
-from lading.work import Work
+from lading.work import STAGED, Work
 
 WIND_UP_S = 60.0
 _DONE = {State.PAUSING: "paused", State.CANCELLING: "cancelled", State.REMOVING: "removed"}
@@ -266,18 +266,20 @@ class Attempt:
     # -- ending it -------------------------------------------------------------------------------------------------
 
     async def _finish(self, fetching: Fetching) -> None:
-        """Check the whole, publish it under its final name, and say `Completed`."""
+        """Check the whole, publish it under its final name, and say `Completed`; a member waits for its bundle."""
         work, order, probe = self._work, self._work.download.order, self._work.probe
         known = probe.validator if probe else work.download.validator
         expected = str(Digest.parse(order.digest)) if order.digest else known.digest if known else None
         path = work.download.path or fetching.place.path
         final, held = self._places.absolute(order.root, path), work.held
         replace = order.if_exists is IfExists.OVERWRITE
-        if probe is None or replace:
+        if probe is None or replace or order.together:
             inode = await held.settle()
             if held.tally.agrees(expected) is False:
                 await self._refuse(expected)
-            verify = c.Verify(attempt=self.number, digest=held.tally.digest, size=held.tally.at, inode=inode)
+            verify = work.verification(inode, fetching.assurance)
+            if order.together:
+                return await work.checkpoint(verify, c.Block(attempt=self.number, reason=BUNDLE, message=STAGED))
             await work.checkpoint(verify)
         with trio.CancelScope(shield=True):
             if not await self._s.publisher.publish(fetching.place.storage, held, final, expected, replace=replace):
@@ -293,7 +295,7 @@ class Attempt:
                     validator=known or Validator(),
                 )
             )
-        self._leave(held.path)
+        return self._leave(held.path)
 
     async def _refuse(self, expected: str | None) -> None:
         """Give up all that is held, because its digest is not the expected one."""

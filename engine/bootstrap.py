@@ -23,6 +23,7 @@ from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
+from lading.bundling import Bundling
 from lading.checkup import Checkup
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
@@ -279,6 +280,7 @@ async def _take_over(services: Services, reading: Reading, places: Places, worke
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
     files = Files(services.disk, places, reading.is_claimed)
     await Recovery(services, reading, files, worker).run()
+    await Bundling(services, reading, places, files).recover()
 
 
 def _fetcher(settings: Settings) -> HTTPXTransport:

@@ -7,34 +7,29 @@ reads views and never touches a file. Both have the same methods. All of them ma
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import attrs
 import trio
 
+from lading.bundles import Bundles, BundleStatus
 from lading.checkup import Checkup
 from lading.domain import commands as c
-from lading.domain import estimate, hold, secrets
-from lading.domain import events as e
-from lading.domain.download import Download, evolve
-from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
+from lading.domain import estimate, hold
+from lading.domain.bundle_requests import BundleRequest
+from lading.domain.download import Download
+from lading.domain.errors import IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Health
 from lading.domain.hold import Hold
-from lading.domain.ports import Conflict, Entry
-from lading.domain.ports import Secrets as Sealed
-from lading.domain.requests import IfExists, Order, Request
-from lading.domain.states import ENDED, STOPPING, State
+from lading.domain.requests import Request
+from lading.domain.states import ENDED, STOPPING
 from lading.following import Follower
-from lading.keys import key_stream
 from lading.nurseries import open_plain_nursery
 from lading.outcome import Outcome, Overall, of
-from lading.placing import Places, locate
+from lading.placing import Places
 from lading.projections.figures import Statistics
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
@@ -42,6 +37,7 @@ from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import changed
+from lading.submitting import Submitting
 
 BATCH = 2048
 TOGETHER = 256
@@ -71,10 +67,10 @@ class Engine:
         self._places = places
         self._scheduler = scheduler
         self._queue = queue
-        self._cwd = cwd
-        self._folder = folder
         self._is_vacant = is_vacant
         self._checkup = checkup
+        self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
+        self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
         self.worker = worker
         self.retuning: Retuning | None = None
@@ -108,69 +104,22 @@ class Engine:
     async def submit_many(self, requests: Sequence[Request]) -> list[Download]:
         """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged."""
         downloads: list[Download] = []
+        act = self._submitting.act()
         for start in range(0, len(requests), BATCH):
-            downloads += await self._submit_batch(requests[start : start + BATCH])
+            downloads += await self._submitting.submit(requests[start : start + BATCH], act)
+            self.notice()
         return downloads
 
-    async def _submit_batch(self, requests: Sequence[Request]) -> list[Download]:
-        parted = await self._s.threads.run(lambda: [self._part(request) for request in requests])
-        now_ns = self._s.clock.now_ns()
-        asked = [(self._s.chance.uuid(now_ns), order) for order, _ in parted]
-        while True:
-            answers, entries = await self._answer(asked, now_ns)
-            new = {download.id for download in answers}
-            secret = [(id, kept) for (id, _), (_, kept) in zip(asked, parted, strict=True) if kept and id in new]
-            if secret:
-                await self._s.threads.run(functools.partial(self._s.vault.keep, secret))
-            if not entries or not isinstance((await self._s.journal.append([entries]))[0], Conflict):
-                self.notice()
-                return answers
+    async def submit_bundle(self, request: BundleRequest) -> BundleStatus:
+        """Queue downloads that belong together, durably and in one; raises as `lading.bundles.Bundles.submit` does."""
+        id = await self._bundles.submit(request)
+        self.notice()
+        return await self._bundles.status(id)
 
-    async def _answer(self, asked: Sequence[tuple[UUID, Order]], now_ns: int) -> tuple[list[Download], list[Entry]]:
-        """Return the download that each order means, and the events that make the new ones, in order.
-
-        One that a key names already is that one. Where somebody else claims a key at the same time, the request
-        conflicts as a whole, and is answered anew.
-        """
-        answers: list[Download] = []
-        entries: list[Entry] = []
-        named: dict[str, Download] = {}
-        for id, order in asked:
-            known, claims = (named.get(order.key), 0) if order.key else (None, 0)
-            if order.key and known is None:
-                known, claims = await self._named(order.key)
-            if known is None:
-                known = evolve(None, e.Queued(order=order), stream=id, at_ns=now_ns)
-                if order.key:
-                    claim = e.KeyClaimed(key=order.key, download=id)
-                    entries.append(self._entry(key_stream(order.key), claims + 1, claim, now_ns))
-                entries.append(self._entry(id, 1, e.Queued(order=order), now_ns))
-            if order.key:
-                named[order.key] = known
-            answers.append(known)
-        return answers, entries
-
-    async def _named(self, key: str) -> tuple[Download | None, int]:
-        """Return the download that has the caller's key, if it was not removed, and how often the key was claimed."""
-        claims = await self._s.journal.facts(key_stream(key))
-        if not claims:
-            return None, 0
-        claim = claims[-1].event
-        assert isinstance(claim, e.KeyClaimed)
-        held = await self._s.journal.load(claim.download)
-        gone = held is None or held.state in {State.REMOVED, State.REMOVING}
-        return (None if gone else held), len(claims)
-
-    def _entry(self, stream: UUID, version: int, event: e.Event, now_ns: int) -> Entry:
-        return self._s.journal.entry(stream, version, event, now_ns, self._s.context)
-
-    def _part(self, request: Request) -> tuple[Order, Sealed | None]:
-        root, folder, name = locate(request.path, request.folder, self._folder, self._cwd)
-        if name is not None and request.if_exists is IfExists.FAIL and request.key is None:
-            final = self._places.absolute(root, str(Path(folder) / name))
-            if self._s.disk.inode(final) is not None:
-                raise DestinationTaken(f"{final} exists already")
-        return secrets.part(request, self._s.vault.handle, root=root, folder=folder, name=name)
+    async def retry_bundle(self, id: UUID) -> BundleStatus:
+        """Try a bundle again that failed: of its members those that failed, or what kept it from being visible."""
+        await self.retry(*await self._bundles.retry(id))
+        return await self._bundles.status(id)
 
     # -- control ---------------------------------------------------------------------------------------------------
 
@@ -211,13 +160,9 @@ class Engine:
         return await self._queue.held()
 
     async def _tell_queue(self, decision: Decision) -> Hold:
-        told = await self._queue.tell(decision, self._act())
+        told = await self._queue.tell(decision, self._submitting.act())
         self.notice()
         return told
-
-    def _act(self) -> Context:
-        """Return the context of one act of a person, whose events share a correlation id."""
-        return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
 
     async def limit(self, limit_rate: int | None, *ids: UUID, connections: int | None = None) -> list[Download]:
         """Let downloads use so many bytes a second, None for no limit of their own; what runs goes by it at once.
@@ -242,7 +187,7 @@ class Engine:
 
     async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
         """Append the command to each stream; one act of a person shares one correlation id."""
-        context = self._act()
+        context = self._submitting.act()
         wanted = list(ids)
         answers: dict[UUID, Download] = {}
         refused: dict[UUID, UsageError] = {}
@@ -323,6 +268,14 @@ class Engine:
         """Return how a download that has ended did end."""
         path = self._places.absolute(download.order.root, download.path) if download.path else None
         return of(download, path)
+
+    async def bundle(self, id: UUID) -> BundleStatus:
+        """Return how a bundle stands; raises UnknownDownload when there is none of that id."""
+        return await self._bundles.status(id)
+
+    async def wait_bundle(self, id: UUID) -> BundleStatus:
+        """Wait until nothing more happens with a bundle by itself, and return how it stands then."""
+        return await self._bundles.wait(id, lambda: self._news)
 
     async def wait_idle(self) -> None:
         """Wait until nothing is queued, waiting for time, or running."""

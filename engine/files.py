@@ -7,9 +7,11 @@ when it has the size and the digest that the log tells.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable
 
 from lading.domain import digests
+from lading.domain.bundle import staging_folders
 from lading.domain.download import Download
 from lading.domain.ports import Disk
 from lading.domain.requests import IfExists
@@ -63,12 +65,19 @@ class Files:
         return self.digest(path, digest.partition(":")[0]) == (size, digest)
 
     def unlink_part(self, download: Download) -> int:
-        """Remove the part, and what a replacement left beside it; return the bytes that the part had."""
+        """Remove the part and what a replacement left beside it; return the bytes that the part had.
+
+        With the last part goes the hidden folder in which its bundle was put together.
+        """
         part = self._part(download)
         if part is None:
             return 0
         self._disk.unlink(f"{part}.new")
-        return self._disk.unlink(part)
+        size = self._disk.unlink(part)
+        staging = [self._places.absolute(download.order.root, folder) for folder in staging_folders(download.order)]
+        if staging:
+            self._disk.retract(staging)
+        return size
 
     def discard(self, download: Download) -> int:
         """Remove what an attempt that was given up left: its part, and the final name where only that was given.
@@ -91,7 +100,18 @@ class Files:
         final = self.final(download)
         if not download.remove_files or final is None or self._is_anothers(final):
             return size
-        return size + (self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0)
+        size += self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0
+        self._leave_folder(download)
+        return size
+
+    def _leave_folder(self, download: Download) -> None:
+        """Remove the folder that an all-or-nothing bundle had become, with the last of its files."""
+        folder, folders = posixpath.dirname(download.path or ""), list[str]()
+        for _ in staging_folders(download.order):
+            folders.append(self._places.absolute(download.order.root, folder))
+            folder = posixpath.dirname(folder)
+        if folders:
+            self._disk.retract(folders)
 
     def _part(self, download: Download) -> str | None:
         return self._places.absolute(download.order.root, download.part) if download.part else None

@@ -18,13 +18,13 @@ from lading.domain import scheduling
 from lading.domain.download import Download
 from lading.domain.errors import UnknownDownload
 from lading.domain.facts import Fact
-from lading.domain.faults import NEEDS_SOMEBODY
+from lading.domain.faults import BUNDLE, NEEDS_SOMEBODY
 from lading.domain.hold import Hold
 from lading.domain.ports import Log, Reader
 from lading.domain.states import State
 from lading.keys import key_stream
 from lading.live import Live
-from lading.projections import around, destinations, figures, history, hold, litter, progress, queue, roster
+from lading.projections import around, bundles, destinations, figures, history, hold, litter, progress, queue, roster
 from lading.projections.around import Around
 from lading.views import ROWS, Views
 
@@ -166,10 +166,13 @@ class Reading:
     def unfinished(self) -> bool:
         """Tell whether anything is queued, waiting for time or room, or running; what needs somebody does not count.
 
-        So while the queue is paused, only what runs counts.
+        So while the queue is paused, only what runs counts. A member that is whole counts no more than what its bundle
+        still waits for, or has to do.
         """
         with self.views.read() as reader:
             counts, reasons, paused = roster.counts(reader), queue.reasons(reader), hold.get(reader).paused
+            if any(bundles.wanted(reader, 1)):
+                return True
         names = (
             ("active", "verifying", "stopping") if paused else ("queued", "active", "verifying", "waiting", "stopping")
         )
@@ -273,7 +276,7 @@ class Reading:
 
 def _passing(reasons: Mapping[str, int]) -> Iterator[int]:
     """Yield how many downloads are blocked by each reason that may pass by itself."""
-    return (count for reason, count in reasons.items() if reason not in NEEDS_SOMEBODY)
+    return (count for reason, count in reasons.items() if reason not in NEEDS_SOMEBODY and reason != BUNDLE)
 
 
 def _turn(reader: Reader, candidate: scheduling.Candidate) -> tuple[int, UUID]:

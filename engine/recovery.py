@@ -127,7 +127,7 @@ class Recovery:
             return None
         ours, verified = files.is_published(download), self._verified(download)
         if verified is not None and (ours or files.holds(final, verified.size, verified.digest)):
-            return self._complete(download, download.path, verified.size, verified.digest)
+            return self._complete(download, download.path, verified.size, verified.digest, verified.assurance)
         if not ours:
             return None
         expected = Digest.parse(download.order.digest) if download.order.digest else None
@@ -137,12 +137,13 @@ class Recovery:
         self._s.disk.unlink(final)
         return None
 
-    def _complete(self, download: Download, path: str, size: int, digest: str) -> c.Complete:
+    def _complete(self, download: Download, path: str, size: int, digest: str, verified: str = "") -> c.Complete:
+        """Return what completes it; where the log does not tell the assurance, what is known of the resource does."""
         known = download.validator
         if download.order.digest is not None:
             assurance = "digest"
         else:
-            assurance = "length" if known is not None and known.length is not None else "none"
+            assurance = verified or ("length" if known is not None and known.length is not None else "none")
         return c.Complete(
             attempt=download.attempt,
             path=path,

@@ -20,6 +20,7 @@ import attrs
 import trio
 
 from lading.attempt import Attempt
+from lading.bundling import Bundling
 from lading.domain import commands as c
 from lading.domain import requirements, scheduling, stops
 from lading.domain.download import Download
@@ -55,7 +56,7 @@ class _Eased(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host.
+    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host; bundles.
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
     to lie, and `unfit` what comes next and does not fit into the room that there is.
@@ -71,6 +72,7 @@ class _Look:
     unfit: tuple[Download, str] | None
     running: Sequence[Download]
     next_due_ns: int | None
+    bundles: Sequence[UUID]
 
 
 class Scheduler:
@@ -96,6 +98,8 @@ class Scheduler:
         self._files = Files(services.disk, places, reading.is_claimed)
         self._room = Room(services)
         self._recovery = Recovery(services, reading, self._files, worker)
+        self._bundling = Bundling(services, reading, places, self._files)
+        self._bundling.on_rest = self._note_rest
         self._swept_s: dict[UUID, float] = {}
         self._next_due_ns: int | None = None
         self._left: list[str] = []
@@ -113,7 +117,7 @@ class Scheduler:
     @property
     def is_at_rest(self) -> bool:
         """Whether no attempt runs, and no part is left of one that could be removed."""
-        return not self._running and not self._left
+        return not self._running and not self._left and not self._bundling.is_busy
 
     def wake(self) -> None:
         """Have a pass made soon."""
@@ -122,6 +126,7 @@ class Scheduler:
     def close(self) -> None:
         """Start nothing more, and stop what runs in good order."""
         self._closing = True
+        self._bundling.close()
         for attempt in self._running.values():
             attempt.scope.cancel()
         self.wake()
@@ -167,6 +172,7 @@ class Scheduler:
                     self._running[id].scope.cancel()
             if self._s.clock.monotonic() < self._speechless_until_s:
                 return
+            self._bundling.attend(nursery, look.bundles)
             await self._say_what_was_not()
             await self._sweep(look.litter)
             await self._unblock(look.blocked)
@@ -225,6 +231,7 @@ class Scheduler:
             full=full,
             unfit=None if unfit is None or download is None else (download, unfit),
             next_due_ns=next_due_ns,
+            bundles=self._bundling.wanted(MOST_A_PASS),
         )
 
     def _passed(self, reasons: Container[str]) -> list[Download]:
@@ -347,6 +354,12 @@ class Scheduler:
         self._s.board.gauges[download.id] = attempt.gauge
         nursery.start_soon(self._attend, download.id, attempt, name=f"download {download.id}")
 
+    def _note_rest(self) -> None:
+        """Look again at what there is to do, and tell when nothing runs any more."""
+        self.wake()
+        if self.is_at_rest:
+            self.on_rest()
+
     async def _is_offline(self) -> bool:
         """Look whether this machine is offline at this moment."""
         if not self._around.policy.network:
@@ -366,9 +379,7 @@ class Scheduler:
             del self._running[id]
             del self._hosts[id]
             self._s.board.gauges.pop(id, None)
-            self.wake()
-            if self.is_at_rest:
-                self.on_rest()
+            self._note_rest()
 
     async def _execute(self, download: Download, command: c.Command) -> None:
         try:

@@ -18,6 +18,8 @@ from lading.domain.validators import Validator
 from lading.holding import Holding
 from lading.services import Services
 
+STAGED = "it is whole, and waits for the rest of its bundle"
+
 
 class Work:
     """The attempt's side of one download. `number` is 0 until the attempt has started."""
@@ -88,6 +90,11 @@ class Work:
         await self.report(*first, c.Vouch(attempt=self.number, pieces=pieces), *more)
         self.probe = None
         self.held.tally.logged(pieces)
+
+    def verification(self, inode: int, assurance: str) -> c.Verify:
+        """Return what is to be said once the whole is held, digested and found to be what was expected."""
+        tally = self.held.tally
+        return c.Verify(attempt=self.number, digest=tally.digest, size=tally.at, inode=inode, assurance=assurance)
 
     async def start_over(self, reason: str, changed: tuple[Validator, Validator] | None = None) -> None:
         """Give up what is held: say so first, then empty the part."""

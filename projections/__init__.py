@@ -12,6 +12,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     litter         what is left to sweep
     hold           what keeps the whole queue from starting anything
     statistics     what it all comes to: how often, how many bytes, how long
+    bundles        which downloads belong together, and how they stand together
 
 `fold` takes facts from the log and hands each view what changed; `batch` says why the size of a batch never shows.
 Views are disposable: dropped and folded again, they are the same, byte for byte.
@@ -19,8 +20,33 @@ Views are disposable: dropped and folded again, they are the same, byte for byte
 
 from __future__ import annotations
 
-from lading.projections import destinations, failures, history, hold, litter, progress, queue, roster, statistics
+from lading.projections import (
+    bundles,
+    destinations,
+    failures,
+    history,
+    hold,
+    litter,
+    progress,
+    queue,
+    roster,
+    statistics,
+)
 from lading.projections.batch import View, Witness
 
-VIEWS: tuple[View, ...] = (progress, roster, queue, history, failures, destinations, litter, statistics)
-WITNESSES: tuple[Witness, ...] = (hold, statistics)
+VIEWS: tuple[View, ...] = (
+    progress,
+    roster,
+    queue,
+    history,
+    failures,
+    destinations,
+    litter,
+    bundles,
+    statistics,
+)
+WITNESSES: tuple[Witness, ...] = (
+    hold,
+    bundles,
+    statistics,
+)

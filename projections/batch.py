@@ -82,6 +82,10 @@ class Batch:
         """Walk the keys that began with `prefix` before the batch."""
         return self._scan(prefix)
 
+    def ahead(self, key: bytes) -> bytes | None:
+        """Return what `key` will hold after the batch, as far as that is put by now; witnesses come after all views."""
+        return self._rows[key] if key in self._rows else self.get(key)
+
     def put(self, key: bytes, value: bytes) -> None:
         """Store `value` under `key` at the end of the batch."""
         self._rows[key] = value

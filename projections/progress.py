@@ -127,7 +127,7 @@ def listing(
         "attempts": download.attempt,
         "error": error(download),
         "why": why(download, around),
-        "bundle": None,
+        "bundle": None if order.bundle is None else str(order.bundle),
         "added_at": iso(download.added_at_ns),
         "updated_at": iso(download.updated_at_ns),
     }

@@ -25,9 +25,11 @@ from lading.adapters.lmdb import LMDBStore
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.vault import SealedVault
 from lading.domain import allotment, digests
+from lading.domain.bundle_requests import BundleRequest
 from lading.domain.events import EVENTS
 from lading.domain.ports import Entry
 from lading.domain.requests import Request
+from lading.engine import Engine
 from lading.home import FORMAT, MARKER
 from lading.testing.simulation import FOLDER, World, run
 
@@ -97,6 +99,18 @@ async def begin(world: World) -> None:
         await trio.sleep_forever()
 
 
+async def bundle(engine: Engine, world: World) -> None:
+    """A film whose licence is missing at first: nothing of it is visible, and then all."""
+    licence, film = HOST + "licence", HOST + "film"
+    world.network.serve(film, random.Random("film").randbytes(600))
+    wanted = BundleRequest("film", [Request(licence), Request(film)], policy="all_or_nothing")
+    asked = await engine.submit_bundle(wanted)
+    await engine.wait_idle()
+    world.network.serve(licence, b"as you like it")
+    await engine.retry_bundle(asked.id)
+    await engine.wait_bundle(asked.id)
+
+
 async def live(world: World) -> World:
     """Live through all of it; a kill lies between."""
     serve(world)
@@ -115,6 +129,7 @@ async def live(world: World) -> World:
             await trio.sleep(1)
             await engine.pause(download.id)
         await engine.wait_idle()
+        await bundle(engine, left)
     return left
 
 

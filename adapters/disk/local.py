@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import os
 import socket
@@ -118,6 +120,32 @@ class LocalDisk:
                 return 0
             return status.st_size
 
+    def rename(self, source: str, target: str) -> None:
+        """Give a file or a folder another name on its file system, durably, and never over what lies there.
+
+        Raises:
+            DestinationTaken: something lies at `target`.
+            InvalidDestination: it may not be done, or that file system has no rename that never replaces.
+            OSError: the disk failed; or nothing lies at `source`.
+        """
+        with explained(target), folders.opened(os.path.dirname(target)) as place:
+            publishing.move(source, os.path.basename(target), place)
+            folders.flush(place)
+            if os.path.dirname(source) != os.path.dirname(target):
+                folders.flush_at(os.path.dirname(source))
+
+    def retract(self, paths: Sequence[str]) -> None:
+        """Take names away, durably: of files, and of folders that are empty; what is not there needs nothing.
+
+        Raises:
+            InvalidDestination: it may not be done.
+            OSError: the disk failed.
+        """
+        changed = {os.path.dirname(path): path for path in paths if _is_removed(path)}
+        for folder in changed:
+            with contextlib.suppress(FileNotFoundError), explained(folder):
+                folders.flush_at(folder)
+
     def inode(self, path: str) -> int | None:
         """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""
         with explained(path):
@@ -180,6 +208,20 @@ class LocalDisk:
             inside = False
         if not inside:
             raise InvalidDestination(f"{path!r} does not stay inside {root!r}")
+
+
+def _is_removed(path: str) -> bool:
+    """Remove the file or the empty folder at `path`; tell whether that changed anything."""
+    with explained(path):
+        try:
+            (os.rmdir if stat.S_ISDIR(os.lstat(path).st_mode) else os.unlink)(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                return False
+            raise
+    return True
 
 
 def _own(part: Part) -> LocalPart:

@@ -111,6 +111,27 @@ def _move(part: LocalPart, name: str, folder: int) -> None:
         raise
 
 
+def move(source: str, name: str, folder: int) -> None:
+    """Rename the file or folder `source` to `name` in the open `folder`, which is to be flushed then; never replace.
+
+    Raises:
+        DestinationTaken: something else has that name.
+        InvalidDestination: the file system has no rename that never replaces.
+        OSError: what else the system says.
+    """
+    try:
+        kernel.rename_no_replace(source, name, folder)
+    except FileExistsError:
+        raise DestinationTaken(f"something lies at {name} already") from None
+    except OSError as error:
+        if error.errno in kernel.NOT_HERE:
+            raise InvalidDestination(
+                f"the file system of {source} has no rename that never replaces",
+                hint="use -d for a folder on another file system",
+            ) from error
+        raise
+
+
 def _own_name(part: LocalPart) -> str:
     if folders.identity(part.path) != part.identity:
         raise _lost(part)

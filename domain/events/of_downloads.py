@@ -205,13 +205,17 @@ class Unblocked(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Verified(Event):
-    """The part file is whole and what it should be; publishing it under its final name begins."""
+    """The part file is whole and what it should be; publishing it under its final name begins.
 
-    TOPIC: ClassVar[str] = "lading.verified.v1"
+    `assurance` says what vouches for that, as in `Completed`; empty in what version 1 wrote.
+    """
+
+    TOPIC: ClassVar[str] = "lading.verified.v2"
     attempt: int
     digest: str
     size: int
     inode: int
+    assurance: str = ""
 
 
 @attrs.frozen(kw_only=True, slots=False)

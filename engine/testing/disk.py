@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import PurePosixPath
+from typing import Any
 
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination, LadingError
 from lading.domain.ports import Publication
@@ -103,6 +104,8 @@ class MemoryDisk:
         self._names: dict[str, _File] = {}
         self._durable_names: dict[str, _File] = {}
         self._inodes = count(1)
+        self._folders: dict[str, int] = {}
+        self._folder_inodes = count(ENDLESS)
         self.room = room
         self.broken = False
 
@@ -118,6 +121,8 @@ class MemoryDisk:
         other._names = {path: files[id(file)] for path, file in self._names.items()}
         other._durable_names = {path: files[id(file)] for path, file in self._durable_names.items()}
         other._inodes = count(1 + max((file.inode for file in files.values()), default=0))
+        other._folders = dict(self._folders)
+        other._folder_inodes = count(1 + max(self._folders.values(), default=ENDLESS))
         return other
 
     def crash(self, survives: Callable[[], bool] = lambda: False) -> None:
@@ -154,6 +159,14 @@ class MemoryDisk:
         file = _File(next(self._inodes))
         file.data, file.durable = bytearray(data), data
         self._names[path] = self._durable_names[path] = file
+        self._make_folders(path)
+
+    def _make_folders(self, path: str) -> None:
+        """Let the folders be there in which `path` lies; they survive everything but their removal."""
+        folder = path.rpartition("/")[0]
+        while folder and folder not in self._folders:
+            self._folders[folder] = next(self._folder_inodes)
+            folder = folder.rpartition("/")[0]
 
     def open_part(self, path: str, *, create: bool) -> MemoryPart | None:
         """Open and lock a part, made anew when `create`."""
@@ -162,6 +175,7 @@ class MemoryDisk:
             if file is not None and file.locked_by is not None:
                 return None
             file = self._names[path] = _File(next(self._inodes))
+            self._make_folders(path)
         if file is None or file.locked_by is not None:
             return None
         return MemoryPart(self, path, file)
@@ -185,7 +199,7 @@ class MemoryDisk:
         held = self._names.get(final)
         if held is file:
             return
-        if held is not None and not replace:
+        if (held is not None and not replace) or final in self._folders:
             raise DestinationTaken(f"{final} exists already")
         self._names[final] = self._durable_names[final] = file
 
@@ -200,10 +214,35 @@ class MemoryDisk:
         self._durable_names.pop(path, None)
         return 0 if file is None else len(file.data)
 
+    def rename(self, source: str, target: str) -> None:
+        """Give a file or a folder another name, durably, if nothing has that."""
+        if self.inode(target) is not None:
+            raise DestinationTaken(f"{target} exists already")
+        if self.inode(source) is None:
+            raise FileNotFoundError(2, "nothing of that name is there", source)
+        for names in (self._names, self._durable_names, self._folders):
+            self._move_names(names, source, target)
+        if target in self._names:
+            self._durable_names[target] = self._names[target]
+
+    @staticmethod
+    def _move_names(names: dict[str, Any], source: str, target: str) -> None:
+        for path in [path for path in names if path == source or path.startswith(f"{source}/")]:
+            names[target + path[len(source) :]] = names.pop(path)
+
+    def retract(self, paths: Sequence[str]) -> None:
+        """Take names away, durably: of files, and of folders that are empty."""
+        for path in paths:
+            self.unlink(path)
+            if path in self._folders and not any(
+                other.startswith(f"{path}/") for other in (*self._names, *self._folders)
+            ):
+                self._folders.pop(path, None)
+
     def inode(self, path: str) -> int | None:
         """Return the inode at `path`, or None."""
         file = self._names.get(path)
-        return None if file is None else file.inode
+        return self._folders.get(path) if file is None else file.inode
 
     def storage(self, folder: str) -> str:  # noqa: ARG002 # one disk holds every folder
         """Return the id of this disk."""

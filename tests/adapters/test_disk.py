@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from lading.adapters.disk import LocalDisk, folders, kernel, part, publishing
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
 from lading.domain.ports import Publication
+from lading.testing import MemoryDisk
 
 DISK = LocalDisk()
 
@@ -1236,3 +1237,79 @@ def test_without_proc_another_file_under_the_name_of_the_part_is_not_taken_for_i
     put(made.path, b"somebody else's")
     with pytest.raises(DestinationTaken):
         publish(made, f"{folder}/file", replace=False)
+
+
+@pytest.fixture(params=["local", "memory"])
+def either(request, folder):
+    """A real disk and one in memory, with a way to put a file there."""
+    if request.param == "memory":
+        memory = MemoryDisk()
+        return memory, memory.put
+
+    def put(path: str, data: bytes) -> None:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(data)
+
+    return DISK, put
+
+
+@pytest.mark.row("S3.8")
+@pytest.mark.law(5)
+def test_a_folder_or_a_file_gets_another_name_and_never_replaces(either, folder):
+    """What lies there is still there, the source too; else everything in it has moved, and is the same inode."""
+    disk, put = either
+    put(f"{folder}/a/deep/x", b"x")
+    put(f"{folder}/b/y", b"y")
+    inode, inner = disk.inode(f"{folder}/a"), disk.inode(f"{folder}/a/deep/x")
+    assert None not in {inode, inner}
+    for source, target in (("a", "b"), ("a/deep/x", "b/y"), ("a", "b/y"), ("a/deep/x", "b")):
+        with pytest.raises(DestinationTaken):
+            disk.rename(f"{folder}/{source}", f"{folder}/{target}")
+    disk.rename(f"{folder}/a", f"{folder}/b/c")
+    assert disk.inode(f"{folder}/a") is None
+    assert (disk.inode(f"{folder}/b/c"), disk.inode(f"{folder}/b/c/deep/x")) == (inode, inner)
+    disk.rename(f"{folder}/b/c/deep/x", f"{folder}/b/z")
+    assert disk.read(f"{folder}/b/z", 0, 9) == b"x"
+    assert disk.read(f"{folder}/b/y", 0, 9) == b"y"
+    with pytest.raises(OSError, match=r"nothing|No such"):
+        disk.rename(f"{folder}/a", f"{folder}/d")
+
+
+@pytest.mark.row("S3.8")
+def test_names_are_taken_away_files_and_empty_folders_only(either, folder):
+    """A folder with something in it stays; what is not there needs nothing."""
+    disk, put = either
+    put(f"{folder}/a/deep/x", b"x")
+    put(f"{folder}/a/y", b"y")
+    disk.retract([f"{folder}/a/deep/x", f"{folder}/a/deep", f"{folder}/a", f"{folder}/none", f"{folder}/a/y/z"])
+    assert disk.inode(f"{folder}/a/deep") is None
+    assert disk.read(f"{folder}/a/y", 0, 9) == b"y"
+    disk.retract([f"{folder}/a/y", f"{folder}/a"])
+    assert disk.inode(f"{folder}/a") is None
+
+
+@pytest.mark.row("S3.8")
+def test_new_and_lost_names_are_flushed_before_that_is_said(folder, calls):
+    """After a rename the folder that has the name now, and the one that had it; after a removal the folder of that."""
+    os.makedirs(f"{folder}/a/b")
+    for name in ("a/x", "a/b/y"):
+        with open(f"{folder}/{name}", "wb"):
+            pass
+    calls.clear()
+    DISK.rename(f"{folder}/a/x", f"{folder}/a/b/x")
+    assert [name for call, name in calls if call == "fsync"] == ["b", "a"]
+    calls.clear()
+    DISK.retract([f"{folder}/a/b/x", f"{folder}/a/b/y", f"{folder}/a/none"])
+    assert [name for call, name in calls if call == "fsync"] == ["b"]
+
+
+@pytest.mark.row("S3.8")
+def test_a_file_system_without_such_a_rename_is_refused_with_a_hint(folder, monkeypatch):
+    """Nothing is replaced where nobody can promise that."""
+    os.mkdir(f"{folder}/a")
+    monkeypatch.setattr(kernel, "_libc", object())
+    with pytest.raises(InvalidDestination) as caught:
+        DISK.rename(f"{folder}/a", f"{folder}/b")
+    assert "-d" in caught.value.hint
+    assert os.listdir(folder) == ["a"]

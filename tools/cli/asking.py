@@ -64,6 +64,14 @@ def request_options(function: F) -> F:
     return function
 
 
+def shared_request_options(function: F) -> F:
+    """Give a verb those options of a request that several may share."""
+    known = vars(request_options(lambda: None))["__click_params__"]
+    mine = vars(function).setdefault("__click_params__", [])
+    mine += [option for option in known if option.name not in _OF_ONE]
+    return function
+
+
 class Asked:
     """The options of one call, which every URL of it shares.
 

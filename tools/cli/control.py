@@ -7,7 +7,7 @@ the command asks of files is settled when it returns; it starts no downloads. Wi
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 Act = Callable[["Engine", "list[Any]"], Awaitable[object]]
 
+
+def _note_bundle(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.ensure_object(Frame).bundle = value
+
+
 _CHOICES = (
+    click.option(
+        "--bundle",
+        metavar="B",
+        expose_value=False,
+        callback=_note_bundle,
+        help="All members of this bundle, as far as it applies to them.",
+    ),
     click.option("--tag", metavar="T", help="All with this tag, as far as it applies to them."),
     click.option("--all", "everything", is_flag=True, help="All downloads, as far as it applies to them."),
 )
@@ -32,7 +44,7 @@ no_wait = click.option("--no-wait", is_flag=True, help="Do not wait until it has
 
 
 def chosen(function: F) -> F:
-    """Give a verb its `ID…`, `--tag` and `--all`."""
+    """Give a verb its `ID…`, `--bundle`, which the frame keeps, `--tag` and `--all`."""
     for option in reversed(_CHOICES):
         function = option(function)
     return click.argument("ids", nargs=-1, metavar="[ID]...")(function)
@@ -67,13 +79,13 @@ def carry_out(
     from lading.domain.errors import IllegalCommand
     from lading.tools.cli import homes, naming
 
-    _check_choice(ids, tag, everything=everything)
+    _check_choice(ids, tag, frame.bundle, everything=everything)
     homes.existing(frame)
 
     async def main() -> list[Download]:
         async with homes.working(frame, role="auto" if wait else "client", start=False) as engine:
             reading = engine.reading
-            found = await trio.to_thread.run_sync(_find, reading, ids, tag, command)
+            found = await trio.to_thread.run_sync(_find, reading, ids, tag, frame.bundle, command)
             try:
                 await act(engine, [download.id for download in found])
             except IllegalCommand as error:
@@ -105,8 +117,8 @@ def control_queue(
     from lading.tools.cli import homes
     from lading.tools.cli.answers import answer
 
-    if ids or tag is not None or everything:
-        raise UsageError("--queue is for the whole queue", hint="leave out ids, --tag and --all")
+    if ids or tag is not None or frame.bundle is not None or everything:
+        raise UsageError("--queue is for the whole queue", hint="leave out ids, --bundle, --tag and --all")
     homes.existing(frame)
 
     async def main() -> Hold:
@@ -118,23 +130,33 @@ def control_queue(
     answer(frame, row, "the queue is paused" if held.paused else held.why or "the queue goes on")
 
 
-def _check_choice(ids: Sequence[str], tag: str | None, *, everything: bool) -> None:
+def _check_choice(ids: Sequence[str], tag: str | None, bundle: str | None, *, everything: bool) -> None:
     from lading.domain.errors import UsageError
 
-    count = bool(ids) + (tag is not None) + everything
+    count = bool(ids) + (tag is not None) + (bundle is not None) + everything
     if count != 1:
         message = "no downloads are chosen" if count == 0 else "downloads are chosen in more than one way"
-        raise UsageError(message, hint="give ids or keys, or --tag T, or --all")
+        raise UsageError(message, hint="give ids or keys, or --bundle B, or --tag T, or --all")
 
 
-def _find(reading: Reading, ids: Sequence[str], tag: str | None, command: Control) -> list[Download]:
+def _find(
+    reading: Reading, ids: Sequence[str], tag: str | None, bundle: str | None, command: Control
+) -> list[Download]:
     """Return the downloads that are meant; blocks."""
+    from lading import bundles
     from lading.tools.cli.naming import find
 
     reading.catch_up()
     if ids:
         return list({(download := find(reading, text)).id: download for text in ids}.values())
-    return [download for download in reading.downloads(tag=tag) if _applies(download, command)]
+    if bundle is not None:
+        return applicable(bundles.members(reading, bundles.find(reading, bundle)), command)
+    return applicable(reading.downloads(tag=tag), command)
+
+
+def applicable(downloads: Iterable[Download], command: Control) -> list[Download]:
+    """Return those to which a command applies: where it is legal and does something."""
+    return [download for download in downloads if _applies(download, command)]
 
 
 def _applies(download: Download, command: Control) -> bool:

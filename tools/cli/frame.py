@@ -15,14 +15,15 @@ DOWNLOAD_STATES = (
 
 
 class Frame:
-    """Which home, which log, and whether to answer in JSON."""
+    """Which home, which log, whether to answer in JSON, and the bundle whose members a control verb is for, if any."""
 
-    __slots__ = ("home", "json", "log")
+    __slots__ = ("bundle", "home", "json", "log")
 
     def __init__(self) -> None:
         self.home: Path | None = None
         self.log: str | None = None
         self.json = False
+        self.bundle: str | None = None
 
 
 def _note_json(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001

@@ -31,6 +31,7 @@ VERBS = {
     "prioritise": "Give downloads another priority.",
     "limit": "Let downloads use so many bytes a second.",
     "wait": "Wait until downloads have ended.",
+    "bundle": "Queue, show and steer downloads that belong together.",
     "history": "Show how downloads ended, the latest first.",
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
     "health": "Tell whether anything is wrong with this home.",

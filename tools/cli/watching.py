@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,7 @@ class Watch:
         after: the position of the log behind which nothing is known yet.
         own: the downloads that are waited for, as they stand; those that have ended already are reported at once.
         forever: do not stop when there is nothing to do.
+        until: returns when nothing more happens with the downloads that are waited for, though some have not ended.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Watch:
         after: int,
         own: Collection[Download] | None = None,
         forever: bool = False,
+        until: Callable[[Engine], Awaitable[object]] | None = None,
     ) -> None:
         self._display = display
         self._ended = ended
         self._after = after
         self._forever = forever
+        self._until = until
         self._last = math.inf
         self._all = own is None
         self._states: OrderedDict[UUID, Download] = OrderedDict()
@@ -75,7 +78,9 @@ class Watch:
         async with open_plain_nursery() as nursery:
             nursery.start_soon(self._tick, engine)
             if self._all and not self._forever:
-                nursery.start_soon(self._until_idle, engine, nursery.cancel_scope)
+                nursery.start_soon(self._until_over, engine, Engine.wait_idle, nursery.cancel_scope)
+            if self._until is not None:
+                nursery.start_soon(self._until_over, engine, self._until, nursery.cancel_scope)
             await self._take_facts(engine)
             nursery.cancel_scope.cancel()
 
@@ -124,9 +129,11 @@ class Watch:
         while self._all and len(self._states) > REMEMBERED:
             self._states.popitem(last=False)
 
-    async def _until_idle(self, engine: Engine, scope: trio.CancelScope) -> None:
+    async def _until_over(
+        self, engine: Engine, over: Callable[[Engine], Awaitable[object]], scope: trio.CancelScope
+    ) -> None:
         """End the following once nothing is left to do and everything that led there has been told."""
-        await engine.wait_idle()
+        await over(engine)
         self._last = await trio.to_thread.run_sync(engine.reading.log.head)
         if self._after >= self._last:
             scope.cancel()
