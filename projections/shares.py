@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
+from lading.domain.facts import Fact
 from lading.domain.ports import Reader
 from lading.projections.batch import Batch
 from lading.projections.keys import number, read_number
@@ -42,20 +43,41 @@ class Shares:
         self._first: dict[str, int] = {}
         self._days: dict[int, list[int]] = {}
 
-    def of_host(self, host: str, position: int, field: int, amount: int = 1) -> None:
-        """Add to a field of a host's row, for an event at this position."""
+    def start(self, host: str, fact: Fact) -> None:
+        """Count an attempt."""
+        self._of_host(host, fact.position)[0] += 1
+
+    def receive(self, host: str, fact: Fact, size: int) -> None:
+        """Count bytes that became durable."""
+        self._of_host(host, fact.position)[3] += size
+        self._of_day(fact.at_ns)[3] += size
+
+    def end(self, host: str, fact: Fact, *, completed: bool) -> None:
+        """Count a download that completed or failed."""
+        self._of_host(host, fact.position)[1 if completed else 2] += 1
+        self._of_day(fact.at_ns)[0 if completed else 1] += 1
+
+    def retry(self, fact: Fact) -> None:
+        """Count a retry that was scheduled."""
+        self._of_day(fact.at_ns)[2] += 1
+
+    def _of_host(self, host: str, position: int) -> list[int]:
+        """Return the row of a host, and note where it is heard of first: the steps of a batch come in no order."""
         row = self._hosts.get(host)
         if row is None:
             row = self._hosts[host] = [0, 0, 0, 0]
             self._first[host] = position
         elif position < self._first[host]:
             self._first[host] = position
-        row[field] += amount
+        return row
 
-    def of_day(self, at_ns: int, field: int, amount: int = 1) -> None:
-        """Add to a field of the row of the day on which `at_ns` lies."""
-        row = self._days.setdefault(at_ns // DAY_NS, [0, 0, 0, 0])
-        row[field] += amount
+    def _of_day(self, at_ns: int) -> list[int]:
+        """Return the row of the day on which `at_ns` lies."""
+        day = at_ns // DAY_NS
+        row = self._days.get(day)
+        if row is None:
+            row = self._days[day] = [0, 0, 0, 0]
+        return row
 
     def write(self, batch: Batch) -> None:
         """Put the rows, and take out the days that are not among the latest any more."""

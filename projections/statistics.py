@@ -66,6 +66,16 @@ def gauge(name: str) -> bytes:
     return GAUGE + word(name)
 
 
+_TIMED = {
+    name: (
+        [TIMED + word(name) + number(bucket) for bucket in range(len(BUCKETS_S) + 1)],
+        counter(f"{name}_ns"),
+    )
+    for name in (DOWNLOADS, ATTEMPTS)
+}
+"""Of each duration the keys of its buckets, and that of the sum."""
+
+
 class _Tally:
     """What a batch adds."""
 
@@ -80,8 +90,9 @@ class _Tally:
     def time(self, name: str, took_ns: int) -> None:
         """Note a duration; one during which the clock stepped back counts as none."""
         took_ns = max(0, took_ns)
-        self.rows[TIMED + word(name) + number(bisect_left(_BUCKETS_NS, took_ns))] += 1
-        self.add(f"{name}_ns", amount=took_ns)
+        keys, total = _TIMED[name]
+        self.rows[keys[bisect_left(_BUCKETS_NS, took_ns)]] += 1
+        self.rows[total] += took_ns
 
     def receive(self, fact: Fact, before: Download, size: int) -> None:
         """Note bytes that became durable, and which of them only made up for what had been held before."""
@@ -91,8 +102,7 @@ class _Tally:
             again = min(held + size, before.best) - held
             if again > 0:
                 self.add("refetched_bytes", amount=again)
-            self.shares.of_host(queue.host(before), fact.position, 3, size)
-            self.shares.of_day(fact.at_ns, 3, size)
+            self.shares.receive(queue.host(before), fact, size)
 
 
 def apply(batch: Batch, changes: Sequence[Change]) -> None:
@@ -182,7 +192,7 @@ def _count(tally: _Tally, fact: Fact, before: Download, after: Download) -> None
     match event:
         case e.Started():
             tally.add("attempts")
-            tally.shares.of_host(queue.host(after), fact.position, 0)
+            tally.shares.start(queue.host(after), fact)
             if event.resumed_from:
                 tally.add("resumed")
                 tally.add("resumed_bytes", amount=event.resumed_from)
@@ -194,7 +204,7 @@ def _count(tally: _Tally, fact: Fact, before: Download, after: Download) -> None
             _count_failed(tally, fact, event, before)
         case e.RetryScheduled():
             tally.add("retries", event.cause)
-            tally.shares.of_day(fact.at_ns, 2)
+            tally.shares.retry(fact)
         case e.Restarted():
             tally.add("discarded_bytes", "restarted", event.discarded)
         case e.PieceRejected():
@@ -218,16 +228,14 @@ def _count_completed(tally: _Tally, fact: Fact, event: e.Completed, before: Down
         tally.add("completed_after_retry", before.cause)
     if before.started_at_ns is not None:
         tally.time(DOWNLOADS, fact.at_ns - before.started_at_ns)
-    tally.shares.of_host(queue.host(before), fact.position, 1)
-    tally.shares.of_day(fact.at_ns, 0)
+    tally.shares.end(queue.host(before), fact, completed=True)
 
 
 def _count_failed(tally: _Tally, fact: Fact, event: e.Failed, before: Download) -> None:
     tally.add("failed", event.cause)
     if before.cause is not None:
         tally.add("failed_after_retry", before.cause)
-    tally.shares.of_host(queue.host(before), fact.position, 2)
-    tally.shares.of_day(fact.at_ns, 1)
+    tally.shares.end(queue.host(before), fact, completed=False)
 
 
 _PLAIN: dict[type[e.Event], tuple[str, str | None]] = {
