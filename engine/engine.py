@@ -17,8 +17,9 @@ from uuid import UUID
 import attrs
 import trio
 
+from lading.acts import Acts
 from lading.domain import commands as c
-from lading.domain import estimate, hold, secrets
+from lading.domain import estimate, hold, secrets, undoing
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
@@ -37,6 +38,7 @@ from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
+from lading.second_thoughts import SecondThoughts
 from lading.services import Services
 from lading.settings import changed
 
@@ -46,7 +48,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine:
+class Engine(SecondThoughts):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -71,6 +73,7 @@ class Engine:
         self._folder = folder
         self._is_vacant = is_vacant
         self._news = trio.Event()
+        self._acts = Acts(services, reading, self._settled)
         self.worker = worker
         self.retuning: Retuning | None = None
         if scheduler is not None:
@@ -103,16 +106,17 @@ class Engine:
     async def submit_many(self, requests: Sequence[Request]) -> list[Download]:
         """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged."""
         downloads: list[Download] = []
+        context = self._act()
         for start in range(0, len(requests), BATCH):
-            downloads += await self._submit_batch(requests[start : start + BATCH])
+            downloads += await self._submit_batch(requests[start : start + BATCH], context)
         return downloads
 
-    async def _submit_batch(self, requests: Sequence[Request]) -> list[Download]:
+    async def _submit_batch(self, requests: Sequence[Request], context: Context) -> list[Download]:
         parted = await self._s.threads.run(lambda: [self._part(request) for request in requests])
         now_ns = self._s.clock.now_ns()
         asked = [(self._s.chance.uuid(now_ns), order) for order, _ in parted]
         while True:
-            answers, entries = await self._answer(asked, now_ns)
+            answers, entries = await self._answer(asked, now_ns, context)
             new = {download.id for download in answers}
             secret = [(id, kept) for (id, _), (_, kept) in zip(asked, parted, strict=True) if kept and id in new]
             if secret:
@@ -121,7 +125,9 @@ class Engine:
                 self.notice()
                 return answers
 
-    async def _answer(self, asked: Sequence[tuple[UUID, Order]], now_ns: int) -> tuple[list[Download], list[Entry]]:
+    async def _answer(
+        self, asked: Sequence[tuple[UUID, Order]], now_ns: int, context: Context
+    ) -> tuple[list[Download], list[Entry]]:
         """Return the download that each order means, and the events that make the new ones, in order.
 
         One that a key names already is that one. Where somebody else claims a key at the same time, the request
@@ -138,8 +144,8 @@ class Engine:
                 known = _queued(id, order, now_ns)
                 if order.key:
                     claim = e.KeyClaimed(key=order.key, download=id)
-                    entries.append(self._entry(key_stream(order.key), claims + 1, claim, now_ns))
-                entries.append(self._entry(id, 1, e.Queued(order=order), now_ns))
+                    entries.append(self._s.journal.entry(key_stream(order.key), claims + 1, claim, now_ns, context))
+                entries.append(self._s.journal.entry(id, 1, e.Queued(order=order), now_ns, context))
             if order.key:
                 named[order.key] = known
             answers.append(known)
@@ -156,8 +162,9 @@ class Engine:
         gone = held is None or held.state in {State.REMOVED, State.REMOVING}
         return (None if gone else held), len(claims)
 
-    def _entry(self, stream: UUID, version: int, event: e.Event, now_ns: int) -> Entry:
-        return self._s.journal.entry(stream, version, event, now_ns, self._s.context)
+    def _act(self) -> Context:
+        """Return in whose name events are written that one act of a person makes: they share a correlation."""
+        return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
 
     def _part(self, request: Request) -> tuple[Order, Sealed | None]:
         root, folder, name = locate(request.path, request.folder, self._folder, self._cwd)
@@ -210,10 +217,6 @@ class Engine:
         self.notice()
         return told
 
-    def _act(self) -> Context:
-        """Return the context of one act of a person, whose events share a correlation id."""
-        return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
-
     async def limit(self, limit_rate: int | None, *ids: UUID, connections: int | None = None) -> list[Download]:
         """Let downloads use so many bytes a second, None for no limit of their own; what runs goes by it at once.
 
@@ -236,7 +239,7 @@ class Engine:
         self.retuning.adopt(changed(self._s.settings, **settings))
 
     async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
-        """Append the command to each stream; one act of a person shares one correlation id."""
+        """Append the command to each stream, as one act."""
         context = self._act()
         wanted = list(ids)
         answers: dict[UUID, Download] = {}
@@ -272,7 +275,7 @@ class Engine:
             refused[id] = error
 
     async def _settled(self, download: Download) -> Download:
-        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone.
+        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are put in order.
 
         A client does not wait for an engine that is not there: what recovers the home will stop it.
         """
@@ -282,7 +285,7 @@ class Engine:
             download = await self.get(download.id)
             if download.state not in STOPPING:
                 patient_until_s = min(patient_until_s, trio.current_time() + SWEPT_S)
-                if not download.litter or trio.current_time() >= patient_until_s:
+                if not undoing.is_unsettled(download) or trio.current_time() >= patient_until_s:
                     return download
             with trio.move_on_after(VACANCY_LOOK_S) as look:
                 await news.wait()

@@ -11,6 +11,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     destinations   who owns a final path
     litter         what is left to sweep
     hold           what keeps the whole queue from starting anything
+    acts           what people did, and can undo
 
 `fold` takes facts from the log and hands each view what changed; `batch` says why the size of a batch never shows.
 Views are disposable: dropped and folded again, they are the same, byte for byte.

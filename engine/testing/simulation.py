@@ -69,7 +69,9 @@ class World:
         )
 
     @asynccontextmanager
-    async def engine(self, *, owner: bool = True, **settings: Any) -> AsyncIterator[Engine]:
+    async def engine(
+        self, *, owner: bool = True, actor: str = "simulation", start: bool = True, **settings: Any
+    ) -> AsyncIterator[Engine]:
         """Open an engine in this world, the owner or one more client; its views are made anew from the log."""
         parts = Parts(
             log=self.log,
@@ -82,7 +84,7 @@ class World:
             chance=self.chance,
             machine=self.machine,
         )
-        context = Context(actor="simulation", host="simulated")
+        context = Context(actor=actor, host="simulated")
         self.owners += owner
         try:
             async with run_engine(
@@ -92,6 +94,7 @@ class World:
                 owner=owner,
                 folder=FOLDER,
                 cwd="/",
+                start=start,
                 is_vacant=lambda: not self.owners,
             ) as engine:
                 yield engine
