@@ -36,3 +36,16 @@ def test_when_there_is_nothing_to_take_back_it_says_so(lading, verb):
         lading("undo")
     said = lading("--json", verb, code=2)
     assert said.trouble["hint"]
+
+
+def test_what_lies_in_the_way_stays_and_it_is_told_where_the_file_is(lading, origin, small, folder):
+    """Nothing is overwritten by undoing."""
+    id = lading.row("get", origin.url(small.name))["id"]
+    lading("remove", id, "--files")
+    (folder / small.name).write_bytes(b"in the way")
+    said = lading("undo")
+    (kept,) = folder.glob(f".{small.name}.*.kept")
+    assert str(kept) in said.err
+    assert str(kept) in lading("why", id).out
+    assert (folder / small.name).read_bytes() == b"in the way"
+    assert kept.read_bytes() == small.read()
