@@ -101,9 +101,11 @@ class Invalidate:
     reason: str
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Confirm:
-    """Its published file is what was published, after all or again."""
+    """Its published file is what was published, after all or again; `replaced` is what had to make room for it."""
+
+    replaced: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -114,6 +116,7 @@ class Quarantine:
     until_ns: int
     part: str | None = None
     kept: str | None = None
+    back: bool = False
 
 
 @attrs.frozen(kw_only=True)

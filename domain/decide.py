@@ -207,7 +207,7 @@ def _restore(download: Download, command: c.Restore) -> Events:
 def _quarantine(download: Download, r: c.Quarantine) -> Events:
     if not download.litter:
         return ()
-    return (e.Quarantined(size=r.size, until_ns=r.until_ns, part=r.part, kept=r.kept),)
+    return (e.Quarantined(size=r.size, until_ns=r.until_ns, part=r.part, kept=r.kept, back=r.back),)
 
 
 @_on(c.Invalidate)
@@ -218,9 +218,9 @@ def _invalidate(download: Download, command: c.Invalidate) -> Events:
 
 
 @_on(c.Confirm)
-def _confirm(download: Download, _: c.Confirm) -> Events:
+def _confirm(download: Download, command: c.Confirm) -> Events:
     in_doubt = download.state is _S.COMPLETED and (download.invalid is not None or download.kept is not None)
-    return (e.Confirmed(),) if in_doubt else ()
+    return (e.Confirmed(replaced=command.replaced),) if in_doubt else ()
 
 
 @_on(c.Start)
@@ -258,9 +258,10 @@ def _unblock(download: Download, command: c.Unblock) -> Events:
 
 @_on(c.Discard)
 def _discard(download: Download, command: c.Discard) -> Events:
-    is_kept = download.state in {_S.CANCELLED, _S.REMOVED} and download.quarantined_until_ns is not None
-    is_replaced = download.state is _S.COMPLETED and download.replaced is not None
-    return (e.Discarded(size=command.size),) if download.litter or is_kept or is_replaced else ()
+    is_aside = download.state in {_S.CANCELLED, _S.REMOVED, _S.COMPLETED} and (
+        download.quarantined_until_ns is not None or download.replaced is not None
+    )
+    return (e.Discarded(size=command.size),) if download.litter or is_aside else ()
 
 
 @_on(c.Probe)

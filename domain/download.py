@@ -130,6 +130,11 @@ class Download:
         return self.state is State.REMOVED and (self.part is not None or self.remove_files)
 
     @property
+    def returning(self) -> bool:
+        """Whether the file of a completed one, which was put aside, is to be put back to its path."""
+        return self.state is State.COMPLETED and self.kept is not None and self.invalid is None
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more will happen unless somebody asks for it."""
         return self.state in ENDED
@@ -303,13 +308,14 @@ def _removed(_: Download, event: e.Removed, __: int) -> Changes:
 @_on(e.Discarded)
 def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
     if download.state is State.COMPLETED:
-        return {"replaced": None}
+        return {"replaced": None, "kept": None, "quarantined_until_ns": None}
     gone = download.remove_files or download.kept is not None
     return {
         "durable": (),
         "best": 0,
         "part": None,
         "kept": None,
+        "replaced": None,
         "remove_files": False,
         "quarantined_until_ns": None,
         "invalid": "its file was removed" if gone else download.invalid,
@@ -408,7 +414,15 @@ def _finish_requested(_: Download, __: e.FinishRequested, ___: int) -> Changes:
 
 @_on(e.Quarantined)
 def _quarantined(_: Download, event: e.Quarantined, __: int) -> Changes:
-    return {"quarantined_until_ns": event.until_ns, "part": event.part, "kept": event.kept, "remove_files": False}
+    changes: Changes = {
+        "quarantined_until_ns": event.until_ns,
+        "part": event.part,
+        "kept": event.kept,
+        "remove_files": False,
+    }
+    if event.part is None:
+        changes |= {"durable": (), "best": 0}
+    return changes | {"replaced": None} if event.back else changes
 
 
 @_on(e.Restored)
@@ -418,7 +432,7 @@ def _restored(_: Download, __: e.Restored, ___: int) -> Changes:
 
 @_on(e.Returned)
 def _returned(_: Download, __: e.Returned, ___: int) -> Changes:
-    return {"remove_files": False, "quarantined_until_ns": None}
+    return {"remove_files": False}
 
 
 @_on(e.Invalidated)
@@ -427,5 +441,6 @@ def _invalidated(_: Download, event: e.Invalidated, __: int) -> Changes:
 
 
 @_on(e.Confirmed)
-def _confirmed(_: Download, __: e.Confirmed, ___: int) -> Changes:
-    return {"invalid": None, "kept": None}
+def _confirmed(download: Download, event: e.Confirmed, _: int) -> Changes:
+    replaced = event.replaced or download.replaced
+    return {"invalid": None, "kept": None, "quarantined_until_ns": None, "replaced": replaced}

@@ -86,7 +86,8 @@ HINTS: dict[Cause, str] = {
     Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
     Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite",
     Cause.DISK: "check that the folder exists, is writable and has room",
-    Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL",
+    Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL, or give it that by"
+    " `lading refresh-url ID URL`",
 }
 BLOCK_HINTS: dict[str, str] = {
     "secret": HINTS[Cause.SECRET],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lading.domain.events import Discarded, Event, PieceRejected, Progressed, Restarted
+from lading.domain.events import Discarded, Event, PieceRejected, Progressed, Quarantined, Restarted
 from lading.domain.pieces import Piece
 
 
@@ -24,7 +24,7 @@ def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
                     for start, piece in held.items()
                     if piece.end <= event.start or piece.start >= event.end
                 }
-            case Restarted() | Discarded():
+            case Restarted() | Discarded() | Quarantined(part=None):
                 held = {}
             case _:
                 pass

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import SplitResult, quote, unquote, unquote_plus, unquote_to_bytes, urlsplit, urlunsplit
 
 from lading.domain import urls
-from lading.domain.errors import TransferError
+from lading.domain.commands import ReplaceSource
+from lading.domain.errors import IllegalCommand, TransferError
 from lading.domain.faults import HINTS, Cause
 from lading.domain.ports import Call, Secrets
 from lading.domain.requests import Order, Request, Source
@@ -73,6 +74,49 @@ def part(
     if not secret:
         return order, None
     return order, Secrets(urls=given, headers=dict(request.headers), secret_path=request.secret_path)
+
+
+def refresh(
+    order: Order, source: int, url: str, kept: Secrets | None, handle: Callable[[str], str]
+) -> tuple[ReplaceSource, Secrets | None]:
+    """Return the command that gives a source another URL, and what the vault is to keep then; None for nothing.
+
+    Headers that were given before stay, but what may be a credential does not go to another origin. `same` is told only
+    where the URL that is replaced is known whole, and names the same resource.
+
+    Raises:
+        InvalidURL: the URL cannot be meant.
+        IllegalCommand: other secrets of the download are lost, and a URL does not bring them back.
+    """
+    given, old = url.strip(), order.sources[source]
+    urls.check(given)
+    more = [other for number, other in enumerate(order.sources) if number != source and other.handle is not None]
+    if order.secret and kept is None and (order.headers or more):
+        raise IllegalCommand(
+            "this download has lost headers or the secrets of its mirrors, which a URL does not bring back",
+            hint="add it again, with its whole URLs and its headers",
+        )
+    is_lost = kept is None and old.handle is not None
+    secret_path = kept.secret_path if kept is not None else is_lost and urls.resource(old.url)[2] in {"", "/"}
+    before = kept.urls if kept is not None else tuple(one.url for one in order.sources)
+    same = not (is_lost and secret_path) and urls.resource(before[source]) == urls.resource(given)
+    shown = urls.public(given, show_query=old.query, secret_path=secret_path)
+    secret = order.secret or not shown.complete
+    command = ReplaceSource(
+        source=source,
+        url=shown.url,
+        handle=None if shown.complete else handle(given),
+        query=shown.query,
+        secret=secret,
+        same=same,
+    )
+    if not secret:
+        return command, None
+    headers = dict(kept.headers) if kept is not None else {}
+    if urls.origin(before[source]) != urls.origin(given):
+        headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
+    whole = (*before[:source], given, *before[source + 1 :])
+    return command, Secrets(urls=whole, headers=headers, secret_path=secret_path)
 
 
 def join(order: Order, secrets: Secrets | None) -> tuple[Call, ...]:

@@ -122,6 +122,11 @@ def origin(url: str) -> tuple[str, str]:
     return _split(url).scheme, host(url)
 
 
+def resource(url: str) -> tuple[str, str, str]:
+    """Return scheme, `host:port` and path: what a URL names, whatever is secret about it."""
+    return (*origin(url), _split(url).path)
+
+
 def last_segment(url: str) -> str:
     """Return the last segment of the path, percent-decoded; empty when the path ends in a slash.
 

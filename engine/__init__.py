@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lading.acts import Taken
     from lading.blocking import download
     from lading.bootstrap import open_engine
     from lading.bundles import BundleStatus
@@ -46,6 +47,7 @@ _HOMES = {
     "Settings": "lading.settings",
     "State": "lading.domain.states",
     "StoreError": "lading.domain.errors",
+    "Taken": "lading.acts",
     "TransferError": "lading.domain.errors",
     "UsageError": "lading.domain.errors",
     "download": "lading.blocking",
@@ -69,6 +71,7 @@ __all__ = [
     "Settings",
     "State",
     "StoreError",
+    "Taken",
     "TransferError",
     "UsageError",
     "download",

@@ -7,6 +7,7 @@ in exactly one way: published, faltered, blocked or stopped; once it has said wh
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import trio
@@ -35,6 +36,8 @@ from lading.files import Files
 from lading.holding import Holding
 from lading.live import Gauge
 from lading.placing import Place, Places, wanted
+from lading.quarantine import Quarantine
+from lading.replacing import Replacing
 from lading.services import Services
 from lading.work import STAGED, Work
 
@@ -75,9 +78,11 @@ class Attempt:
         self._is_offline = is_offline
         self._yielding: tuple[str, str] | None = None
         self._files = files
+        self._quarantine = Quarantine(services, files)
         self._running = running
         self._work = Work(services, download)
         self._secrets: Secrets | None = None
+        self._fetching: Fetching | None = None
         self.gauge = Gauge(services.clock.monotonic())
         self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
@@ -91,6 +96,11 @@ class Attempt:
         """Stop, because something that is needed is not there now; it is told as what blocks the download."""
         self._yielding = self._yielding or (reason, message)
         self.scope.cancel()
+
+    def finish(self) -> None:
+        """Let an endless body end with what has arrived of it; it is published like any other then."""
+        if self._fetching is not None:
+            self._fetching.finish()
 
     async def run(self) -> None:
         """Make the attempt; whatever comes of it is in the log when this returns.
@@ -126,6 +136,7 @@ class Attempt:
                 running=self._running,
                 secret_path=secret_path,
             )
+            self._fetching = fetching
             await self._fetch(fetching, calls)
             await self._finish(fetching)
         except Fenced:
@@ -282,7 +293,8 @@ class Attempt:
                 return await work.checkpoint(verify, c.Block(attempt=self.number, reason=BUNDLE, message=STAGED))
             await work.checkpoint(verify)
         with trio.CancelScope(shield=True):
-            if not await self._s.publisher.publish(fetching.place.storage, held, final, expected, replace=replace):
+            replacing = Replacing(self._s, self._quarantine, work.download, replace=replace)
+            if not await replacing.publish(fetching.place.storage, held, final, expected):
                 await self._refuse(expected)
             await work.report(
                 c.Complete(
@@ -293,6 +305,7 @@ class Attempt:
                     assurance=fetching.assurance,
                     url=(probe.url if probe else work.download.url) or order.url,
                     validator=known or Validator(),
+                    replaced=replacing.replaced,
                 )
             )
         return self._leave(held.path)
@@ -370,10 +383,9 @@ class Attempt:
                     path = work.holding.path
                     await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
-                size = await self._discard()
+                settled = await self._s.threads.run(lambda: self._quarantine.settle(state))
                 asked = state.message if state.state is State.CANCELLING else None
-                stop = c.Stop(attempt=self.number, reason=asked or _DONE[state.state])
-                await work.report(stop, *(() if size is None else (c.Discard(size=size),)))
+                await work.report(c.Stop(attempt=self.number, reason=asked or _DONE[state.state]), *settled)
             elif self._yielding is not None and state.state in RUNNING:
                 reason, message = self._yielding
                 await work.report(
@@ -397,12 +409,10 @@ class Attempt:
             return ()
         return (vouch,) if probe is None else (probe, vouch)
 
-    async def _discard(self) -> int | None:
-        """Take the part off the disk, and the final name back if we had given it; None when that cannot be done."""
-        try:
-            return await self._s.threads.run(lambda: self._files.discard(self._work.download))
-        except (InvalidDestination, OSError):
-            return None
+    async def _discard(self) -> None:
+        """Take a part off the disk in which nothing counts; what cannot be removed is left to the next attempt."""
+        with suppress(InvalidDestination, OSError):
+            await self._s.threads.run(lambda: self._files.discard(self._work.download))
 
     def _clean(self, error: Exception) -> str:
         if isinstance(error, OSError):

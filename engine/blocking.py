@@ -64,7 +64,7 @@ async def _work_on(request: Request, home: Path) -> Outcome:
 
 async def _work_once(request: Request, home: Path) -> Outcome:
     """Download on a home that is gone afterwards, and leave no part that nobody could go on from."""
-    async with open_engine(home) as engine:
+    async with open_engine(home, retention_s=0) as engine:
         id = (await engine.submit(request)).id
         outcome: Outcome | None = None
         try:

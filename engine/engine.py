@@ -14,10 +14,11 @@ from uuid import UUID
 
 import trio
 
+from lading.acts import Acts
 from lading.bundles import Bundles, BundleStatus
 from lading.checkup import Checkup
 from lading.domain import commands as c
-from lading.domain import estimate, hold
+from lading.domain import estimate, hold, undoing
 from lading.domain.bundle_requests import BundleRequest
 from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand, UnknownDownload, UsageError
@@ -35,6 +36,7 @@ from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
+from lading.second_thoughts import SecondThoughts
 from lading.services import Services
 from lading.settings import changed
 from lading.submitting import Submitting
@@ -45,7 +47,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine:
+class Engine(SecondThoughts):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -72,6 +74,7 @@ class Engine:
         self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
+        self._acts = Acts(services, reading, self._settled)
         self.worker = worker
         self.retuning: Retuning | None = None
         if scheduler is not None:
@@ -104,7 +107,7 @@ class Engine:
     async def submit_many(self, requests: Sequence[Request]) -> list[Download]:
         """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged."""
         downloads: list[Download] = []
-        act = self._submitting.act()
+        act = self._act()
         for start in range(0, len(requests), BATCH):
             downloads += await self._submitting.submit(requests[start : start + BATCH], act)
             self.notice()
@@ -160,7 +163,7 @@ class Engine:
         return await self._queue.held()
 
     async def _tell_queue(self, decision: Decision) -> Hold:
-        told = await self._queue.tell(decision, self._submitting.act())
+        told = await self._queue.tell(decision, self._act())
         self.notice()
         return told
 
@@ -185,9 +188,12 @@ class Engine:
             )
         self.retuning.adopt(changed(self._s.settings, **settings))
 
+    def _act(self) -> Context:
+        return self._submitting.act()
+
     async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]:
-        """Append the command to each stream; one act of a person shares one correlation id."""
-        context = self._submitting.act()
+        """Append the command to each stream, as one act."""
+        context = self._act()
         wanted = list(ids)
         answers: dict[UUID, Download] = {}
         refused: dict[UUID, UsageError] = {}
@@ -222,7 +228,7 @@ class Engine:
             refused[id] = error
 
     async def _settled(self, download: Download) -> Download:
-        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are gone.
+        """Wait until a download that is asked to stop has stopped; and, for a while, until its files are put in order.
 
         A client does not wait for an engine that is not there: what recovers the home will stop it.
         """
@@ -232,7 +238,7 @@ class Engine:
             download = await self.get(download.id)
             if download.state not in STOPPING:
                 patient_until_s = min(patient_until_s, trio.current_time() + SWEPT_S)
-                if not download.litter or trio.current_time() >= patient_until_s:
+                if not undoing.is_unsettled(download) or trio.current_time() >= patient_until_s:
                     return download
             with trio.move_on_after(VACANCY_LOOK_S) as look:
                 await news.wait()

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 import attrs
+import trio
 
 from lading.crew import Crew, Overlong
 from lading.domain import commands as c
@@ -60,6 +61,11 @@ class Fetching:
         self._account: Account
         self.place = place
         self.received: Receive | None = None
+        self._ending = trio.CancelScope()
+
+    def finish(self) -> None:
+        """Let a body whose end nobody knows end with what has arrived; any other ends by itself."""
+        self._ending.cancel()
 
     @property
     def assurance(self) -> str:
@@ -175,7 +181,10 @@ class Fetching:
         intake = Intake(self._s, work, self._gauge, self._running, receive.total, account=self._account)
         try:
             is_all = intake.is_short and receive.offset == 0 and receive.until == receive.total
-            if not receive.total or is_all:
+            if receive.total is None:
+                with self._ending:
+                    await intake.run(lambda: self._receive_alone(reply, receive, intake))
+            elif not receive.total or is_all:
                 await intake.run(lambda: self._receive_alone(reply, receive, intake))
             elif spans.gaps(work.held.tally.held, receive.total):
                 crew = self._crew(calls, intake, receive)
@@ -183,6 +192,9 @@ class Fetching:
         except Overlong as error:
             await work.start_over(error.message)
             raise
+        if self._ending.cancelled_caught:
+            self.received = attrs.evolve(receive, framed=False)
+            return
         order = work.download.order
         vouched = receive.total is not None or receive.framed or order.digest is not None
         if not vouched and not order.allow_unsized:

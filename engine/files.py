@@ -64,6 +64,10 @@ class Files:
             return False
         return self.digest(path, digest.partition(":")[0]) == (size, digest)
 
+    def at(self, download: Download, path: str) -> str:
+        """Return a path that the log tells of a download, absolute."""
+        return self._places.absolute(download.order.root, path)
+
     def unlink_part(self, download: Download) -> int:
         """Remove the part and what a replacement left beside it; return the bytes that the part had.
 
@@ -80,7 +84,12 @@ class Files:
         return size
 
     def discard(self, download: Download) -> int:
-        """Remove what an attempt that was given up left: its part, and the final name where only that was given.
+        """Remove what an attempt that was given up left: its part, and the final name where only that was given."""
+        self.withdraw(download)
+        return self.unlink_part(download)
+
+    def withdraw(self, download: Download) -> None:
+        """Take back the final name that an attempt gave which was given up before it could say so.
 
         A file that was said complete before, by which it got an assurance, is the user's, even with its part beside it.
         """
@@ -88,24 +97,19 @@ class Files:
         kept = download.assurance is not None or download.order.if_exists is IfExists.OVERWRITE
         if final is not None and not kept and self.is_published(download):
             self._disk.unlink(final)
-        return self.unlink_part(download)
 
-    def remove(self, download: Download) -> int:
-        """Remove the files of a download that nobody wants any more; return the bytes that went.
+    def is_own(self, download: Download) -> bool:
+        """Tell whether what lies at the final path is what this download published, and no other has put it there.
 
-        Its published file goes only where that was asked, it is still the one that was published, and no other download
-        has put a file under that name since or is about to.
+        Nor is another about to put one there.
         """
-        size = self.discard(download)
         final = self.final(download)
-        if not download.remove_files or final is None or self._is_anothers(final):
-            return size
-        size += self._disk.unlink(final) if self.holds(final, download.total, download.digest) else 0
-        self._leave_folder(download)
-        return size
+        if final is None or self._is_anothers(final):
+            return False
+        return self.holds(final, download.total, download.digest)
 
-    def _leave_folder(self, download: Download) -> None:
-        """Remove the folder that an all-or-nothing bundle had become, with the last of its files."""
+    def leave_folder(self, download: Download) -> None:
+        """Remove the folder that an all-or-nothing bundle had become, or was to become, with the last of its files."""
         folder, folders = posixpath.dirname(download.path or ""), list[str]()
         for _ in staging_folders(download.order):
             folders.append(self._places.absolute(download.order.root, folder))

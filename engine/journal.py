@@ -66,7 +66,7 @@ class Journal:
         if state is None:
             state = await self.load(id)
         for _ in range(MOST_REBASES):
-            after, entries = self._decide(id, state, commands, context)
+            after, entries = self.draft(id, state, commands, context)
             if not entries:
                 assert after is not None
                 return after
@@ -76,9 +76,14 @@ class Journal:
             state = await self.load(id, state)
         raise StoreUnavailable(f"the download {id} is changed by others all the time", hint="try again")
 
-    def _decide(
+    def draft(
         self, id: UUID, state: Download | None, commands: Sequence[c.Command], context: Context
     ) -> tuple[Download | None, list[Entry]]:
+        """Return the state that commands lead to, and the events that they make, for somebody to append.
+
+        Raises:
+            IllegalCommand, Fenced: as `decide` says.
+        """
         now_ns = self._clock.now_ns()
         entries: list[Entry] = []
         for command in commands:

@@ -22,6 +22,7 @@ from lading.domain.ports import Disk, Threads
 from lading.domain.requests import IfExists
 
 MOST_NUMBERS = 10_000
+PART, KEPT = ".part", ".kept"
 
 
 @attrs.frozen(kw_only=True)
@@ -40,8 +41,7 @@ class Place:
 
         It bears the end of the download's id: what one download leaves there is never taken for another's.
         """
-        folder, name = posixpath.split(self.path)
-        return posixpath.join(folder, f".{name}.{id.hex[-8:]}.{attempt}.part")
+        return _hidden(self.path, id, attempt, PART)
 
 
 class Places:
@@ -127,6 +127,21 @@ class Places:
         if there is None or download.part is None:
             return there is None
         return there == self._disk.inode(self.absolute(download.order.root, download.part))
+
+
+def kept_part(part: str) -> str:
+    """Return where a part is put aside."""
+    return part.removesuffix(PART) + KEPT if part.endswith(PART) else part
+
+
+def kept_file(path: str, id: UUID, attempt: int) -> str:
+    """Return where the file that an attempt published at `path` is put aside; attempt 0: what lay there before it."""
+    return _hidden(path, id, attempt, KEPT)
+
+
+def _hidden(path: str, id: UUID, attempt: int, ending: str) -> str:
+    folder, name = posixpath.split(path)
+    return posixpath.join(folder, f".{name}.{id.hex[-8:]}.{attempt}{ending}")
 
 
 def wanted(download: Download, server_name: str | None = None) -> str:

@@ -240,9 +240,21 @@ class Reading:
         return self._existing(ids)
 
     def litter(self, limit: int) -> list[Download]:
-        """Return downloads whose files have to be removed."""
+        """Return downloads whose files have to be put aside or back."""
         with self.views.read() as reader:
             ids = list(litter.ids(reader, limit))
+        return self._existing(ids)
+
+    def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
+        """Return downloads of which files have been kept for long enough."""
+        with self.views.read() as reader:
+            ids = list(litter.overdue(reader, now_ns, retention_ns, limit))
+        return self._existing(ids)
+
+    def aside(self, limit: int) -> list[Download]:
+        """Return downloads of which files are kept, those that are to be deleted next first."""
+        with self.views.read() as reader:
+            ids = list(litter.aside(reader, limit))
         return self._existing(ids)
 
     def interrupted(self) -> list[Download]:

@@ -21,6 +21,7 @@ from lading.domain.errors import Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING, State
 from lading.domain.validators import Validator
 from lading.files import Files
+from lading.quarantine import Quarantine
 from lading.reading import Reading
 from lading.services import Services
 
@@ -47,6 +48,7 @@ class Recovery:
         self._s = services
         self._reading = reading
         self._files = files
+        self._quarantine = Quarantine(services, files)
         self._worker = worker
         self.counts = Counts()
 
@@ -77,12 +79,11 @@ class Recovery:
         """Bring disk and log together, and tell whether the log took what there was to say."""
         counts, stop = self.counts, c.Stop(attempt=download.attempt, reason=reason)
         if download.state in {State.CANCELLING, State.REMOVING}:
-            size = await self._s.threads.run(lambda: self._discard(download))
-            discard = () if size is None else (c.Discard(size=size),)
-            if not await self._is_said(download, stop, *discard):
+            settled = await self._s.threads.run(lambda: self._quarantine.settle(download))
+            if not await self._is_said(download, stop, *settled):
                 return False
-            counts.cleaned += size is not None
-            counts.bytes_discarded += size or 0
+            counts.cleaned += len(settled)
+            counts.bytes_discarded += sum(said.size for said in settled if isinstance(said, c.Discard))
             return True
         complete, part_there = await self._s.threads.run(lambda: self._look(download))
         if complete is not None:
@@ -152,19 +153,13 @@ class Recovery:
             assurance=assurance,
             url=download.url or download.order.url,
             validator=known or Validator(),
+            replaced=self._quarantine.replaced(download),
         )
 
     def _verified(self, download: Download) -> e.Verified | None:
         facts = self._reading.stream(download.id)
         found = [f.event for f in facts if isinstance(f.event, e.Verified) and f.event.attempt == download.attempt]
         return found[-1] if found else None
-
-    def _discard(self, download: Download) -> int | None:
-        """Remove what is left of a download that was given up; None when that cannot be done now."""
-        try:
-            return self._files.discard(download)
-        except (InvalidDestination, OSError):
-            return None
 
     def _clear_completed(self) -> int:
         """Remove parts of downloads that completed just before the end: their content has its final name already.

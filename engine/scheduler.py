@@ -1,8 +1,8 @@
 """What should run, compared with what runs, and the difference acted on: level-triggered, no callback chains.
 
 Each pass looks at the views as they stand: attempts that the log no longer wants are stopped, files of downloads that
-nobody wants are removed, what waits for time or room is looked at, and free places are given to what comes next. A pass
-may be run at any time and twice in a row; a lost wake-up costs one poll.
+nobody wants are put aside, what waits for time or room is looked at, and free places are given to what comes next. A
+pass may be run at any time and twice in a row; a lost wake-up costs one poll.
 
 When the log's disk is full, nothing can be said: attempts end without a word, and nothing is started. From time to time
 it is tried again, and once there is room, what became of those attempts is said as recovery would say it.
@@ -34,12 +34,12 @@ from lading.recovery import Recovery
 from lading.room import Room
 from lading.services import Services
 from lading.surroundings import Surroundings
+from lading.sweeping import Sweeper
 
 ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
 ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
-SWEEP_AGAIN_S = 30.0
 BREATH_S, BREATH_MORE_S, BREATH_MOST_S = 0.003, 0.0006, 0.015
 """What happens within so short a time is answered by one pass; a longer one where much runs, and nobody is idle."""
 
@@ -56,20 +56,22 @@ class _Eased(NamedTuple):
 
 @attrs.frozen(kw_only=True)
 class _Look:
-    """What there is to do: attempts to stop, files to remove, what is blocked, what starts next on which host; bundles.
+    """What there is to do: attempts to stop or finish, files to sweep, what is blocked, bundles, what starts next.
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
-    to lie, and `unfit` what comes next and does not fit into the room that there is.
-    `running` is what runs.
+    to lie, and `unfit` what comes next and does not fit into the room that there is; `lacking` is what comes next in
+    both cases. `running` is what runs.
     """
 
     unwanted: Sequence[UUID]
+    finishing: Sequence[UUID]
     litter: Sequence[Download]
     blocked: Sequence[Download]
     passed: Sequence[Download]
     following: Sequence[tuple[str, Download]]
     full: str | None
     unfit: tuple[Download, str] | None
+    lacking: Download | None
     running: Sequence[Download]
     next_due_ns: int | None
     bundles: Sequence[UUID]
@@ -100,7 +102,7 @@ class Scheduler:
         self._recovery = Recovery(services, reading, self._files, worker)
         self._bundling = Bundling(services, reading, places, self._files)
         self._bundling.on_rest = self._note_rest
-        self._swept_s: dict[UUID, float] = {}
+        self._sweeper = Sweeper(services, reading, self._files)
         self._next_due_ns: int | None = None
         self._left: list[str] = []
         self._is_tidying = False
@@ -170,15 +172,19 @@ class Scheduler:
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
+            for id in look.finishing:
+                if id in self._running:
+                    self._running[id].finish()
             if self._s.clock.monotonic() < self._speechless_until_s:
                 return
             self._bundling.attend(nursery, look.bundles)
             await self._say_what_was_not()
-            await self._sweep(look.litter)
+            await self._sweeper.sweep(look.litter, self._running)
             await self._unblock(look.blocked)
             for download in look.passed:
                 await self._execute(download, c.Unblock(reason=download.blocked or ""))
             self._give_way()
+            look = await self._make_room(look)
             await self._around.note_room(look.full)
             if look.unfit is not None:
                 download, message = look.unfit
@@ -221,15 +227,18 @@ class Scheduler:
             hosts[candidate.id] = candidate.host
             following.append((candidate.host, download))
         seen = {id: running for id in attempts if (running := reading.get(id)) is not None}
+        own = [(attempts[id], download) for id, download in seen.items() if attempts[id]]
         return _Look(
-            unwanted=[id for id, number in attempts.items() if number and self._is_unwanted(seen.get(id), number)],
+            unwanted=[download.id for number, download in own if self._is_unwanted(download, number)],
+            finishing=[download.id for number, download in own if download.finishing and download.attempt == number],
             running=list(seen.values()),
-            litter=reading.litter(MOST_A_PASS + len(self._swept_s)),
+            litter=self._sweeper.look(),
             blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
             passed=self._passed(reasons),
             following=following,
             full=full,
             unfit=None if unfit is None or download is None else (download, unfit),
+            lacking=download if full is not None or unfit is not None else None,
             next_due_ns=next_due_ns,
             bundles=self._bundling.wanted(MOST_A_PASS),
         )
@@ -281,9 +290,9 @@ class Scheduler:
                 self._s.disk.unlink(path)
 
     @staticmethod
-    def _is_unwanted(download: Download | None, number: int) -> bool:
+    def _is_unwanted(download: Download, number: int) -> bool:
         """Tell whether the log does not want an attempt any more: asked to stop, or superseded by another worker's."""
-        if download is None or download.attempt < number:
+        if download.attempt < number:
             return False
         return download.attempt > number or download.state not in RUNNING
 
@@ -298,20 +307,6 @@ class Scheduler:
             if download is not None and download.state in RUNNING | STOPPING:
                 await self._recovery.settle(download, stops.NO_ROOM)
             self._unsaid.discard(id)
-
-    async def _sweep(self, litter: Sequence[Download]) -> None:
-        """Remove the files of downloads that nobody wants any more; what cannot be removed now is tried again later."""
-        now_s = self._s.clock.monotonic()
-        for download in litter:
-            if download.id in self._running or self._swept_s.get(download.id, now_s) > now_s:
-                continue
-            try:
-                size = await self._s.threads.run(functools.partial(self._files.remove, download))
-            except (InvalidDestination, OSError):
-                self._swept_s[download.id] = now_s + SWEEP_AGAIN_S
-                continue
-            self._swept_s.pop(download.id, None)
-            await self._execute(download, c.Discard(size=size))
 
     def _room_is_stale(self) -> bool:
         return self._reading.blocked_count > 0 and self._s.clock.monotonic() - self._room_seen_s >= ROOM_LOOK_S
@@ -329,14 +324,33 @@ class Scheduler:
             try:
                 folder = self._places.absolute(download.order.root, download.order.folder)
                 wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
-                lack = await self._s.threads.run(functools.partial(self._room.lack, folder, wanted))
+                folder = self._places.absolute(download.order.root, download.order.folder)
+                wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
+                fits = functools.partial(self._fits, folder, wanted)
+                has_room = await self._s.threads.run(fits) or await self._sweeper.make_room(folder, fits)
             except (InvalidDestination, OSError):
                 continue
-            if lack is None:
+            if has_room:
                 times = before.times + 1 if before is not None and before.received == download.received else 0
                 until_s = now_s + scheduling.patience_s(times)
                 self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
+
+    def _fits(self, folder: str, wanted: int) -> bool:
+        return self._room.lack(folder, wanted) is None
+
+    async def _make_room(self, look: _Look) -> _Look:
+        """Have room made for what comes next by deleting what is kept; if that was enough, nothing lacks any more."""
+        download = look.lacking
+        if download is None:
+            return look
+        with contextlib.suppress(InvalidDestination, OSError):
+            folder = self._places.absolute(download.order.root, download.order.folder)
+            wanted = max(0, (download.total or 0) - download.received)
+            if await self._sweeper.make_room(folder, functools.partial(self._fits, folder, wanted)):
+                self.wake()
+                return attrs.evolve(look, full=None, unfit=None)
+        return look
 
     def _launch(self, nursery: trio.Nursery, download: Download, host: str) -> None:
         attempt = Attempt(

@@ -74,6 +74,8 @@ class Settings:
         watch_network: wait while this machine is offline, instead of spending retries.
         metered: on a network that is paid for by the byte: run, pause, or bytes a second at most.
         watch_s: how often memory and network are looked at, in seconds.
+        retention_s: how long files that were given up, removed or replaced are kept, hidden beside their place, so that
+            it can be undone; 0 means not at all.
         trust_env: take proxies and certificates from the environment, as other programs do.
         netrc: take logins for hosts from `~/.netrc`, or from the file that NETRC names; only with `trust_env`.
         cookies: a file of cookies to send, as browsers export it and curl and wget write it.
@@ -102,6 +104,7 @@ class Settings:
     watch_network: bool = True
     metered: str = attrs.field(default="run", converter=requirements.metered)
     watch_s: float = attrs.field(default=2.0, validator=_between(0.01, 3600))
+    retention_s: float = attrs.field(default=7 * 86_400.0, validator=_between(0, 315_360_000))
     trust_env: bool = True
     netrc: bool = True
     cookies: str | None = attrs.field(default=None, validator=_whole)

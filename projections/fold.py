@@ -17,7 +17,7 @@ from lading.domain.errors import LogDamaged, ViewsDamaged
 from lading.domain.facts import Fact
 from lading.domain.ports import Transaction
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
-from lading.projections import VIEWS, WITNESSES, progress
+from lading.projections import VIEWS, WITNESSES, acts, progress
 from lading.projections.batch import Batch, Change, RowCodec, Step
 
 REMEMBERED = 4096
@@ -77,6 +77,7 @@ class Fold:
         if others:
             for witness in WITNESSES:
                 witness.observe(batch, others)
+        acts.apply(batch, changes, others)
         batch.flush(txn)
         self._remember(changes)
 

@@ -160,6 +160,8 @@ def why(download: Download, around: Surroundings | None = None) -> str:
             return f"waiting until {iso(download.not_before_ns)} after {error(download) or 'a failed attempt'}"
         case State.FAILED:
             return f"failed of {error(download) or 'an unknown cause'}"
+        case State.COMPLETED if download.invalid is not None:
+            return f"complete, but {download.invalid}"
         case State.CANCELLED if download.message:
             return f"cancelled: {download.message}"
         case state:

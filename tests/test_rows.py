@@ -28,6 +28,7 @@ OWNED = {
     "S2.11": "limits of rate, global, per host, per bundle and per download, changed while running; even shares",
     "S2.7": "statistics and health: rates, durations, causes, bytes; memory, CPU, open files, disk, view lag",
     "S2.6": "many downloads asked for as one",
+    "S2.13": "undo and redo: what was taken away is kept until the retention ends",
     "S3.1": "states and the download's record, shown whole",
     "S3.2": "a storage protocol, versioned topics and upcasters",
     "S3.4": "a budget of retries that only progress renews",

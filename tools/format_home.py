@@ -74,7 +74,7 @@ async def begin(world: World) -> None:
             Request(HOST + "small", tags=("text", "small")),
             Request(HOST + "large", key="the large one", priority=2, tags="large"),
             Request(HOST + "changing", retries=9),
-            Request(HOST + "paused", path="later/paused.bin"),
+            Request(HOST + "paused", path="later/paused.bin", retries=9),
             Request(HOST + "cancelled"),
             Request(HOST + "removed"),
             Request(HOST + "missing", tags="text"),

@@ -58,8 +58,10 @@ def reopen_past_cache(descriptor: int) -> int:
         raise _failure(errno.ENOSYS) from None
 
 
-def rename_no_replace(source: str, name: str, folder: int) -> None:
+def rename_no_replace(source: str, name: str, folder: int, source_folder: int = _AT_FDCWD) -> None:
     """Rename `source` to `name` in the open `folder`, and fail rather than replace (renameat2(2)).
+
+    `source` is a path, or a name in the open `source_folder`.
 
     Raises:
         FileExistsError: something lies there.
@@ -68,7 +70,7 @@ def rename_no_replace(source: str, name: str, folder: int) -> None:
     call = getattr(_libc, "renameat2", None)
     if call is None:
         raise _failure(errno.ENOSYS)
-    if call(_AT_FDCWD, os.fsencode(source), folder, os.fsencode(name), _RENAME_NOREPLACE) != 0:
+    if call(source_folder, os.fsencode(source), folder, os.fsencode(name), _RENAME_NOREPLACE) != 0:
         raise _failure(ctypes.get_errno())
 
 

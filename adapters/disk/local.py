@@ -146,6 +146,28 @@ class LocalDisk:
             with contextlib.suppress(FileNotFoundError), explained(folder):
                 folders.flush_at(folder)
 
+    def set_aside(self, path: str, to: str, *, stay: bool = False) -> bool:
+        """Give the file at `path` the name `to` in the same folder, durably, and never in the place of another.
+
+        With `stay` it keeps its own name as well, where the file system lets a file have two.
+
+        Returns:
+            Whether a file (or a symbolic link) lay there; nothing else is touched.
+
+        Raises:
+            DestinationTaken: something lies at `to`.
+            InvalidDestination: the folder may not be written, or cannot rename without ever replacing.
+        """
+        with explained(path):
+            try:
+                with folders.opened(os.path.dirname(path)) as place:
+                    moved = publishing.set_aside(os.path.basename(path), os.path.basename(to), place, stay=stay)
+                    if moved:
+                        folders.flush(place)
+            except FileNotFoundError:
+                return False
+            return moved
+
     def inode(self, path: str) -> int | None:
         """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""
         with explained(path):

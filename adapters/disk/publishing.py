@@ -37,9 +37,55 @@ def publish(part: LocalPart, name: str, folder: int, *, replace: bool) -> None:
 def clear(path: str, identity: folders.Identity) -> None:
     """Remove what a publisher that was killed left beside the part at `path`: another name of the same file."""
     beside = path + _BESIDE
-    if path.endswith(".part") and folders.identity(beside) == identity:
+    if path.endswith((".part", ".kept")) and folders.identity(beside) == identity:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)
+
+
+def set_aside(name: str, to: str, folder: int, *, stay: bool) -> bool:
+    """Give the file `name` in the open `folder`, which is to be flushed then, the name `to`; never replacing.
+
+    A file system without links moves it although it was to `stay`.
+
+    Raises:
+        FileNotFoundError: it has gone.
+        DestinationTaken: something has the name `to`.
+        InvalidDestination: the file system has neither links nor a rename that never replaces.
+    """
+    mode = os.lstat(name, dir_fd=folder).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        return False
+    try:
+        if stay:
+            try:
+                os.link(name, to, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+            else:
+                return True
+        _rename(name, to, folder)
+    except FileExistsError:
+        raise DestinationTaken(f"something lies at {to} already") from None
+    except OSError as error:
+        if error.errno in kernel.NOT_HERE | _NO_LINKS:
+            raise InvalidDestination(
+                f"the file system of {name} has neither links nor a rename that never replaces",
+                hint="set retention_s to 0: then nothing is put aside",
+            ) from error
+        raise
+    return True
+
+
+def _rename(name: str, to: str, folder: int) -> None:
+    """Rename within the open `folder` without ever replacing, by a link where the kernel cannot."""
+    try:
+        kernel.rename_no_replace(name, to, folder, folder)
+    except OSError as error:
+        if error.errno not in kernel.NOT_HERE:
+            raise
+        os.link(name, to, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.unlink(name, dir_fd=folder)
 
 
 def _link(part: LocalPart, name: str, folder: int) -> bool:

@@ -34,7 +34,7 @@ _REFUSALS = {
     errno.ENOLCK: _NO_LOCKS,
     errno.EOPNOTSUPP: _NO_LOCKS,
 }
-_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.[0-9]+\.part")
+_PART = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.[0-9]+\.(?:part|kept)")
 
 
 def meaning(error: OSError, path: str) -> LadingError | OSError:

@@ -132,7 +132,7 @@ class Resumed(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Cancelled(Event):
-    """Somebody gave it up; what was received is discarded."""
+    """Somebody gave it up; what was received is put aside for a while, or discarded."""
 
     TOPIC: ClassVar[str] = "lading.cancelled.v1"
     reason: str = ""
@@ -148,7 +148,7 @@ class Removed(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Discarded(Event):
-    """The files of a cancelled or removed download are gone from the disk, `size` bytes of them."""
+    """The files of a cancelled or removed download, or the one that it replaced, are gone: `size` bytes of them."""
 
     TOPIC: ClassVar[str] = "lading.discarded.v1"
     size: int
@@ -297,7 +297,8 @@ class Degraded(Event):
 class Quarantined(Event):
     """The files of a cancelled or removed download were put aside, `size` bytes of them, until `until_ns` (UTC).
 
-    `part` is where its part lies now, `kept` where its published file does, both below the order's root.
+    `part` is where its part lies now, `kept` where its published file does, both below the order's root; `back` tells
+    that the file which it had replaced lies at its path again.
     """
 
     TOPIC: ClassVar[str] = "lading.quarantined.v1"
@@ -305,6 +306,7 @@ class Quarantined(Event):
     until_ns: int
     part: str | None = None
     kept: str | None = None
+    back: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -331,6 +333,10 @@ class Invalidated(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Confirmed(Event):
-    """The published file is there, and is what was published, after that had been in doubt."""
+    """The published file is there, and is what was published, after that had been in doubt.
+
+    `replaced` is where the file that lay in its place meanwhile was put aside, below the order's root.
+    """
 
     TOPIC: ClassVar[str] = "lading.confirmed.v1"
+    replaced: str | None = None

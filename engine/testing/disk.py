@@ -239,6 +239,19 @@ class MemoryDisk:
             ):
                 self._folders.pop(path, None)
 
+    def set_aside(self, path: str, to: str, *, stay: bool = False) -> bool:
+        """Give a file another name, durably; with `stay`, a second one."""
+        file = self._names.get(path)
+        if file is None:
+            return False
+        if to in self._names:
+            raise DestinationTaken(f"{to} exists already")
+        self._names[to] = self._durable_names[to] = file
+        if not stay:
+            del self._names[path]
+            self._durable_names.pop(path, None)
+        return True
+
     def inode(self, path: str) -> int | None:
         """Return the inode at `path`, or None."""
         file = self._names.get(path)

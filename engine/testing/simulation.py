@@ -71,7 +71,9 @@ class World:
         )
 
     @asynccontextmanager
-    async def engine(self, *, owner: bool = True, **settings: Any) -> AsyncIterator[Engine]:
+    async def engine(
+        self, *, owner: bool = True, actor: str = "simulation", start: bool = True, **settings: Any
+    ) -> AsyncIterator[Engine]:
         """Open an engine in this world, the owner or one more client; its views are made anew from the log."""
         parts = Parts(
             log=self.log,
@@ -85,7 +87,7 @@ class World:
             machine=self.machine,
             processes=self.processes,
         )
-        context = Context(actor="simulation", host="simulated")
+        context = Context(actor=actor, host="simulated")
         self.owners += owner
         try:
             async with run_engine(
@@ -95,6 +97,7 @@ class World:
                 owner=owner,
                 folder=FOLDER,
                 cwd="/",
+                start=start,
                 is_vacant=lambda: not self.owners,
             ) as engine:
                 yield engine

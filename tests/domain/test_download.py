@@ -62,7 +62,7 @@ def held_by(events: list[e.Event]) -> set[int]:
                 held.update(*(range(piece.start, piece.end) for piece in event.pieces))
             case e.PieceRejected():
                 held.difference_update(range(event.start, event.end))
-            case e.Restarted() | e.Discarded() | e.Completed():
+            case e.Restarted() | e.Discarded() | e.Completed() | e.Quarantined(part=None):
                 held.clear()
             case _:
                 pass

@@ -65,7 +65,7 @@ class Chronicle:
 class Telling:
     """A port that tells before and after each call that changes something; the parts that it opens tell as well."""
 
-    CHANGES = frozenset({"append", "open_part", "publish", "unlink", "write", "flush", "truncate"})
+    CHANGES = frozenset({"append", "open_part", "publish", "unlink", "set_aside", "write", "flush", "truncate"})
 
     def __init__(self, inner: Any, tell: Tell) -> None:
         self.inner = inner
@@ -115,9 +115,9 @@ def unlawful(world: World, truth: dict[str, bytes]) -> list[str]:
         ]
     for path in world.disk.paths():
         name = path.rpartition("/")[2]
-        if not (name.startswith(".") and name.endswith(".part")) and world.disk.durable(path) not in finals.get(
-            path, ()
-        ):
+        if not (name.startswith(".") and name.endswith((".part", ".kept"))) and world.disk.durable(
+            path
+        ) not in finals.get(path, ()):
             wrong.append(f"{path} has its final name and is not what it should be")
     return wrong
 

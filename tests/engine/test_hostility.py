@@ -78,7 +78,7 @@ def test_files_that_cannot_be_removed_end_neither_this_engine_nor_the_next():
             return unlink(path)
 
         world.disk.unlink = refuse
-        async with world.engine() as engine:
+        async with world.engine(retention_s=0) as engine:
             first = await engine.submit(Request(URL))
             await engine.wait(first.id)
             second = await engine.submit(Request(OTHER, path="other.bin"))
@@ -86,7 +86,7 @@ def test_files_that_cannot_be_removed_end_neither_this_engine_nor_the_next():
             assert (await engine.get(first.id)).litter
             assert (await engine.wait(second.id)).ok
         world.disk.unlink = unlink
-        async with world.engine():
+        async with world.engine(retention_s=0):
             await trio.sleep(1)
         assert world.disk.content(FINAL) is None
 

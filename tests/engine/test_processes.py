@@ -62,7 +62,7 @@ async def test_the_second_engine_of_a_home_is_a_client_whose_verbs_work(origin, 
         (cancelled,) = await client.cancel(slow.id)
         assert cancelled.state is lading.State.CANCELLED
         with trio.fail_after(10):
-            while list(folder.glob(".slow.*")):
+            while list(folder.glob(".slow.*.part")):
                 await trio.sleep(0.02)
         with pytest.raises(IllegalCommand):
             await client.pause(fast.id)

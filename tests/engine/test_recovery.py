@@ -212,7 +212,7 @@ def test_what_was_published_but_not_said_is_completed_if_it_is_vouched_for(size,
         assert outcome.ok
         assert outcome.digest == f"sha256:{__import__('hashlib').sha256(data).hexdigest()}"
         assert world.disk.content(FINAL) == data
-        assert world.disk.paths() == [FINAL]
+        assert [path for path in world.disk.paths() if not path.endswith(".kept")] == [FINAL]
         verified = bool(tale(world.log).all(e.Verified))
         assert verified is (size > 1 << 20 or replace)
         assert len(world.network.calls) - asked == (0 if verified else 1)
@@ -279,9 +279,10 @@ def test_a_part_that_outlived_completion_is_cleared(tale, telling, payload):
     run(1, story)
 
 
+@pytest.mark.parametrize("retention_s", [0, 3600])
 @pytest.mark.parametrize("verb", ["cancel", "remove"])
-def test_what_was_asked_of_a_killed_engine_is_done_by_the_next(verb, tale, payload):
-    """A client cancelled it while nobody ran it: its files go when an engine comes."""
+def test_what_was_asked_of_a_killed_engine_is_done_by_the_next(verb, retention_s, tale, payload):
+    """A client cancelled it while nobody ran it: its files go, or are put aside, when an engine comes."""
 
     async def story(world: World) -> None:
         world.network.serve(URL, payload(SIZE), rate=RATE)
@@ -292,12 +293,14 @@ def test_what_was_asked_of_a_killed_engine_is_done_by_the_next(verb, tale, paylo
             assert asked.state.shown == "stopping"
             assert world.disk.paths() == [part_of(world)]
         held = len(world.disk.content(part_of(world)))
-        async with world.engine() as engine:
+        async with world.engine(retention_s=retention_s) as engine:
             left = await engine.get(download.id)
             assert left.state.shown == {"cancel": "cancelled", "remove": "removed"}[verb]
             await engine.wait_idle()
-        assert world.disk.paths() == []
-        assert counts(tale, world) == ZEROES | {"interrupted": 1, "cleaned": 1, "bytes_discarded": held}
+        assert world.disk.paths() == ([f"/downloads/{left.part}"] if retention_s else [])
+        assert not retention_s or left.part.endswith(".kept")
+        discarded = 0 if retention_s else held
+        assert counts(tale, world) == ZEROES | {"interrupted": 1, "cleaned": 1, "bytes_discarded": discarded}
 
     run(1, story)
 

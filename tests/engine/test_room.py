@@ -95,7 +95,7 @@ def test_what_is_blocked_can_be_cancelled_paused_and_resumed(payload):
     async def story(world: World) -> None:
         world.network.serve(URL, payload(SIZE), rate=50e3)
         world.disk.room = 150_000
-        async with world.engine() as engine:
+        async with world.engine(retention_s=0) as engine:
             id = (await engine.submit(Request(URL))).id
             await trio.sleep(10)
             assert (await engine.pause(id))[0].state is State.PAUSED

@@ -19,7 +19,7 @@ def test_removing_what_was_overwritten_leaves_the_file_that_overwrote_it(payload
     async def story(world: World) -> None:
         world.network.serve(OLD, payload(1000, 1))
         world.network.serve(NEW, payload(1000, 2))
-        async with world.engine() as engine:
+        async with world.engine(retention_s=0) as engine:
             old = await engine.submit(Request(OLD, path="file.bin"))
             await engine.wait(old.id)
             new = await engine.submit(Request(NEW, path="file.bin", if_exists=IfExists.OVERWRITE))

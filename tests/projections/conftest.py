@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+import attrs
 import pytest
 from hypothesis import strategies as st
 
@@ -153,13 +154,19 @@ MAKERS: dict[str, Callable[[Download, int, int], c.Command]] = {
     "reject": lambda d, n, _: c.Reject(attempt=d.attempt, start=n * 10, end=n * 10 + 5, reason="damaged"),
     "start over": lambda d, n, _: c.StartOver(attempt=d.attempt, reason="no proof"),
     "verify": lambda d, n, _: c.Verify(attempt=d.attempt, digest="sha256:00", size=100 + n, inode=n),
-    "complete": lambda d, n, _: complete(d, 100 + n, f"{n % 3}.bin"),
+    "complete": lambda d, n, _: attrs.evolve(complete(d, 100 + n, f"{n % 3}.bin"), replaced=(None, ".0.kept")[n % 2]),
     "falter": lambda d, n, now_ns: falter(d, (Cause.NETWORK, Cause.TLS, Cause.DIGEST)[n % 3], now_ns=now_ns, budget=n),
     "block": lambda d, n, _: block(d, ("disk", "network")[n % 2]),
     "block beforehand": lambda d, n, _: c.Block(reason=("disk", "secret")[n % 2], message=""),
     "unblock": lambda d, n, _: c.Unblock(reason=d.blocked or "disk"),
     "stop": lambda d, n, _: c.Stop(attempt=d.attempt, reason=("the engine closes", stops.CRASHED, stops.CLOSED)[n % 3]),
     "discard": lambda d, n, _: c.Discard(size=n),
+    "quarantine": lambda d, n, now_ns: c.Quarantine(
+        size=n, until_ns=now_ns + n * SECOND_NS, part=(None, ".0.bin.kept")[n % 2], kept=(None, ".k")[n // 2 % 2]
+    ),
+    "restore": lambda d, n, _: c.Restore(paused=n % 2 == 0),
+    "invalidate": lambda d, n, _: c.Invalidate(reason="gone"),
+    "confirm": lambda d, n, _: c.Confirm(),
     "pause": lambda d, n, _: c.Pause(),
     "resume": lambda d, n, _: c.Resume(),
     "retry": lambda d, n, _: c.Retry(),

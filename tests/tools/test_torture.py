@@ -178,6 +178,7 @@ def test_things_are_told_apart_by_their_paths(tmp_path: Path):
     named = {
         f"{downloads}/.a.bin.1.part": "part",
         f"{downloads}/.a.bin.1.part.new": "beside",
+        f"{downloads}/.a.bin.1.kept": "kept",
         f"{downloads}/a.bin": "final",
         downloads: "folder",
         "/h": "home",

@@ -24,7 +24,7 @@ PAGE = 1000
 READ_BYTES = 4 * 1024 * 1024
 _VIEWS = {
     b"p": "progress", b"r": "roster", b"q": "queue", b"h": "history", b"f": "failures", b"d": "destinations",
-    b"l": "litter",
+    b"l": "litter", b"a": "acts",
 }  # fmt: skip
 
 

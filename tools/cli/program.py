@@ -25,11 +25,15 @@ VERBS = {
     "why": "Tell why a download is in the state that it is in.",
     "pause": "Let downloads rest.",
     "resume": "Let paused or waiting downloads go on.",
-    "cancel": "Give downloads up and discard what was received.",
+    "cancel": "Give downloads up and put aside what was received.",
     "retry": "Try failed, cancelled or waiting downloads again.",
-    "remove": "Take downloads out of the queue and discard what is incomplete.",
+    "remove": "Take downloads out of the queue and put aside what is incomplete.",
     "prioritise": "Give downloads another priority.",
     "limit": "Let downloads use so many bytes a second.",
+    "finish": "Let endless downloads end here.",
+    "refresh-url": "Fetch a download from another URL.",
+    "undo": "Take back the last thing that you asked for.",
+    "redo": "Do again what was undone last.",
     "wait": "Wait until downloads have ended.",
     "bundle": "Queue, show and steer downloads that belong together.",
     "history": "Show how downloads ended, the latest first.",
@@ -59,7 +63,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"lading.tools.cli.verbs.{cmd_name}").command
+        command: click.Command = import_module(f"lading.tools.cli.verbs.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(

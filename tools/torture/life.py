@@ -23,7 +23,7 @@ from lading.tools.torture import victim
 from lading.tools.torture.audit import Acknowledged, Audit, recovered
 from lading.tools.torture.cargo import OLD, TOKEN, Item, consignment
 from lading.tools.torture.process import Process
-from lading.tools.torture.steps import BESIDE, CLIENT, ENGINE, FINAL, PART, Kind, Step
+from lading.tools.torture.steps import BESIDE, CLIENT, ENGINE, FINAL, KEPT, PART, Kind, Step
 from lading.tools.torture.victim import Plan
 
 SHARE_LATER = 0.4
@@ -227,6 +227,7 @@ class Life:
         """Yield what has not come out as it should, now that an engine was left to finish."""
         audit = self.audit
         rests: set[Path] = set()
+        aside: set[Path] = set()
         owned = {self.downloads / name for name, item in self._items.items() if item.old is not None}
         for download in audit.last.downloads:
             name = download.order.url.rpartition("/")[2]
@@ -241,10 +242,17 @@ class Life:
                 yield f"{name} is completed with {download.digest}, which the origin never served"
             if download.litter:
                 yield f"{name} was given up, and its files were not swept"
+            aside |= {
+                audit.place(path) for path in (download.part, download.kept, download.replaced) if path is not None
+            }
+            for path in (download.kept, download.replaced):
+                if path is not None and not audit.place(path).is_file():
+                    yield f"{path} is said to be kept and is not there"
             if download.state in {State.PAUSED, State.FAILED} and download.part is not None:
                 rests.add(audit.place(download.part))
         yield from (f"{path.name} is left behind" for path in audit.files(BESIDE, PART) if path not in rests)
         yield from (f"{path.name} belongs to no download" for path in audit.files(FINAL) if path not in owned)
+        yield from (f"{path.name} is kept, and no download says so" for path in audit.files(KEPT) if path not in aside)
         yield from (f"{name} is left behind in the home" for name in sorted(self._strays()))
 
     def _strays(self) -> set[str]:

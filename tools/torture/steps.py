@@ -22,7 +22,7 @@ import attrs
 
 ENGINE, CLIENT = "engine", "client"
 BEFORE, MIDWAY, AFTER = MOMENTS = ("before", "midway", "after")
-PART, BESIDE, FOLDER, FINAL = "part", "beside", "folder", "final"
+PART, BESIDE, KEPT, FOLDER, FINAL = "part", "beside", "kept", "folder", "final"
 
 _IN_HOME = (("views-", "views"), ("views", "pointer"), ("home.json", "marker"), ("engine.lock", "lock"))
 
@@ -64,10 +64,10 @@ def thing_of(path: str, home: str, downloads: str) -> str | None:
     """Return what lies at an absolute path, in one word; None when it is no business of an engine."""
     name = os.path.basename(path)
     if path == downloads or path.startswith(f"{downloads}/"):
-        if name.endswith(".part.new"):
+        if name.endswith((".part.new", ".kept.new")):
             return BESIDE
-        if name.endswith(".part"):
-            return PART
+        if name.endswith((".part", ".kept")):
+            return PART if name.endswith(".part") else KEPT
         return FOLDER if path == downloads or os.path.isdir(path) else FINAL
     if path == home:
         return "home"

@@ -10,7 +10,11 @@ from lading.tools.cli.frame import Frame, verb
 @chosen
 @no_wait
 def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool, no_wait: bool) -> None:
-    """Give downloads up and discard what was received; no write of theirs follows when this returns."""
+    """Give downloads up and put aside what was received; no write of theirs follows when this returns.
+
+    What was received is kept, hidden, for as long as the setting retention_s says: `lading undo` takes the cancelling
+    back, and `lading retry` goes on with it.
+    """
     from lading.domain.commands import Cancel
 
     carry_out(

@@ -1,0 +1,168 @@
+"""Undo and redo: the last act of this engine's actor is taken back, or done again, in one durable request.
+
+What that means for each download is decided by the pure `lading.domain.undoing`; here the streams are read, the answers
+gathered, and appended together with one event on the stream of the queue, whose version lets only one of two who undo
+at the same time through.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+import attrs
+
+from lading.domain import commands as c
+from lading.domain import events as e
+from lading.domain import undoing
+from lading.domain.download import Download
+from lading.domain.errors import IllegalCommand, StoreUnavailable, UsageError
+from lading.domain.facts import Context, Fact
+from lading.domain.ports import Conflict, Entry
+from lading.journal import MOST_REBASES
+from lading.projections import acts
+from lading.reading import Reading
+from lading.services import Services
+
+MOST_WAITS = 3
+_OF_THE_QUEUE = {"QueuePaused": (e.QueueResumed, e.QueuePaused), "QueueResumed": (e.QueuePaused, e.QueueResumed)}
+"""What takes back, and what does again, an act on the queue as a whole."""
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """What was undone or redone.
+
+    Attributes:
+        act: its correlation id.
+        kind: the kind of its first event, such as `Cancelled`.
+        downloads: those that it was about.
+        changed: how many of them are another way now; the others had come to their end by themselves.
+    """
+
+    act: UUID
+    kind: str
+    downloads: tuple[UUID, ...]
+    changed: int
+
+
+@attrs.frozen(kw_only=True)
+class _Plan:
+    taken: Taken
+    entries: Sequence[Entry]
+    sources: Sequence[tuple[Download, c.ReplaceSource]]
+    unsettled: Sequence[Download]
+
+
+class Acts:
+    """Takes back what the actor of an engine did, or does it again.
+
+    `settle` waits until a download has had the whole effect of what was asked of it.
+    """
+
+    def __init__(self, services: Services, reading: Reading, settle: Callable[[Download], Awaitable[Download]]) -> None:
+        self._s = services
+        self._reading = reading
+        self._settle = settle
+
+    async def turn(self, *, back: bool) -> Taken:
+        """Undo the last act that stands, or with `back` redo the last that was undone.
+
+        Raises:
+            UsageError: there is none.
+            IllegalCommand: it cannot be, and why; nothing was recorded.
+            StoreUnavailable: the log could not be written, or others kept winning the race.
+        """
+        waits = 0
+        for _ in range(MOST_REBASES):
+            plan = await self._s.threads.run(functools.partial(self._plan, back=back, patient=waits >= MOST_WAITS))
+            if plan.unsettled:
+                waits += 1
+                for download in plan.unsettled:
+                    await self._settle(download)
+                continue
+            for download, replaced in plan.sources:
+                await self._s.threads.run(functools.partial(self._keep_url, download, replaced))
+            (answer,) = await self._s.journal.append([plan.entries])
+            if not isinstance(answer, Conflict):
+                for id in plan.taken.downloads if plan.taken.changed else ():
+                    download_now = await self._s.journal.load(id)
+                    if download_now is not None:
+                        await self._settle(download_now)
+                return plan.taken
+        raise StoreUnavailable("what is to be undone is changed by others all the time", hint="try again")
+
+    def _plan(self, *, back: bool, patient: bool) -> _Plan:
+        """Return all that there is to record; blocks."""
+        act, streams = self._find(back=back)
+        now_ns, own = self._s.clock.now_ns(), self._s.context
+        context = Context(actor=own.actor, host=own.host, correlation=self._s.chance.uuid(now_ns), causation=act.id)
+        queue = self._reading.stream(e.QUEUE)
+        turned: list[e.Event] = [e.Redone(act=act.id) if back else e.Undone(act=act.id)]
+        turn = next((f.context.correlation for f in reversed(queue) if f.event == e.Undone(act=act.id)), None)
+        redone = {fact.context.correlation for fact in queue if fact.event == e.Redone(act=act.id)}
+        if e.QUEUE in streams:
+            self._check(queue, act.id, e.QUEUE, what="the queue")
+            turned.append(_OF_THE_QUEUE[act.kind][back]())
+        version = queue[-1].version if queue else 0
+        entries = [
+            self._s.journal.entry(e.QUEUE, version + number, event, now_ns, context)
+            for number, event in enumerate(turned, start=1)
+        ]
+        downloads = [stream for stream in streams if stream != e.QUEUE]
+        unsettled: list[Download] = []
+        sources: list[tuple[Download, c.ReplaceSource]] = []
+        changed = 0
+        for stream in downloads:
+            facts = self._reading.stream(stream)
+            state = undoing.state_of(facts)
+            if undoing.is_unsettled(state) and not patient:
+                unsettled.append(state)
+                continue
+            self._check(facts, act.id, stream, what=f"the download {stream}")
+            commands = undoing.redo(facts, act.id, turn) if back else undoing.undo(facts, act.id, redone)
+            sources += [(state, command) for command in commands if isinstance(command, c.ReplaceSource)]
+            made = self._s.journal.draft(stream, state, commands, context)[1]
+            changed += bool(made)
+            entries += made
+        taken = Taken(act=act.id, kind=act.kind, downloads=tuple(downloads), changed=changed)
+        return _Plan(taken=taken, entries=entries, sources=sources, unsettled=unsettled)
+
+    def _find(self, *, back: bool) -> tuple[acts.Act, list[UUID]]:
+        """Return the act that is meant, and the streams that it was about."""
+        self._reading.catch_up()
+        with self._reading.views.read() as reader:
+            act = acts.last(reader, self._s.context.actor, undone=back)
+            if act is None:
+                raise UsageError(
+                    f"there is nothing to {'redo' if back else 'undo'}",
+                    hint="`lading redo` does again what was undone last, as long as nothing else was done since"
+                    if back
+                    else "only what you asked for yourself can be undone; `lading log` tells who asked for what",
+                )
+            if act.streams > acts.MOST_STREAMS:
+                raise IllegalCommand(
+                    f"this was about {act.streams:,} downloads, and at most {acts.MOST_STREAMS:,} are undone at once",
+                    hint="use the opposite verb with --tag or --all",
+                )
+            return act, list(acts.streams(reader, act.id))
+
+    def _check(self, facts: Sequence[Fact], act: UUID, stream: UUID, *, what: str) -> None:
+        """Refuse what somebody else has changed since."""
+        others = undoing.others(facts, act, self._s.context.actor)
+        with self._reading.views.read() as reader:
+            standing = {other for other in others if not acts.is_undone(reader, other)}
+        if standing:
+            who = next(f.context.actor for f in reversed(facts) if undoing.root(f) in standing)
+            raise IllegalCommand(
+                f"{what} has been changed by {who or 'somebody else'} since",
+                hint=f"`lading log --id {stream}` tells how; undo that first, or use the opposite verb",
+            )
+
+    def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> None:
+        """Have the vault know a URL that comes back, which has nothing secret, beside the secrets that stay."""
+        kept = self._s.vault.recall(download.id) if download.order.secret else None
+        if kept is not None:
+            urls = [*kept.urls[: replaced.source], replaced.url, *kept.urls[replaced.source + 1 :]]
+            self._s.vault.keep([(download.id, attrs.evolve(kept, urls=tuple(urls)))])

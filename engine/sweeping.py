@@ -1,0 +1,82 @@
+"""Sweeping: the files of what nobody wants are put aside, what was taken back is put back, what was kept is let go.
+
+The owner of the home does it, from one pass of the scheduler to the next; what cannot be done now is tried again later.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Container, Sequence
+from uuid import UUID
+
+from lading.domain import commands as c
+from lading.domain.download import Download
+from lading.domain.errors import Fenced, IllegalCommand, InvalidDestination
+from lading.files import Files
+from lading.quarantine import Quarantine
+from lading.reading import Reading
+from lading.services import Services
+
+MOST_A_PASS = 256
+SWEEP_AGAIN_S = 30.0
+
+
+class Sweeper:
+    """Brings the files of ended downloads to where the log wants them, and says so."""
+
+    def __init__(self, services: Services, reading: Reading, files: Files) -> None:
+        self._s = services
+        self._reading = reading
+        self._quarantine = Quarantine(services, files)
+        self._again_s: dict[UUID, float] = {}
+
+    def look(self) -> list[Download]:
+        """Return what there is to sweep, and what has been kept for long enough; blocks."""
+        now_ns, retention_ns = self._s.clock.now_ns(), int(self._s.settings.retention_s * 1e9)
+        most = MOST_A_PASS + len(self._again_s)
+        return self._reading.litter(most) + self._reading.overdue(now_ns, retention_ns, most)
+
+    async def sweep(self, found: Sequence[Download], running: Container[UUID]) -> None:
+        """Do what there is to do for each, and say it."""
+        now_s = self._s.clock.monotonic()
+        for download in found:
+            if download.id in running or self._again_s.get(download.id, now_s) > now_s:
+                continue
+            if download.litter:
+                settle: Callable[[Download], c.Command] = self._quarantine.put_aside
+            else:
+                settle = self._quarantine.put_back if download.returning else self._quarantine.expire
+            await self._settle(download, settle, now_s)
+
+    async def make_room(self, folder: str, is_enough: Callable[[], bool]) -> bool:
+        """Delete what is kept on the storage of `folder`, the oldest first, until there is enough room.
+
+        What somebody waits for comes before what nobody wants.
+
+        Returns:
+            Whether anything was deleted and there is enough now.
+
+        Raises:
+            InvalidDestination, OSError: the folder cannot be looked at.
+        """
+        now_s = self._s.clock.monotonic()
+        storage = await self._s.threads.run(functools.partial(self._s.disk.storage, folder))
+        for download in await self._s.threads.run(functools.partial(self._reading.aside, MOST_A_PASS)):
+            if download.storage != storage:
+                continue
+            await self._settle(download, self._quarantine.expire, now_s)
+            if await self._s.threads.run(is_enough):
+                return True
+        return False
+
+    async def _settle(self, download: Download, settle: Callable[[Download], c.Command], now_s: float) -> None:
+        try:
+            said = await self._s.threads.run(functools.partial(settle, download))
+        except (InvalidDestination, OSError):
+            self._again_s[download.id] = now_s + SWEEP_AGAIN_S
+            return
+        self._again_s.pop(download.id, None)
+        try:
+            await self._s.journal.execute(download.id, said, context=self._s.context)
+        except (Fenced, IllegalCommand):  # somebody asked for something else meanwhile, which the next pass will see
+            return

@@ -1,0 +1,309 @@
+"""Undo and redo: the last act of a person is taken back as one, whatever it was, or refused with the reason."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+
+from lading.domain import events as e
+from lading.domain.errors import IllegalCommand, UsageError
+from lading.domain.requests import IfExists, Request
+from lading.domain.states import State
+from lading.testing.simulation import World, run
+
+pytestmark = [pytest.mark.row("S2.13")]
+
+URL, OTHER, FINAL = "http://a.example/file.bin", "http://b.example/other.bin", "/downloads/file.bin"
+
+
+def undone(story) -> None:
+    """Run a story with an engine that starts nothing."""
+
+    async def told(world: World) -> None:
+        async with world.engine(start=False) as engine:
+            await story(world, engine)
+
+    run(1, told)
+
+
+def test_acts_are_undone_one_after_the_other_and_done_again_in_turn():
+    """The last first, each as a whole; and then the other way round."""
+
+    async def story(_: World, engine) -> None:
+        ids = [d.id for d in await engine.submit_many([Request(f"http://a.example/{n}") for n in range(3)])]
+        await engine.pause(*ids[:2])
+        await engine.prioritise(5, *ids)
+        await engine.cancel(ids[0])
+
+        async def look() -> list[tuple[str, int]]:
+            return [((d := await engine.get(id)).state.value, d.priority) for id in ids]
+
+        seen = [await look()]
+        for kind in ("Cancelled", "Reprioritised", "Paused", "Queued"):
+            taken = await engine.undo()
+            assert taken.kind == kind
+            seen.append(await look())
+        assert seen[1:] == [
+            [("paused", 5), ("paused", 5), ("queued", 5)],
+            [("paused", 0), ("paused", 0), ("queued", 0)],
+            [("queued", 0), ("queued", 0), ("queued", 0)],
+            [("removed", 0), ("removed", 0), ("removed", 0)],
+        ]
+        with pytest.raises(UsageError) as caught:
+            await engine.undo()
+        assert caught.value.hint
+        for expected in reversed(seen[:-1]):
+            await engine.redo()
+            assert await look() == expected
+        with pytest.raises(UsageError):
+            await engine.redo()
+        assert (await engine.undo()).kind == "Cancelled"
+
+    undone(story)
+
+
+def test_a_new_act_makes_what_was_undone_a_thing_of_the_past():
+    """There is nothing to redo then, and what came before can still be undone."""
+
+    async def story(_: World, engine) -> None:
+        id = (await engine.submit(Request(URL))).id
+        await engine.pause(id)
+        await engine.undo()
+        await engine.prioritise(3, id)
+        with pytest.raises(UsageError):
+            await engine.redo()
+        assert [(await engine.undo()).kind, (await engine.undo()).kind] == ["Reprioritised", "Queued"]
+
+    undone(story)
+
+
+def test_who_has_done_nothing_cannot_undo_what_others_did():
+    """Acts are an actor's own."""
+
+    async def story(world: World, engine) -> None:
+        await engine.submit(Request(URL))
+        async with world.engine(owner=False, actor="somebody") as other:
+            with pytest.raises(UsageError):
+                await other.undo()
+
+    undone(story)
+
+
+def test_it_is_refused_when_somebody_else_has_moved_the_stream_since(tale):
+    """Nothing is recorded then; and once that has been undone, it is not."""
+
+    async def story(world: World, engine) -> None:
+        ids = [d.id for d in await engine.submit_many([Request(URL), Request(OTHER)])]
+        async with world.engine(owner=False, actor="somebody") as other:
+            await other.pause(ids[1])
+            head = world.log.head()
+            with pytest.raises(IllegalCommand, match="somebody"):
+                await engine.undo()
+            assert world.log.head() == head
+            await other.undo()
+        taken = await engine.undo()
+        assert (taken.kind, set(taken.downloads), taken.changed) == ("Queued", set(ids), 2)
+        assert len(tale(world.log).all(e.Undone)) == 2
+
+    undone(story)
+
+
+def test_two_who_undo_at_the_same_time_undo_two_acts(tale):
+    """The version of the queue's stream lets one through, and the other looks again."""
+
+    async def story(world: World, engine) -> None:
+        id = (await engine.submit(Request(URL))).id
+        await engine.pause(id)
+        async with world.engine(owner=False) as other, trio.open_nursery() as nursery:
+            nursery.start_soon(engine.undo)
+            nursery.start_soon(other.undo)
+        acts = [told.act for told in tale(world.log).all(e.Undone)]
+        assert len(set(acts)) == 2
+        assert (await engine.get(id)).state is State.REMOVED
+
+    undone(story)
+
+
+def test_one_undo_is_one_request_of_the_log(tale, telling):
+    """All of it is durable or nothing."""
+
+    async def story(world: World, engine) -> None:
+        ids = [d.id for d in await engine.submit_many([Request(f"http://a.example/{n}") for n in range(50)])]
+        await engine.pause(*ids)
+        before = engine._s.journal._writer.commits
+        await engine.undo()
+        assert engine._s.journal._writer.commits == before + 1
+        assert [fact.context.causation is not None for fact in tale(world.log).facts[-50:]] == [True] * 50
+
+    undone(story)
+
+
+def test_what_was_downloaded_is_put_aside_by_undoing_and_put_back_by_redoing(payload):
+    """The file of a completed one, with what it had replaced: each is there when it should be."""
+
+    async def story(world: World) -> None:
+        content = payload(5000)
+        world.network.serve(URL, content)
+        world.disk.put(FINAL, b"mine")
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, path="file.bin", if_exists=IfExists.OVERWRITE))).id
+            await engine.wait(id)
+            await trio.sleep(2)
+            for _ in range(2):
+                await engine.undo()
+                assert world.disk.content(FINAL) == b"mine"
+                assert len(world.disk.paths()) == 2
+                await engine.redo()
+                left = await engine.get(id)
+                assert (left.state, left.kept, left.invalid) == (State.COMPLETED, None, None)
+                assert world.disk.content(FINAL) == content
+                assert world.disk.content(f"/downloads/{left.replaced}") == b"mine"
+
+    run(1, story)
+
+
+def test_a_removed_file_comes_back_unless_something_else_lies_there(payload):
+    """Then it stays where it is kept, which is told, and nothing is overwritten."""
+
+    async def story(world: World) -> None:
+        content = payload(5000)
+        world.network.serve(URL, content)
+        async with world.engine(retention_s=3600) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+            await engine.remove(id, files=True)
+            await engine.undo()
+            assert world.disk.paths() == [FINAL]
+            await engine.redo()
+            world.disk.put(FINAL, b"in the way")
+            await engine.undo()
+            left = await engine.get(id)
+            assert left.state is State.COMPLETED
+            assert f"/downloads/{left.kept}" in left.invalid
+            assert world.disk.content(FINAL) == b"in the way"
+            assert world.disk.content(f"/downloads/{left.kept}") == content
+            await trio.sleep(3700)
+            assert world.disk.paths() == [FINAL]
+
+    run(1, story)
+
+
+def test_what_was_cancelled_goes_on_from_its_bytes_and_not_when_they_are_gone(payload):
+    """As long as the retention lasts; after that it is refused, with a hint."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(200_000), rate=2e3)
+        async with world.engine(retention_s=600) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(70)
+            (left,) = await engine.cancel(id)
+            await engine.undo()
+            await trio.sleep(5)
+            assert (await engine.get(id)).resumed_from == left.received > 0
+            await engine.redo()
+            assert (await engine.get(id)).state is State.CANCELLED
+            await trio.sleep(700)
+            with pytest.raises(IllegalCommand, match="not kept any longer") as caught:
+                await engine.undo()
+            assert caught.value.hint
+
+    run(1, story)
+
+
+def test_what_was_paused_or_had_failed_comes_back_paused(payload):
+    """It is not let loose by undoing."""
+
+    async def story(world: World) -> None:
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, retries=0))).id
+            assert (await engine.wait(id)).state is State.FAILED
+            await engine.remove(id)
+            await engine.undo()
+            assert (await engine.get(id)).state is State.PAUSED
+
+    run(1, story)
+
+
+def test_what_is_done_again_is_taken_back_to_what_it_found_then():
+    """Not to what it had found the first time."""
+
+    async def story(world: World) -> None:
+        async with world.engine(start=False) as engine:
+            id = (await engine.submit(Request(URL, retries=0))).id
+            await engine.cancel(id)
+            await engine.undo()
+        async with world.engine() as engine:
+            assert (await engine.wait(id)).state is State.FAILED
+            await engine.redo()
+            assert (await engine.get(id)).state is State.CANCELLED
+            await engine.undo()
+            assert (await engine.get(id)).state is State.PAUSED
+
+    run(1, story)
+
+
+def test_what_has_completed_by_itself_does_not_stand_in_the_way(payload):
+    """What engines did is a consequence: undoing the pause of what is complete changes nothing, and is done."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.pause(id)
+            await engine.resume(id)
+            await engine.wait(id)
+            assert [((await engine.undo()).kind, 0) for _ in range(2)] == [("Resumed", 0), ("Paused", 0)]
+            assert (await engine.get(id)).state is State.COMPLETED
+            assert (await engine.undo()).changed == 1
+            assert (await engine.get(id)).state is State.REMOVED
+
+    run(1, story)
+
+
+def test_undoing_waits_until_what_it_takes_back_has_stopped(payload):
+    """A transfer that was cancelled without waiting is stopped first, and then taken back."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(200_000), rate=2e3)
+        async with world.engine() as engine, world.engine(owner=False) as client:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(70)
+            await client.cancel(id, wait=False)
+            await client.undo()
+            assert (await engine.wait(id)).ok
+
+    run(1, story)
+
+
+@pytest.mark.parametrize("begun", [e.QueuePaused, e.QueueResumed])
+def test_the_pause_of_the_whole_queue_can_be_undone(begun, tale):
+    """It is an act on the queue's own stream."""
+
+    async def story(world: World, engine) -> None:
+        await engine._s.journal.note(e.QUEUE, begun(), context=engine._act())
+        assert (await engine.undo()).kind == begun.__name__
+        await engine.redo()
+        names = [type(event).__name__ for event in tale(world.log).of(e.QUEUE)]
+        other = ({"QueuePaused", "QueueResumed"} - {begun.__name__}).pop()
+        assert names == [begun.__name__, "Undone", other, "Redone", begun.__name__]
+
+    undone(story)
+
+
+def test_a_url_comes_back_only_if_nothing_of_it_was_secret():
+    """Secrets that were replaced are not kept."""
+
+    async def story(_: World, engine) -> None:
+        id = (await engine.submit(Request(URL))).id
+        await engine.refresh_url(id, f"{OTHER}?token=sesame")
+        await engine.undo()
+        assert (await engine.get(id)).order.url == URL
+        assert engine._s.vault.recall(id).urls == (URL,)
+        with pytest.raises(IllegalCommand, match="not kept"):
+            await engine.redo()
+        await engine.refresh_url(id, f"{OTHER}?token=sesame")
+        await engine.refresh_url(id, URL)
+        with pytest.raises(IllegalCommand, match="not kept"):
+            await engine.undo()
+
+    undone(story)

@@ -1,0 +1,45 @@
+"""`lading refresh-url`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from lading.tools.cli.frame import Frame, verb
+
+if TYPE_CHECKING:
+    from lading.domain.download import Download
+
+
+@verb()
+@click.argument("id")
+@click.argument("url")
+def command(frame: Frame, id: str, url: str) -> None:
+    """Fetch a download from another URL, such as one that was signed anew; what failed goes on at once.
+
+    Headers that were given before stay. What was received counts where the new URL names the same host and path, or the
+    download has a digest; else it starts over.
+    """
+    import trio
+
+    from lading.domain.errors import IllegalCommand
+    from lading.projections import progress
+    from lading.tools.cli import homes, naming
+    from lading.tools.cli.answers import answer
+
+    homes.existing(frame)
+
+    async def main() -> Download:
+        async with homes.working(frame, role="client") as engine:
+            await trio.to_thread.run_sync(engine.reading.catch_up)
+            found = await trio.to_thread.run_sync(naming.find, engine.reading, id)
+            try:
+                return await engine.refresh_url(found.id, url)
+            except IllegalCommand as error:
+                error.hint = naming.with_id(error.hint, found.id)
+                raise
+
+    download = trio.run(main)
+    answer(frame, progress.listing(download, time.time_ns()), f"{download.id} {download.state.shown}")
