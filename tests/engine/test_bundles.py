@@ -328,13 +328,14 @@ def test_best_effort_keeps_what_succeeds_and_reports_the_rest(tale, payload):
     run(8, story)
 
 
+@pytest.mark.parametrize("retention_s", [0, 60])
 @pytest.mark.parametrize("policy", TOGETHER)
-def test_what_is_cancelled_leaves_nothing_behind(policy, payload):
-    """Some staged, some under way, some queued: parts and the staging folder go, and nothing was ever visible."""
+def test_what_is_cancelled_leaves_nothing_behind(policy, retention_s, payload):
+    """Some staged, some under way, some queued: in the end parts and the staging folder go, and nothing was visible."""
 
     async def story(world: World) -> None:
         requests, _ = serve(world, payload, policy, 6, rate=200)
-        async with world.engine() as engine:
+        async with world.engine(retention_s=retention_s) as engine:
             status = await engine.submit_bundle(BundleRequest("film", requests, policy=policy))
             await trio.sleep(5)
             members = [row["id"] for row in await engine.listing() if row["bundle"] == str(status.id)]
@@ -342,24 +343,27 @@ def test_what_is_cancelled_leaves_nothing_behind(policy, payload):
             await engine.cancel(*map(UUID, members))
             await engine.wait_idle()
             assert (await engine.wait_bundle(status.id)).state == "cancelled"
+            await trio.sleep(2 * retention_s)
         assert world.disk.paths() == []
         assert not [folder for folder in world.disk._folders if "bundle" in folder]
 
     run(9, story)
 
 
+@pytest.mark.parametrize("retention_s", [0, 60])
 @pytest.mark.parametrize("policy", [*TOGETHER, "best_effort"])
-def test_what_is_removed_with_its_files_leaves_nothing_behind(policy, payload):
+def test_what_is_removed_with_its_files_leaves_nothing_behind(policy, retention_s, payload):
     """The folder that the bundle had become goes with the last of its files."""
 
     async def story(world: World) -> None:
         requests, truth = serve(world, payload, policy)
-        async with world.engine() as engine:
+        async with world.engine(retention_s=retention_s) as engine:
             status = await engine.submit_bundle(BundleRequest("film", requests, policy=policy))
             assert (await engine.wait_bundle(status.id)).ok
             assert visible(world, truth) == set(truth)
             await engine.remove(*[UUID(row["id"]) for row in await engine.listing()], files=True)
             assert (await engine.bundle(status.id)).state == "removed"
+            await trio.sleep(2 * retention_s)
         assert world.disk.paths() == []
         assert "/downloads/film" not in world.disk._folders
 
