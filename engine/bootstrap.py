@@ -215,6 +215,8 @@ async def run_engine(
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
+            if scheduler is not None and start and settings.maintenance_s:
+                nursery.start_soon(engine.upkeep.run)
             async with _working(scheduler):
                 yield engine
             if scheduler is not None:

@@ -24,6 +24,7 @@ from lading.tables import Table
 from lading.tables import parse as parse_table
 
 _between, _whole = values.between, values.whole
+from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
 
 
 def _schedule(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -79,6 +80,9 @@ class Settings:
         cookies: a file of cookies to send, as browsers export it and curl and wget write it.
         client_certificate: a file with the certificate by which servers that ask for one know this machine.
         client_key: a file with its key, where that does not lie in the same file.
+        clean_after_s: how long a failed or cancelled download stays in the queue before it is removed from there, with
+            what was received of it.
+        maintenance_s: how often an engine tidies up and looks whether published files are still there; 0 means never.
         http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
         tables: what the tables of `TABLES` hold, by their names.
     """
@@ -109,6 +113,8 @@ class Settings:
     client_key: str | None = attrs.field(default=None, validator=_whole)
     http2: bool = False
     tables: Mapping[str, Any] = attrs.field(factory=dict)
+    clean_after_s: float = attrs.field(default=CLEAN_AFTER_S, validator=_between(0, 3_153_600_000))
+    maintenance_s: float = attrs.field(default=MAINTENANCE_S, validator=_between(0, 31_536_000))
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
     @property

@@ -10,6 +10,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     failures       what has failed and why
     destinations   who owns a final path
     litter         what is left to sweep
+    upkeep         what is to be looked at on the disk: folders with parts, stale failures, published files
     hold           what keeps the whole queue from starting anything
 
 `fold` takes facts from the log and hands each view what changed; `batch` says why the size of a batch never shows.
@@ -18,8 +19,8 @@ Views are disposable: dropped and folded again, they are the same, byte for byte
 
 from __future__ import annotations
 
-from lading.projections import destinations, failures, history, hold, litter, progress, queue, roster
+from lading.projections import destinations, failures, history, hold, litter, progress, queue, roster, upkeep
 from lading.projections.batch import View, Witness
 
-VIEWS: tuple[View, ...] = (progress, roster, queue, history, failures, destinations, litter)
+VIEWS: tuple[View, ...] = (progress, roster, queue, history, failures, destinations, litter, upkeep)
 WITNESSES: tuple[Witness, ...] = (hold,)

@@ -90,6 +90,8 @@ def _spoken(home, origin):
         "history": ("history",),
         "log": ("log",),
         "verify": ("verify", "--files"),
+        "files": ("files",),
+        "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "remove": ("remove", "k", "--files"),
         "config": ("config",),
@@ -153,6 +155,7 @@ def _grown(promised, kept):
     return _plain([*promised, *kept]) if isinstance(kept, list) else kept
 
 
+@pytest.mark.row("S3.12")
 def test_nothing_that_was_promised_is_gone(actual):
     """Scripts that work today work tomorrow."""
     promised = json.loads(CONTRACT.read_text())
