@@ -246,3 +246,34 @@ class Upkeep:
                 readable -= state.bytes_read
                 states.append(state)
         return page[-1][0] if len(page) == limit else None, states, readable
+
+
+class Tended:
+    """The side of an engine that tends what lies on the disk."""
+
+    upkeep: Upkeep
+
+    async def files(self, *ids: UUID, tag: str | None = None, digest: bool = False) -> list[dict[str, Any]]:
+        """Look what lies on the disk of downloads and whether it is valid, as `lading files --json` shows it.
+
+        Looked at are those named, or else all that were not removed, or those of them with a tag. A published file that
+        has gone or changed since it was looked at last, or is right again, is told to the log; with `digest`, files
+        are read whole.
+        """
+        return [state.row() for state in await self.upkeep.files(ids, tag=tag, digest=digest)]
+
+    async def clean(
+        self,
+        *,
+        older_than_s: float | None = None,
+        dry_run: bool = False,
+        tell: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> dict[str, int]:
+        """Remove stale failures and orphan parts, look at published files, and return how many of each there were.
+
+        Args:
+            older_than_s: the age from which on a failed or cancelled download is stale; by default `clean_after_s`.
+            dry_run: change nothing, and tell what would be done.
+            tell: is given each thing as `lading clean --json` shows it.
+        """
+        return attrs.asdict(await self.upkeep.clean(older_than_s=older_than_s, dry_run=dry_run, tell=tell))
