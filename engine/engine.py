@@ -39,7 +39,7 @@ from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import changed
-from lading.upkeep import Upkeep
+from lading.upkeep import Tended, Upkeep
 
 BATCH = 2048
 TOGETHER = 256
@@ -47,7 +47,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine:
+class Engine(Tended):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
