@@ -22,6 +22,8 @@ from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
+from lading.cursors import FileCursors
+from lading.deliveries import Deliveries
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
@@ -30,6 +32,7 @@ from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Tran
 from lading.engine import Engine
 from lading.files import Files
 from lading.home import EngineLock, open_home
+from lading.hooking import Desk, Hands, Hooking
 from lading.journal import Journal
 from lading.live import Board
 from lading.nurseries import open_plain_nursery
@@ -66,6 +69,7 @@ class Parts:
     clock: Clock
     chance: Chance
     machine: Machine
+    hands: Hands | None = None
 
 
 @asynccontextmanager
@@ -128,6 +132,7 @@ async def open_engine(
             clock=clock,
             chance=chance,
             machine=LocalMachine(),
+            hands=Hands(runner=Deliveries(trust_env=chosen.trust_env), cursors=FileCursors(place.path)),
         )
         folder = None if downloads is None else os.path.abspath(downloads)  # noqa: ASYNC240 # asks no disk
         context = Context(actor=actor or _user(), host=socket.gethostname())
@@ -217,7 +222,18 @@ async def run_engine(
                 nursery.start_soon(engine.retuning.run)
             if scheduler is not None and start and settings.maintenance_s:
                 nursery.start_soon(engine.upkeep.run)
-            async with _working(scheduler):
+            hooking: Hooking | None = None
+            if scheduler is not None and start and settings.hooks and parts.hands is not None:
+                desk = Desk(
+                    hands=parts.hands,
+                    reading=reading,
+                    places=places,
+                    threads=parts.threads,
+                    clock=parts.clock,
+                    news=engine.news,
+                )
+                hooking = Hooking(settings.hooks, desk)
+            async with _telling(hooking), _working(scheduler):
                 yield engine
             if scheduler is not None:
                 await journal.note(worker, e.EngineClosed(worker=worker), context=context)
@@ -238,6 +254,18 @@ async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
             yield
         finally:
             scheduler.close()
+
+
+@asynccontextmanager
+async def _telling(hooking: Hooking | None) -> AsyncIterator[None]:
+    """Serve hooks beside the block, and deliver what is at hand after it."""
+    if hooking is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        await nursery.start(hooking.run)
+        yield
+        await hooking.close()
 
 
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:

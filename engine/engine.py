@@ -383,6 +383,10 @@ class Engine(Tended):
 
     # -- its own business ------------------------------------------------------------------------------------------
 
+    def news(self) -> trio.Event:
+        """Return the event of the moment, which is set when the log has grown."""
+        return self._news
+
     def notice(self) -> None:
         """Tell those who wait that the log has grown; called by the writer after each commit."""
         news, self._news = self._news, trio.Event()

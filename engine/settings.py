@@ -18,13 +18,14 @@ from lading import values
 from lading.domain import requirements, timetable, urls
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
+from lading.domain.hooks import Hook
 from lading.domain.requests import MOST_CONNECTIONS
 from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
+from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
 from lading.tables import Table
 from lading.tables import parse as parse_table
 
 _between, _whole = values.between, values.whole
-from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
 
 
 def _schedule(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -46,7 +47,7 @@ class HostLimits:
     requests: float | None = attrs.field(default=None, validator=_between(0, 1e6))
 
 
-TABLES = {"host": Table(kind=HostLimits, live=True)}
+TABLES = {"host": Table(kind=HostLimits, live=True), "hooks": Table(kind=Hook)}
 """The tables that `settings.toml` may hold, by their names."""
 
 
@@ -130,6 +131,11 @@ class Settings:
             connections=self.per_host if own.connections is None else own.connections,
             requests=self.host_requests if own.requests is None else own.requests,
         )
+
+    @property
+    def hooks(self) -> Mapping[str, Hook]:
+        """What is told of events, by the names that people gave."""
+        return self.tables.get("hooks") or {}
 
     @property
     def limits(self) -> Limits:

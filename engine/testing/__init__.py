@@ -11,15 +11,18 @@ from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.network import MemoryNetwork, MemoryTransport, Served
+from lading.testing.receiver import MemoryCursors, MemoryReceiver
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
 
 __all__ = [
     "InlineThreads",
+    "MemoryCursors",
     "MemoryDisk",
     "MemoryLog",
     "MemoryNetwork",
+    "MemoryReceiver",
     "MemoryStore",
     "MemoryTransport",
     "MemoryVault",

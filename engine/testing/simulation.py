@@ -21,6 +21,7 @@ from lading.bootstrap import Parts, run_engine
 from lading.domain.facts import Context
 from lading.domain.ports import Threads
 from lading.engine import Engine
+from lading.hooking import Hands
 from lading.settings import Settings
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
@@ -28,6 +29,7 @@ from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.machine import MemoryMachine
 from lading.testing.network import MemoryNetwork
+from lading.testing.receiver import MemoryCursors, MemoryReceiver
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
@@ -54,6 +56,8 @@ class World:
     chance: SeededChance
     threads: Threads = attrs.field(factory=InlineThreads)
     machine: MemoryMachine = attrs.field(factory=MemoryMachine)
+    receiver: MemoryReceiver = attrs.field(factory=MemoryReceiver)
+    cursors: MemoryCursors = attrs.field(factory=MemoryCursors)
     owners: int = 0
 
     @classmethod
@@ -81,6 +85,7 @@ class World:
             clock=self.clock,
             chance=self.chance,
             machine=self.machine,
+            hands=Hands(runner=self.receiver, cursors=self.cursors),
         )
         context = Context(actor="simulation", host="simulated")
         self.owners += owner
@@ -111,6 +116,7 @@ class World:
             network=self.network,
             clock=VirtualClock(self.clock.now_ns()),
             chance=SeededChance(seed),
+            cursors=self.cursors.copy(),
         )
 
     def fingerprint(self) -> str:

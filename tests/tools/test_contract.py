@@ -97,8 +97,12 @@ def _spoken(home, origin):
         "config": ("config",),
         "config set": ("config", "set", "retries", "1"),
         "doctor": ("doctor",),
+        "hooks": ("hooks",),
+        "hooks test": ("hooks", "test", "h"),
         "completion": ("completion", "bash"),
     }
+    home.mkdir()
+    (home / "settings.toml").write_text('[hooks.h]\ncommand = "true"\n')
     for name, words in story.items():
         fields[name] = _fields(_say(home, *words)[0])
         assert fields[name], f"{name} said nothing"

@@ -38,6 +38,7 @@ VERBS = {
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",
+    "hooks": "Show the hooks of this home, how far each has been told of the log, and what went wrong last.",
     "doctor": "Tell what this machine and this home can do.",
     "demo": "Take the tour: downloads, a real kill -9, and a recovery by replay.",
     "bench": "Measure what Lading does on this machine, beside its peers.",
