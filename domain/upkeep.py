@@ -24,7 +24,7 @@ CLEAN_AFTER_S = 30 * 86_400.0
 MAINTENANCE_S = 86_400.0
 """How often an engine looks for what is to be tidied up."""
 
-_PART = re.compile(r"\..+\.(?P<tail>[0-9a-f]{8})\.(?P<attempt>[1-9][0-9]{0,8})\.part(?:\.new|\.kept)?", re.DOTALL)
+_PART = re.compile(r"\..+\.(?P<tail>[0-9a-f]{8})\.(?P<attempt>[1-9][0-9]{0,8})\.part(?:\.new)?", re.DOTALL)
 _BESIDE = ".new"
 
 
@@ -135,7 +135,10 @@ def word(download: Download, verdict: Verdict) -> c.Invalidate | c.Confirm | Non
 
 
 def is_part_name(name: str) -> bool:
-    """Tell whether a file could have been made by an attempt, by its name alone, which proves nothing yet."""
+    """Tell whether a file could have been made by an attempt, by its name alone, which proves nothing yet.
+
+    What was put aside for somebody has another name: it may be a file of the user's own.
+    """
     return _PART.fullmatch(name) is not None
 
 
@@ -166,8 +169,6 @@ def _disowns(download: Download, path: str, attempt: int) -> bool:
     While it runs or stops, nothing is said: its worker may be copying from an old part.
     """
     if download.state in RUNNING | STOPPING or attempt > download.attempt:
-        return False
-    if path in {download.kept, download.replaced}:
         return False
     if download.state is State.COMPLETED:
         return True

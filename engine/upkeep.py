@@ -24,7 +24,7 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import upkeep
 from lading.domain.download import Download
-from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination, StoreUnavailable
+from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination, StoreUnavailable, UnknownDownload
 from lading.domain.facts import Context
 from lading.domain.states import State
 from lading.inspection import FileState, Inspector
@@ -131,13 +131,19 @@ class Upkeep:
     async def files(self, ids: Iterable[UUID], *, tag: str | None, digest: bool) -> list[FileState]:
         """Look at the files of downloads, of all that were not removed when none are named; say what has changed."""
         await self._s.threads.run(self._reading.catch_up)
-        chosen = [download for id in ids if (download := await self._s.journal.load(id)) is not None]
+        chosen = [await self._known(id) for id in ids]
         if not chosen:
             chosen = await self._s.threads.run(lambda: list(self._reading.downloads(tag=tag)))
         looks = [functools.partial(self._inspector.look, download, digest=digest) for download in chosen]
         states = [await self._s.threads.run(look) for look in looks]
         await self.say([(s.download.id, word) for s in states if (word := upkeep.word(s.download, s.verdict))])
         return states
+
+    async def _known(self, id: UUID) -> Download:
+        download = await self._s.journal.load(id)
+        if download is None:
+            raise UnknownDownload(f"there is no download {id}")
+        return download
 
     async def say(self, words: Sequence[Word]) -> int:
         """Tell the log what was seen of published files, and return how many are not valid now that were before.
@@ -259,6 +265,9 @@ class Tended:
         Looked at are those named, or else all that were not removed, or those of them with a tag. A published file that
         has gone or changed since it was looked at last, or is right again, is told to the log; with `digest`, files
         are read whole.
+
+        Raises:
+            UnknownDownload: there is none of one of the ids.
         """
         return [state.row() for state in await self.upkeep.files(ids, tag=tag, digest=digest)]
 

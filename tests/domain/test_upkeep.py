@@ -100,9 +100,8 @@ def test_a_part_is_an_orphan_only_when_its_own_download_has_done_with_it(reached
     assert upkeep.is_orphan(own, own, [download]) is (state is State.COMPLETED)
     assert upkeep.is_orphan(own + ".new", own + ".new", [download]) is (state is State.COMPLETED)
     assert not upkeep.is_orphan(part(download, 4), part(download, 4), [download]), "of an attempt that never was"
-    kept = part(download, 1, ".kept")
-    assert not upkeep.is_orphan(kept, kept, [attrs.evolve(download, kept=kept)])
-    assert not upkeep.is_orphan(kept, kept, [attrs.evolve(download, replaced=kept)])
+    kept = part(download, 2).replace(".part", ".kept")
+    assert not upkeep.is_orphan(kept, kept, [download]), "what was put aside is not swept"
 
 
 @pytest.mark.row("S0.3")
@@ -118,7 +117,8 @@ def test_a_name_that_no_download_stands_for_is_somebody_elses(reached):
 @pytest.mark.parametrize(
     "name",
     ["f", ".f.part", ".f.0000000g.1.part", ".f.00000000.0.part", ".f.00000000.1.part.old", "f.00000000.1.part",
-     ".00000000.1.part", ".f.00000000.1.part.new.new", ".f.ABCDEF00.1.part"],
+     ".00000000.1.part", ".f.00000000.1.kept", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
+     ".f.ABCDEF00.1.part"],
 )  # fmt: skip
 def test_what_only_looks_like_a_part_is_none(name):
     """The name is the first proof of three."""

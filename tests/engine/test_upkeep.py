@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 import trio
 
 from lading import upkeep
 from lading.domain import events as e
+from lading.domain.errors import UnknownDownload
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -159,6 +162,8 @@ def test_files_tells_of_each_download_what_lies_there():
             await engine.wait(first)
             partial = await half(world, engine)
             before = world.log.head()
+            with pytest.raises(UnknownDownload):
+                await engine.files(UUID(int=7))
             rows = {row["id"]: row for row in await engine.files()}
             assert rows[str(first)]["path"] == FINAL
             assert [rows[str(id)]["state"] for id in (first, partial)] == ["valid", "partial"]
