@@ -46,6 +46,8 @@ def test_a_hook_is_told_what_happened_with_everything_about_it_that_is_no_secret
         async with world.engine(**table()) as engine:
             id = await fetch(world, engine, 1)
             await engine.wait((await engine.submit(Request("http://a.example/gone", retries=0))).id)
+            await trio.sleep(0.1)
+            assert world.cursors.load("h").delivered == 2, "the cursor follows each delivery"
         done, failed = world.receiver.received
         (fact,) = [f for f in tale(world.log).facts if f.stream == id and type(f.event).__name__ == "Completed"]
         assert done == {
@@ -56,6 +58,24 @@ def test_a_hook_is_told_what_happened_with_everything_about_it_that_is_no_secret
         assert (failed["event"], failed["state"]) == ("failed", "failed")
         assert failed["error"]
         assert "s3cret" not in json.dumps(world.receiver.received)
+
+    run(1, story)
+
+
+def test_what_is_told_late_is_told_as_it_was():
+    """A double, or what comes after a failure, is equal to what would have been told at once."""
+
+    async def story(world: World) -> None:
+        wanted = table(on=("queued", "completed"))
+        world.receiver.trouble.extend(["not now"] * 9)
+        async with world.engine(**wanted) as engine:
+            await fetch(world, engine, 1)
+        world.receiver.trouble.clear()
+        async with world.engine(**wanted):
+            pass
+        assert [(told["event"], told["state"]) for told in world.receiver.received] == [
+            ("queued", "queued"), ("completed", "completed"),
+        ]  # fmt: skip
 
     run(1, story)
 
@@ -237,6 +257,7 @@ def test_a_closing_engine_waits_for_no_hook_that_fails():
             await trio.sleep(1.5)
             closing_s = trio.current_time()
         assert trio.current_time() - closing_s <= 2
+        assert world.receiver.asked <= 4
         world.receiver.trouble.clear()
         async with world.engine(**table()):
             pass

@@ -278,15 +278,17 @@ def test_an_engine_that_is_opened_for_a_moment_is_not_kept_busy_by_maintenance()
 
     async def story(world: World) -> None:
         world.network.serve(URL, b"x" * 100)
-        for settings in ({}, NEVER):
-            async with world.engine(**settings) as engine:
-                id = (await engine.submit(Request(URL))).id
-                await engine.wait(id)
-                await trio.sleep(upkeep.FIRST_S - 10)
-                world.disk.put(orphan(id), b"o")
-                await trio.sleep(5 if settings == {} else 3 * DAY_S // 100)
-                assert orphan(id) in world.disk.paths()
-                world.disk.unlink(FINAL)
-                world.disk.unlink(orphan(id))
+        async with world.engine(**NEVER) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+        world.disk.put(orphan(id), b"o")
+        async with world.engine(**NEVER):
+            await trio.sleep(20 * upkeep.FIRST_S)
+            assert orphan(id) in world.disk.paths()
+        async with world.engine():
+            await trio.sleep(upkeep.FIRST_S - 5)
+            assert orphan(id) in world.disk.paths()
+            await trio.sleep(10)
+            assert world.disk.paths() == [FINAL]
 
     run(1, story)

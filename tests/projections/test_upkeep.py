@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading.domain import commands as c
 from lading.domain.states import State
 from lading.projections import upkeep
 
@@ -31,6 +32,22 @@ def test_stale_failures_and_published_files_are_found_in_order(data, worlds, mak
         for number, (age, _) in enumerate(published):
             assert list(upkeep.published(reader, age)) == published[number + 1 :]
         assert list(upkeep.published(reader, limit=1)) == published[:1]
+
+
+@pytest.mark.row("S3.3")
+def test_what_somebody_wants_again_is_stale_no_more(make):
+    """It leaves the view at once, and comes back with the time of its next end."""
+    world = make.World()
+    id = world.submit()
+    world.do(id, c.Cancel())
+    first_ns = world.downloads[id].ended_at_ns
+    world.do(id, c.Retry())
+    with make.fold(world.facts(), [1] * 20).read() as reader:
+        assert list(upkeep.stale(reader, 2**62)) == []
+    world.do(id, c.Cancel())
+    with make.fold(world.facts(), [1] * 20).read() as reader:
+        assert [id for _, id in upkeep.stale(reader, 2**62)] == [id]
+        assert list(upkeep.stale(reader, first_ns + 1)) == []
 
 
 @pytest.mark.row("S0.3")
