@@ -28,6 +28,7 @@ from lading.domain import allotment, digests
 from lading.domain.events import EVENTS
 from lading.domain.ports import Entry
 from lading.domain.requests import Request
+from lading.engine import Engine
 from lading.home import FORMAT, MARKER
 from lading.testing.simulation import FOLDER, World, run
 
@@ -115,7 +116,20 @@ async def live(world: World) -> World:
             await trio.sleep(1)
             await engine.pause(download.id)
         await engine.wait_idle()
+        await tidy(left, engine)
     return left
+
+
+async def tidy(world: World, engine: Engine) -> None:
+    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say."""
+    path, content = f"{FOLDER}/small", world.disk.content(f"{FOLDER}/small") or b""
+    (small,) = [download for download in engine.reading.downloads(tag="small") if download.path == "small"]
+    world.disk.unlink(path)
+    await engine.files(small.id)
+    world.disk.put(path, content)
+    await engine.files(small.id)
+    world.disk.put(f"{FOLDER}/.small.{small.id.hex[-8:]}.1.part", content)
+    await engine.clean()
 
 
 async def look(world: World) -> dict[str, Any]:
