@@ -96,16 +96,28 @@ class Restore:
 
 @attrs.frozen(kw_only=True)
 class Invalidate:
-    """Its published file is not what was published."""
+    """Its published file is not what was published, as was seen when it stood at `version`; None: as it stands."""
 
     reason: str
+    version: int | None = None
 
 
 @attrs.frozen(kw_only=True)
 class Confirm:
-    """Its published file is what was published, after all or again; `replaced` is what had to make room for it."""
+    """Its published file is what was published, after all or again, as was seen when it stood at `version`.
 
+    `replaced` is what had to make room for it.
+    """
+
+    version: int | None = None
     replaced: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Expire:
+    """Take it out of the queue if it failed or was cancelled before `before_ns` (UTC) and has rested since."""
+
+    before_ns: int
 
 
 @attrs.frozen(kw_only=True)
@@ -265,5 +277,5 @@ class Discard:
 
 Control = Pause | Resume | Retry | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Restore
 Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop | Degrade
-Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm
+Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm | Expire
 Command = Submit | Start | Control | Report | Upkeep

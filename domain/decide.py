@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 
 from lading.domain import commands as c
 from lading.domain import events as e
-from lading.domain import faults
+from lading.domain import faults, upkeep
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting
 from lading.domain.faults import Cause
@@ -212,15 +212,27 @@ def _quarantine(download: Download, r: c.Quarantine) -> Events:
 
 @_on(c.Invalidate)
 def _invalidate(download: Download, command: c.Invalidate) -> Events:
-    if download.state is not _S.COMPLETED or download.invalid == command.reason:
+    if download.state is not _S.COMPLETED or download.invalid == command.reason or _is_past(download, command):
         return ()
     return (e.Invalidated(reason=command.reason),)
 
 
 @_on(c.Confirm)
 def _confirm(download: Download, command: c.Confirm) -> Events:
+    if _is_past(download, command):
+        return ()
     in_doubt = download.state is _S.COMPLETED and (download.invalid is not None or download.kept is not None)
     return (e.Confirmed(replaced=command.replaced),) if in_doubt else ()
+
+
+def _is_past(download: Download, command: c.Invalidate | c.Confirm) -> bool:
+    """Tell whether what was seen of the file was seen of a download that has changed since."""
+    return command.version is not None and command.version != download.version
+
+
+@_on(c.Expire)
+def _expire(download: Download, command: c.Expire) -> Events:
+    return (e.Removed(),) if upkeep.is_stale(download, command.before_ns) else ()
 
 
 @_on(c.Start)

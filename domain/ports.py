@@ -16,6 +16,7 @@ import attrs
 
 from lading.domain.replies import Head
 from lading.domain.requirements import Conditions
+from lading.domain.upkeep import Look
 
 T = TypeVar("T")
 
@@ -317,6 +318,14 @@ class Disk(Protocol):
 
     def inode(self, path: str) -> int | None:
         """Return the inode number of what lies at `path` (a symbolic link itself, not what it names), or None."""
+        ...
+
+    def look(self, path: str) -> Look | None:
+        """Return what lies at `path`, symbolic links followed, or None for nothing."""
+        ...
+
+    def names(self, folder: str, wanted: Callable[[str], bool], limit: int) -> Sequence[str]:
+        """Return at most `limit` names in `folder` that are `wanted`, in no order; none where there is no folder."""
         ...
 
     def storage(self, folder: str) -> str:

@@ -25,6 +25,8 @@ from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
 from lading.bundling import Bundling
 from lading.checkup import Checkup
+from lading.cursors import FileCursors
+from lading.deliveries import Deliveries
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
@@ -34,6 +36,7 @@ from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Tran
 from lading.engine import Engine
 from lading.files import Files
 from lading.home import EngineLock, open_home
+from lading.hooking import Desk, Hands, Hooking
 from lading.journal import Journal
 from lading.live import Board
 from lading.nurseries import open_plain_nursery
@@ -71,6 +74,7 @@ class Parts:
     chance: Chance
     machine: Machine
     processes: Processes = attrs.field(factory=SystemProcesses)
+    hands: Hands | None = None
 
 
 @asynccontextmanager
@@ -134,6 +138,7 @@ async def open_engine(
             clock=clock,
             chance=chance,
             machine=LocalMachine(),
+            hands=Hands(runner=Deliveries(trust_env=chosen.trust_env), cursors=FileCursors(place.path)),
         )
         folder = None if downloads is None else os.path.abspath(downloads)  # noqa: ASYNC240 # asks no disk
         context = Context(actor=actor or _user(), host=socket.gethostname())
@@ -232,7 +237,20 @@ async def run_engine(
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
-            async with _working(scheduler):
+            if scheduler is not None and start and settings.maintenance_s:
+                nursery.start_soon(engine.upkeep.run)
+            hooking: Hooking | None = None
+            if scheduler is not None and start and settings.hooks and parts.hands is not None:
+                desk = Desk(
+                    hands=parts.hands,
+                    reading=reading,
+                    places=places,
+                    threads=parts.threads,
+                    clock=parts.clock,
+                    news=engine.news,
+                )
+                hooking = Hooking(settings.hooks, desk)
+            async with _telling(hooking), _working(scheduler):
                 yield engine
             if scheduler is not None:
                 await journal.note(worker, e.EngineClosed(worker=worker), context=context)
@@ -273,6 +291,18 @@ async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
             yield
         finally:
             scheduler.close()
+
+
+@asynccontextmanager
+async def _telling(hooking: Hooking | None) -> AsyncIterator[None]:
+    """Serve hooks beside the block, and deliver what is at hand after it."""
+    if hooking is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        await nursery.start(hooking.run)
+        yield
+        await hooking.close()
 
 
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:

@@ -40,6 +40,7 @@ from lading.second_thoughts import SecondThoughts
 from lading.services import Services
 from lading.settings import changed
 from lading.submitting import Submitting
+from lading.upkeep import Tended, Upkeep
 
 BATCH = 2048
 TOGETHER = 256
@@ -47,7 +48,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine(SecondThoughts):
+class Engine(SecondThoughts, Tended):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -77,6 +78,7 @@ class Engine(SecondThoughts):
         self._acts = Acts(services, reading, self._settled)
         self.worker = worker
         self.retuning: Retuning | None = None
+        self.upkeep = Upkeep(services, reading, places, worker, owner=scheduler is not None, settled=self._settled)
         if scheduler is not None:
             scheduler.on_rest = self.notice
 
@@ -354,6 +356,10 @@ class Engine(SecondThoughts):
         return await self._s.threads.run(lambda: self._checkup.look(now_ns, owner=owner))
 
     # -- its own business ------------------------------------------------------------------------------------------
+
+    def news(self) -> trio.Event:
+        """Return the event of the moment, which is set when the log has grown."""
+        return self._news
 
     def notice(self) -> None:
         """Tell those who wait that the log has grown; called by the writer after each commit."""

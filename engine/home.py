@@ -6,6 +6,7 @@ HOME/log/           the log, when it is LMDB (the default)
 HOME/views, views-N the current generation of views, and its store
 HOME/vault/         secrets, made when there is the first one
 HOME/settings.toml  settings of this home
+HOME/hooks/         how far each hook has been told of the log, made when there is the first one
 """
 
 from __future__ import annotations

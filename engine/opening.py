@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
@@ -14,6 +15,9 @@ from lading.home import Home, expect_log, remember_log
 from lading.logs import DEFAULT, open_log
 from lading.reading import Reading
 from lading.views import Views
+
+if TYPE_CHECKING:
+    from lading.inspection import Inspector
 
 
 def default_home() -> Path:
@@ -54,6 +58,18 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
         log.close()
         raise
     return log
+
+
+def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:
+    """Return what looks at the files of downloads; `downloads` is the download folder of the home's program, if any."""
+    from lading.adapters.disk import LocalDisk
+    from lading.adapters.threads import WorkerThreads
+    from lading.inspection import Inspector
+    from lading.placing import Places
+
+    roots = {"/": "/"} | ({} if downloads is None else {"downloads": os.path.abspath(downloads)})
+    disk = LocalDisk()
+    return Inspector(reading, disk, Places(roots, disk, WorkerThreads(), reading.owner))
 
 
 def open_reading(home: Home, log_url: str | None = None) -> Reading:

@@ -276,6 +276,15 @@ class Reading:
             holder = None if id is None else progress.get(reader, id, ROWS)
         return None if holder is None or holder.state is State.COMPLETED else holder.id
 
+    def is_replaced(self, download: Download) -> bool:
+        """Tell whether a later download has published its own file under the path of this one."""
+        with self.views.read() as reader:
+            for id in destinations.claims(reader, download.order.root, download.path or ""):
+                claimant = progress.get(reader, id, ROWS)
+                if claimant is not None and claimant.state is State.COMPLETED:
+                    return id != download.id
+        return False
+
     def is_claimed(self, root: str, path: str) -> bool:
         """Tell whether a download that was not removed is to make `path` below `root`, or has made it."""
         with self.views.read() as reader:

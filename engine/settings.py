@@ -18,8 +18,10 @@ from lading import values
 from lading.domain import requirements, timetable, urls
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
+from lading.domain.hooks import Hook
 from lading.domain.requests import MOST_CONNECTIONS
 from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
+from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
 from lading.tables import Table
 from lading.tables import parse as parse_table
 
@@ -45,7 +47,7 @@ class HostLimits:
     requests: float | None = attrs.field(default=None, validator=_between(0, 1e6))
 
 
-TABLES = {"host": Table(kind=HostLimits, live=True)}
+TABLES = {"host": Table(kind=HostLimits, live=True), "hooks": Table(kind=Hook)}
 """The tables that `settings.toml` may hold, by their names."""
 
 
@@ -81,6 +83,9 @@ class Settings:
         cookies: a file of cookies to send, as browsers export it and curl and wget write it.
         client_certificate: a file with the certificate by which servers that ask for one know this machine.
         client_key: a file with its key, where that does not lie in the same file.
+        clean_after_s: how long a failed or cancelled download stays in the queue before it is removed from there, with
+            what was received of it.
+        maintenance_s: how often an engine tidies up and looks whether published files are still there; 0 means never.
         http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
         tables: what the tables of `TABLES` hold, by their names.
     """
@@ -112,6 +117,8 @@ class Settings:
     client_key: str | None = attrs.field(default=None, validator=_whole)
     http2: bool = False
     tables: Mapping[str, Any] = attrs.field(factory=dict)
+    clean_after_s: float = attrs.field(default=CLEAN_AFTER_S, validator=_between(0, 3_153_600_000))
+    maintenance_s: float = attrs.field(default=MAINTENANCE_S, validator=_between(0, 31_536_000))
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 
     @property
@@ -129,6 +136,11 @@ class Settings:
         )
 
     @property
+    def hooks(self) -> Mapping[str, Hook]:
+        """What is told of events, by the names that people gave."""
+        return self.tables.get("hooks") or {}
+
+    @property
     def limits(self) -> Limits:
         """What the scheduler may run at once."""
         own = {name: limits.connections for name, limits in self.hosts.items() if limits.connections is not None}
@@ -140,7 +152,7 @@ KINDS = values.kinds_of(Settings)
 LIVE = frozenset({
     "concurrency", "per_host", "connections", "limit_rate", "host_limit_rate", "bundle_limit_rate", "host_requests",
     "schedule", "retries", "total_timeout_s", "poll_s", "reserve_bytes", "disk_free_percent", "memory_percent",
-    "watch_network", "metered", "watch_s",
+    "watch_network", "metered", "watch_s", "clean_after_s",
 })  # fmt: skip
 """The settings that a running engine takes over when they change."""
 

@@ -61,12 +61,14 @@ def _read(title: str, kind: type[Any], value: Any, origin: str) -> Any:
 
 
 def rows(tables: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return each single setting of tables by its whole name, with its value and its default."""
+    """Return each single setting of tables by its whole name, with its value, if that may be seen, and its default."""
     found: dict[str, tuple[Any, Any]] = {}
     for name, held in tables.items():
         named = held.items() if isinstance(held, Mapping) else [(None, held)]
         for key, inner in named:
             prefix = name if key is None else f'{name}."{key}"'
             for field in attrs.fields(type(inner)):
-                found[f"{prefix}.{field.name}"] = (getattr(inner, field.name), field.default)
+                value = getattr(inner, field.name)
+                is_secret = bool(value) and field.metadata.get("secret", False)
+                found[f"{prefix}.{field.name}"] = ("(not shown)" if is_secret else value, field.default)
     return found

@@ -10,6 +10,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     failures       what has failed and why
     destinations   who owns a final path
     litter         what is left to sweep
+    upkeep         what is to be looked at on the disk: folders with parts, stale failures, published files
     hold           what keeps the whole queue from starting anything
     statistics     what it all comes to: how often, how many bytes, how long
     bundles        which downloads belong together, and how they stand together
@@ -32,6 +33,7 @@ from lading.projections import (
     queue,
     roster,
     statistics,
+    upkeep,
 )
 from lading.projections.batch import View, Witness
 
@@ -45,6 +47,7 @@ VIEWS: tuple[View, ...] = (
     litter,
     bundles,
     statistics,
+    upkeep,
 )
 WITNESSES: tuple[Witness, ...] = (
     hold,

@@ -130,7 +130,20 @@ async def live(world: World) -> World:
             await engine.pause(download.id)
         await engine.wait_idle()
         await bundle(engine, left)
+        await tidy(left, engine)
     return left
+
+
+async def tidy(world: World, engine: Engine) -> None:
+    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say."""
+    path, content = f"{FOLDER}/small", world.disk.content(f"{FOLDER}/small") or b""
+    (small,) = [download for download in engine.reading.downloads(tag="small") if download.path == "small"]
+    world.disk.unlink(path)
+    await engine.files(small.id)
+    world.disk.put(path, content)
+    await engine.files(small.id)
+    world.disk.put(f"{FOLDER}/.small.{small.id.hex[-8:]}.1.part", content)
+    await engine.clean()
 
 
 async def look(world: World) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import functools
 import os
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 
 from lading.adapters.disk import folders, kernel, publishing
 from lading.adapters.disk import part as parts
@@ -16,6 +17,7 @@ from lading.adapters.disk.part import LocalPart
 from lading.adapters.disk.refusals import explained
 from lading.domain.errors import InvalidDestination, LadingError
 from lading.domain.ports import Part, Publication
+from lading.domain.upkeep import Look
 
 
 class LocalDisk:
@@ -173,6 +175,33 @@ class LocalDisk:
         with explained(path):
             found = folders.identity(path)
             return found[1] if found else None
+
+    def look(self, path: str) -> Look | None:
+        """Return what lies at `path`, symbolic links followed, or None for nothing.
+
+        Raises:
+            InvalidDestination: it may not be looked at.
+        """
+        with explained(path):
+            try:
+                status = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            regular = stat.S_ISREG(status.st_mode)
+            return Look(status.st_size, status.st_mtime_ns, os.path.realpath(path), is_file=regular)
+
+    def names(self, folder: str, wanted: Callable[[str], bool], limit: int) -> list[str]:
+        """Return at most `limit` names in `folder` that are `wanted`, in no order; none where there is no folder.
+
+        Raises:
+            InvalidDestination: it may not be read.
+        """
+        with explained(folder):
+            try:
+                with os.scandir(folder) as entries:
+                    return list(islice((entry.name for entry in entries if wanted(entry.name)), limit))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
     def storage(self, folder: str) -> str:
         """Return the id of the file system on which `folder` lies or would lie.

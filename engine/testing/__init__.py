@@ -12,16 +12,19 @@ from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.network import MemoryNetwork, MemoryTransport, Served
 from lading.testing.processes import MemoryProcesses
+from lading.testing.receiver import MemoryCursors, MemoryReceiver
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
 
 __all__ = [
     "InlineThreads",
+    "MemoryCursors",
     "MemoryDisk",
     "MemoryLog",
     "MemoryNetwork",
     "MemoryProcesses",
+    "MemoryReceiver",
     "MemoryStore",
     "MemoryTransport",
     "MemoryVault",

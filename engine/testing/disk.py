@@ -14,6 +14,7 @@ from typing import Any
 
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination, LadingError
 from lading.domain.ports import Publication
+from lading.domain.upkeep import Look
 
 ENDLESS = 1 << 60
 PAGE_BYTES = 4096
@@ -24,11 +25,12 @@ class _File:
         self.inode = inode
         self.data = bytearray()
         self.durable = b""
+        self.mtime_ns = 0
         self.locked_by: MemoryPart | None = None
 
     def copy(self) -> _File:
         other = _File(self.inode)
-        other.data, other.durable = bytearray(self.data), self.durable
+        other.data, other.durable, other.mtime_ns = bytearray(self.data), self.durable, self.mtime_ns
         return other
 
     def lose_power(self, survives: Callable[[], bool]) -> None:
@@ -154,9 +156,10 @@ class MemoryDisk:
         """Return every name on the disk."""
         return sorted(self._names)
 
-    def put(self, path: str, data: bytes) -> None:
-        """Place a durable file, as somebody else would have."""
+    def put(self, path: str, data: bytes, *, mtime_ns: int = 0) -> None:
+        """Place a durable file, as somebody else would have, last written at `mtime_ns` (UTC)."""
         file = _File(next(self._inodes))
+        file.mtime_ns = mtime_ns
         file.data, file.durable = bytearray(data), data
         self._names[path] = self._durable_names[path] = file
         self._make_folders(path)
@@ -256,6 +259,16 @@ class MemoryDisk:
         """Return the inode at `path`, or None."""
         file = self._names.get(path)
         return self._folders.get(path) if file is None else file.inode
+
+    def look(self, path: str) -> Look | None:
+        """Return what lies at `path`, or None; what programs of ours wrote was written at the beginning of time."""
+        file = self._names.get(path)
+        return None if file is None else Look(len(file.data), file.mtime_ns, path)
+
+    def names(self, folder: str, wanted: Callable[[str], bool], limit: int) -> list[str]:
+        """Return at most `limit` names in `folder` that are `wanted`."""
+        inside = (path.rpartition("/") for path in self.paths())
+        return [name for above, _, name in inside if above == folder.rstrip("/") and wanted(name)][:limit]
 
     def storage(self, folder: str) -> str:  # noqa: ARG002 # one disk holds every folder
         """Return the id of this disk."""

@@ -21,6 +21,7 @@ from lading.bootstrap import Parts, run_engine
 from lading.domain.facts import Context
 from lading.domain.ports import Threads
 from lading.engine import Engine
+from lading.hooking import Hands
 from lading.settings import Settings
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
@@ -29,6 +30,7 @@ from lading.testing.log import MemoryLog
 from lading.testing.machine import MemoryMachine
 from lading.testing.network import MemoryNetwork
 from lading.testing.processes import MemoryProcesses
+from lading.testing.receiver import MemoryCursors, MemoryReceiver
 from lading.testing.store import MemoryStore
 from lading.testing.threads import InlineThreads
 from lading.testing.vault import MemoryVault
@@ -56,6 +58,8 @@ class World:
     threads: Threads = attrs.field(factory=InlineThreads)
     machine: MemoryMachine = attrs.field(factory=MemoryMachine)
     processes: MemoryProcesses = attrs.field(factory=MemoryProcesses)
+    receiver: MemoryReceiver = attrs.field(factory=MemoryReceiver)
+    cursors: MemoryCursors = attrs.field(factory=MemoryCursors)
     owners: int = 0
 
     @classmethod
@@ -86,6 +90,7 @@ class World:
             chance=self.chance,
             machine=self.machine,
             processes=self.processes,
+            hands=Hands(runner=self.receiver, cursors=self.cursors),
         )
         context = Context(actor=actor, host="simulated")
         self.owners += owner
@@ -117,6 +122,7 @@ class World:
             network=self.network,
             clock=VirtualClock(self.clock.now_ns()),
             chance=SeededChance(seed),
+            cursors=self.cursors.copy(),
         )
 
     def fingerprint(self) -> str:

@@ -138,6 +138,7 @@ VERBS: dict[str, c.Command] = {
     "quarantine": c.Quarantine(size=10, until_ns=5, part=".file.bin.kept"),
     "invalidate": c.Invalidate(reason="it is gone"),
     "confirm": c.Confirm(),
+    "expire": c.Expire(before_ns=2**62),
 }
 
 

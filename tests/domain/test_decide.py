@@ -20,19 +20,19 @@ from lading.domain.validators import Validator
 CONTROL = ("pause", "resume", "retry", "cancel", "remove", "remove files", "prioritise")
 
 ANSWERS = """
-            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard    limit         refresh                 finish   restore  quarantine   invalidate   confirm
-queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
-waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
-active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
-verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
-pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -
-cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -
-removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -
-paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -
-completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            Invalidated  -
-failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced,Resumed  illegal  illegal  -            -            -
-cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -
-removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -
+            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard    limit         refresh                 finish   restore  quarantine   invalidate   confirm  expire
+queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
+waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
+active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
+verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
+pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
+cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -
+removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -
+paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
+completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            Invalidated  -        -
+failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced,Resumed  illegal  illegal  -            -            -        Removed
+cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        Removed
+removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        -
 """  # noqa: E501 # a table
 REPORTS = """
             active                     verifying       pausing        cancelling  removing

@@ -95,6 +95,8 @@ def _spoken(home, origin):
         "stats --by day": ("stats", "--by", "day"),
         "log": ("log",),
         "verify": ("verify", "--files"),
+        "files": ("files",),
+        "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "remove": ("remove", "k", "--files"),
         "bundle add": ("bundle", "add", "pair", good, "-o", "c"),
@@ -109,8 +111,12 @@ def _spoken(home, origin):
         "config": ("config",),
         "config set": ("config", "set", "retries", "1"),
         "doctor": ("doctor",),
+        "hooks": ("hooks",),
+        "hooks test": ("hooks", "test", "h"),
         "completion": ("completion", "bash"),
     }
+    home.mkdir()
+    (home / "settings.toml").write_text('[hooks.h]\ncommand = "true"\n')
     for name, words in story.items():
         fields[name] = _fields(_say(home, *words)[0])
         assert fields[name], f"{name} said nothing"
@@ -167,6 +173,7 @@ def _grown(promised, kept):
     return _plain([*promised, *kept]) if isinstance(kept, list) else kept
 
 
+@pytest.mark.row("S3.12")
 def test_nothing_that_was_promised_is_gone(actual):
     """Scripts that work today work tomorrow."""
     promised = json.loads(CONTRACT.read_text())

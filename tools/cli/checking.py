@@ -14,17 +14,19 @@ from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import LogDamaged
 from lading.domain.states import State
+from lading.domain.upkeep import Presence, Verdict
 from lading.projections import destinations, progress
 from lading.reading import Reading
 from lading.tools.cli import homes
 from lading.tools.cli.frame import Frame
+from lading.tools.cli.telling import Words
 from lading.views import ROWS
 
 PAGE = 1000
 READ_BYTES = 4 * 1024 * 1024
 _VIEWS = {
     b"p": "progress", b"r": "roster", b"q": "queue", b"h": "history", b"f": "failures", b"d": "destinations",
-    b"l": "litter", b"a": "acts",
+    b"l": "litter", b"u": "upkeep", b"c": "hold", b"a": "acts", b"b": "bundles", b"s": "statistics",
 }  # fmt: skip
 
 
@@ -53,6 +55,7 @@ class Check:
         self._with_views = views
         self._with_files = files
         self._roots: Mapping[str, Path] = {"/": Path("/")} | ({"downloads": downloads} if downloads else {})
+        self.words = Words()
         self.damage = 0
         self.events: int | None = None
         self.views: bool | None = None
@@ -104,7 +107,8 @@ class Check:
             elif current:
                 self.files += 1
                 path = base / (download.path or "")
-                message = _judge(path, download)
+                presence, message = _judge(path, download)
+                self.words.take(download, Verdict(presence=presence, reason=message.removeprefix(f"{path} ")))
                 if message:
                     yield Finding("file", message, id=str(download.id), path=str(path))
 
@@ -165,19 +169,21 @@ def _is_last(reader: Any, download: Download) -> bool:
     return True
 
 
-def _judge(path: Path, download: Download) -> str:
-    """Return what is wrong with the file at `path`, empty when it is what was published."""
+def _judge(path: Path, download: Download) -> tuple[Presence, str]:
+    """Return whether the file at `path` is what was published, and what is wrong with it."""
     expected = Digest.parse(download.digest or "")
     try:
         size = os.stat(path).st_size
         if size != download.total:
-            return f"{path} has {size} bytes, and {download.total} were published"
+            return Presence.NOT_VALID, f"{path} has {size} bytes, and {download.total} were published"
         found = _digest(path, expected.algorithm)
     except FileNotFoundError:
-        return f"{path} is missing"
+        return Presence.ABSENT, f"{path} is missing"
     except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return "" if found == expected.hex else f"{path} has changed: {expected.algorithm}:{found} is not {expected}"
+        return Presence.UNKNOWN, f"{path} cannot be read: {error.strerror}"
+    if found == expected.hex:
+        return Presence.VALID, ""
+    return Presence.NOT_VALID, f"{path} has changed: {expected.algorithm}:{found} is not {expected}"
 
 
 def _digest(path: Path, algorithm: str) -> str:

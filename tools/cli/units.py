@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from lading.domain import amounts
@@ -39,6 +41,26 @@ class RateType(SizeType):
 
 
 SIZE, RATE = SizeType(), RateType()
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+class SpanType(click.ParamType[float]):
+    """A span of time as an option takes it: `30d`, `12h`, `90m`, `45s`."""
+
+    name = "span"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        match = _SPAN.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is not a span of time such as 30d, 12h or 90m", param, ctx)
+        return float(match[1]) * _SECONDS[match[2].lower()]
+
+
+SPAN = SpanType()
 
 
 def size(count: int | None) -> str:

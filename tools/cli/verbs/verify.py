@@ -22,21 +22,23 @@ from lading.tools.cli.frame import Frame, verb
 def command(frame: Frame, downloads: Path | None, *, files: bool, views: bool) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
-    Each finding is a line. Nothing is changed: `lading rebuild` makes views anew.
+    Each finding is a line. Nothing is mended: `lading rebuild` makes views anew. The log is told of a file that is gone
+    or has changed, and `lading retry` fetches that again.
     """
-    from lading.tools.cli import trouble
+    from lading.tools.cli import telling, trouble
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.checking import Check
 
     check = Check(frame, views=views, files=files, downloads=downloads)
     for finding in check.findings():
         answer(frame, finding._asdict(), plain(f"{finding.kind}: {finding.message}"))
+    telling.tell(frame, check.words)
     row = check.row()
     answer(frame, row, _summary(row))
     if not check.damage:
         return trouble.DONE
     told = f"{check.damage} {'thing is' if check.damage == 1 else 'things are'} not as stored"
-    hint = "keep a copy of the home before anything else; `lading rebuild` makes views anew, `lading get` files"
+    hint = "keep a copy of the home before anything else; `lading rebuild` makes views anew, `lading retry` files"
     trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
     return trouble.INTEGRITY
 

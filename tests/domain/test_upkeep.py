@@ -1,0 +1,126 @@
+"""What is left on the disk is judged by what the log says, and nothing is given up that the log has not given up."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from lading.domain import commands as c
+from lading.domain import events as e
+from lading.domain import upkeep
+from lading.domain.decide import decide
+from lading.domain.states import RUNNING, STOPPING, State
+from lading.domain.upkeep import Look, Presence
+
+pytestmark = pytest.mark.row("S3.6")
+
+NEVER = 2**62
+
+
+@pytest.fixture
+def completed(reached):
+    return attrs.evolve(reached[State.COMPLETED], total=100, digest="sha256:aa", ended_at_ns=1000)
+
+
+def look(size=100, mtime_ns=0, *, is_file=True):
+    return Look(size, mtime_ns, "/f", is_file=is_file)
+
+
+@pytest.mark.row("S3.12")
+@pytest.mark.parametrize(
+    ("seen", "digest", "presence", "valid"),
+    [
+        (look(), None, Presence.VALID, True),
+        (look(), "sha256:aa", Presence.VALID, True),
+        (look(), "sha256:bb", Presence.NOT_VALID, False),
+        (look(99), None, Presence.NOT_VALID, False),
+        (look(is_file=False), None, Presence.NOT_VALID, False),
+        (None, None, Presence.ABSENT, False),
+    ],
+)
+def test_a_published_file_is_valid_not_valid_or_absent(completed, seen, digest, presence, valid):
+    """By its size, by its digest where there is one, and by whether it is there; and the reason is told."""
+    verdict = upkeep.judge(completed, seen, digest)
+    assert (verdict.presence, verdict.valid) == (presence, valid)
+    assert bool(verdict.reason) is not valid
+
+
+def test_only_what_was_written_to_since_or_was_wrong_before_is_in_doubt(completed):
+    """A look is quick: everything else is believed by its size."""
+    assert not upkeep.is_doubtful(completed, look(mtime_ns=1000))
+    assert upkeep.is_doubtful(completed, look(mtime_ns=1001))
+    assert upkeep.is_doubtful(attrs.evolve(completed, invalid="it has changed"), look())
+    assert not upkeep.is_doubtful(completed, look(99, 1001)), "its size says enough"
+
+
+def test_the_log_is_told_once_and_of_what_was_looked_at(completed):
+    """Once wrong, once right again, and nothing of a download that has changed since."""
+    lost, there = upkeep.judge(completed, None), upkeep.judge(completed, look())
+    word = upkeep.word(completed, lost)
+    assert [type(event) for event in decide(completed, word)] == [e.Invalidated]
+    wrong = attrs.evolve(completed, invalid="it is missing")
+    assert upkeep.word(wrong, lost) is None
+    assert upkeep.word(completed, there) is None
+    assert [type(event) for event in decide(wrong, upkeep.word(wrong, there))] == [e.Confirmed]
+    later = attrs.evolve(completed, version=completed.version + 3)
+    assert decide(later, word) == ()
+    assert decide(attrs.evolve(wrong, version=wrong.version + 1), upkeep.word(wrong, there)) == ()
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.COMPLETED])
+def test_nothing_is_told_of_a_file_that_is_not_published(reached, state):
+    """There is nothing to be wrong."""
+    assert all(upkeep.word(reached[state], upkeep.judge(reached[state], seen)) is None for seen in (None, look()))
+
+
+@pytest.mark.row("S3.3")
+@pytest.mark.parametrize("state", State)
+def test_only_failures_and_what_was_cancelled_long_ago_expire(reached, state):
+    """And never what somebody has wanted since, however long ago it failed."""
+    download = attrs.evolve(reached[state], ended_at_ns=1000)
+    stale = state in {State.FAILED, State.CANCELLED}
+    assert [type(x) for x in decide(download, c.Expire(before_ns=1001))] == ([e.Removed] if stale else [])
+    assert decide(download, c.Expire(before_ns=1000)) == ()
+
+
+def part(download, attempt=None, suffix=""):
+    return f".f.{download.id.hex[-8:]}.{attempt or download.attempt}.part{suffix}"
+
+
+@pytest.mark.row("S0.3")
+@pytest.mark.law(2)
+@pytest.mark.parametrize("state", State)
+def test_a_part_is_an_orphan_only_when_its_own_download_has_done_with_it(reached, state):
+    """While a download runs, none of its parts is; else those that are not its part, and of a completed one, all."""
+    download = attrs.evolve(reached[state], attempt=3)
+    own = part(download)
+    download = attrs.evolve(download, part=own)
+    rests = state not in RUNNING | STOPPING
+    assert upkeep.is_orphan(part(download, 2), part(download, 2), [download]) is rests
+    assert upkeep.is_orphan(own, own, [download]) is (state is State.COMPLETED)
+    assert upkeep.is_orphan(own + ".new", own + ".new", [download]) is (state is State.COMPLETED)
+    assert not upkeep.is_orphan(part(download, 4), part(download, 4), [download]), "of an attempt that never was"
+    kept = part(download, 2).replace(".part", ".kept")
+    assert not upkeep.is_orphan(kept, kept, [download]), "what was put aside is not swept"
+
+
+@pytest.mark.row("S0.3")
+def test_a_name_that_no_download_stands_for_is_somebody_elses(reached):
+    """And where two could have made it, both must have done with it."""
+    done, running = (attrs.evolve(reached[state], attempt=1, part=None) for state in (State.COMPLETED, State.ACTIVE))
+    name = part(done)
+    assert upkeep.is_orphan(name, name, [done])
+    assert not upkeep.is_orphan(name, name, [])
+    assert not upkeep.is_orphan(name, name, [done, running])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["f", ".f.part", ".f.0000000g.1.part", ".f.00000000.0.part", ".f.00000000.1.part.old", "f.00000000.1.part",
+     ".00000000.1.part", ".f.00000000.1.kept", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
+     ".f.ABCDEF00.1.part"],
+)  # fmt: skip
+def test_what_only_looks_like_a_part_is_none(name):
+    """The name is the first proof of three."""
+    assert not upkeep.is_part_name(name)
+    assert not upkeep.is_orphan(name, name, [])
