@@ -239,17 +239,7 @@ async def run_engine(
                 nursery.start_soon(engine.retuning.run)
             if scheduler is not None and start and settings.maintenance_s:
                 nursery.start_soon(engine.upkeep.run)
-            hooking: Hooking | None = None
-            if scheduler is not None and start and settings.hooks and parts.hands is not None:
-                desk = Desk(
-                    hands=parts.hands,
-                    reading=reading,
-                    places=places,
-                    threads=parts.threads,
-                    clock=parts.clock,
-                    news=engine.news,
-                )
-                hooking = Hooking(settings.hooks, desk)
+            hooking = _hooking(parts, settings, reading, places, engine) if scheduler is not None and start else None
             async with _telling(hooking), _working(scheduler):
                 yield engine
             if scheduler is not None:
@@ -291,6 +281,21 @@ async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
             yield
         finally:
             scheduler.close()
+
+
+def _hooking(parts: Parts, settings: Settings, reading: Reading, places: Places, engine: Engine) -> Hooking | None:
+    """Return what serves the hooks that are set; None where there are none."""
+    if parts.hands is None or not settings.hooks:
+        return None
+    desk = Desk(
+        hands=parts.hands,
+        reading=reading,
+        places=places,
+        threads=parts.threads,
+        clock=parts.clock,
+        news=engine.news,
+    )
+    return Hooking(settings.hooks, desk)
 
 
 @asynccontextmanager
