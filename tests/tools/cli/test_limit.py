@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import pytest
 
 pytestmark = pytest.mark.row("S2.11")
@@ -41,6 +44,21 @@ def test_what_cannot_be_meant_is_refused(lading, words):
     assert lading.row("show", lading.row("list")["id"])["limit_rate"] is None
 
 
+def test_rates_are_set_as_people_write_them_and_tables_are_shown(lading):
+    """In the file too; what cannot be meant is refused, and what is allowed is told."""
+    rows = {row["name"]: row["value"] for row in lading.rows("config", "set", "limit_rate", "2M")}
+    assert rows["limit_rate"] == 2 << 20
+    file = lading.home / "settings.toml"
+    file.write_text(file.read_text() + '[host."a.example"]\nlimit_rate = "10K"\n')
+    rows = {row["name"]: row for row in lading.rows("config", "set", "schedule", "22:00-06:00 unlimited")}
+    assert rows['host."a.example".limit_rate']["value"] == 10 << 10
+    assert rows['host."a.example".limit_rate']["origin"] == str(file)
+    assert rows["schedule"]["value"] == "22:00-06:00 unlimited"
+    trouble = lading("--json", "config", "set", "schedule", "22:00-6 unlimited", code=2).trouble
+    assert "'22:00-6 unlimited'" in trouble["error"]
+    assert "HH:MM-HH:MM" in trouble["hint"]
+
+
 @pytest.mark.long
 def test_a_running_process_goes_by_limits_and_settings_that_change(lading, origin, small, spawn, eventually):
     """It would take a quarter of an hour, by either of two limits; both are taken away while it runs."""
@@ -53,4 +71,8 @@ def test_a_running_process_goes_by_limits_and_settings_that_change(lading, origi
     lading("wait", id)
     assert lading.row("show", id)["state"] == "completed"
     assert len(origin.requests) == 1
-    assert working.popen.poll() is None
+    (lading.home / "settings.toml").write_text("concurrency = 0")
+    time.sleep(2.5)
+    said = working.end(signal.SIGINT)
+    assert said.err.count("the old settings hold") == 1
+    assert "concurrency cannot be 0" in said.err
