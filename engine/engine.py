@@ -76,6 +76,7 @@ class Engine(SecondThoughts, Tended):
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
         self._acts = Acts(services, reading, self._settled)
+        self.news = lambda: self._news
         self.worker = worker
         self.retuning: Retuning | None = None
         self.upkeep = Upkeep(services, reading, places, worker, owner=scheduler is not None, settled=self._settled)
@@ -356,10 +357,6 @@ class Engine(SecondThoughts, Tended):
         return await self._s.threads.run(lambda: self._checkup.look(now_ns, owner=owner))
 
     # -- its own business ------------------------------------------------------------------------------------------
-
-    def news(self) -> trio.Event:
-        """Return the event of the moment, which is set when the log has grown."""
-        return self._news
 
     def notice(self) -> None:
         """Tell those who wait that the log has grown; called by the writer after each commit."""
