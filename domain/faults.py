@@ -94,6 +94,7 @@ BLOCK_HINTS: dict[str, str] = {
     "network": "it goes on by itself when the network is back",
     "metered": "`lading config set metered run` downloads all the same",
     "schedule": "it goes on by itself when the schedule lets it",
+    "cache": "it goes on by itself; --no-cache would have fetched it at once",
 }
 
 

@@ -224,6 +224,10 @@ class Part(Protocol):
         """Cut the file to `size` bytes."""
         ...
 
+    def clone(self, descriptor: int) -> bool:
+        """Become what an open file is, sharing its blocks; tell whether the file system can, and leave it if not."""
+        ...
+
     def flush(self) -> None:
         """Make everything written before this call durable (`fdatasync`), and the part's name with it.
 
@@ -311,7 +315,8 @@ class Disk(Protocol):
 class Call:
     """One exchange to make: the whole URL and headers, secrets included; never logged, never shown.
 
-    Asked for are the bytes from `start` up to `end`, without an `end` all the rest.
+    Asked for are the bytes from `start` up to `end`, without an `end` all the rest. With `if_none_match`, or else
+    `if_modified_since`, the whole file is asked for only if it is another than the one of which we know that.
     """
 
     url: str = attrs.field(repr=False)
@@ -319,6 +324,8 @@ class Call:
     start: int = 0
     end: int | None = None
     if_range: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
 
     @property
     def range(self) -> str | None:

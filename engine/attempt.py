@@ -11,6 +11,7 @@ from uuid import UUID
 
 import trio
 
+from lading.caching import Claim
 from lading.domain import commands as c
 from lading.domain import requirements, secrets, stops, urls
 from lading.domain.digests import Digest
@@ -78,6 +79,7 @@ class Attempt:
         self._running = running
         self._work = Work(services, download)
         self._secrets: Secrets | None = None
+        self._claim = Claim(services.caching, download, None)
         self.gauge = Gauge(services.clock.monotonic())
         self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
@@ -110,6 +112,7 @@ class Attempt:
             if self._work.holding is not None:
                 self._work.holding.close()
             self._places.release(self._work.id)
+            self._claim.let_go()
 
     async def _guarded(self) -> None:
         try:
@@ -125,6 +128,7 @@ class Attempt:
                 gauge=self.gauge,
                 running=self._running,
                 secret_path=secret_path,
+                claim=self._claim,
             )
             await self._fetch(fetching, calls)
             await self._finish(fetching)
@@ -183,9 +187,10 @@ class Attempt:
         try:
             if before.order.secret:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
+            self._claim = await self._s.caching.claim(work, self._secrets)
             place = await self._places.settle(before)
             held = await self._old_part(before, place)
-        except StoreError:
+        except (StoreError, Fenced):
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, it is told after `Started`, as this attempt's end
             trouble = error
@@ -291,8 +296,10 @@ class Attempt:
                     assurance=fetching.assurance,
                     url=(probe.url if probe else work.download.url) or order.url,
                     validator=known or Validator(),
+                    cached=fetching.cached,
                 )
             )
+        self._claim.store(final, held.tally, fetching.assurance, known or Validator())
         self._leave(held.path)
 
     async def _refuse(self, expected: str | None) -> None:

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import attrs
 
-from lading.adapters.disk import LocalDisk
+from lading.adapters.cache import FolderCache
+from lading.adapters.disk import LocalDisk, share_blocks
 from lading.adapters.http import CONNECTIONS_MAX, HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.machine import LocalMachine
@@ -23,12 +24,14 @@ from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
+from lading.caching import Caching
 from lading.checkup import Checkup
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Processes
+from lading.domain.keeping import Cache
 from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Transport, Vault
 from lading.engine import Engine
 from lading.files import Files
@@ -65,6 +68,7 @@ class Parts:
     disk: Disk
     transport: Transport
     vault: Vault
+    cache: Cache
     threads: Threads
     clock: Clock
     chance: Chance
@@ -121,6 +125,8 @@ async def open_engine(
         stack.callback(views.close)
         vault = SealedVault(place.vault_path, LMDBStore)
         stack.callback(vault.close)
+        cache = FolderCache(place.cache_path, LMDBStore, clone=share_blocks)
+        stack.callback(cache.close)
         transport = _fetcher(chosen) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
         parts = Parts(
@@ -129,6 +135,7 @@ async def open_engine(
             disk=LocalDisk(),
             transport=transport,
             vault=vault,
+            cache=cache,
             threads=threads,
             clock=clock,
             chance=chance,
@@ -201,6 +208,7 @@ async def run_engine(
         publisher=Publisher(parts.disk, parts.threads),
         throttle=Throttle(parts.clock, settings),
         slots=Slots(board.connections, lambda host: services.settings.of_host(host).connections or 0),
+        caching=Caching(parts.cache, parts.vault, parts.threads, parts.clock, settings),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)
@@ -231,11 +239,14 @@ async def run_engine(
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
+            await nursery.start(services.caching.run)
             async with _working(scheduler):
                 yield engine
+            await services.caching.close()
             if scheduler is not None:
                 await journal.note(worker, e.EngineClosed(worker=worker), context=context)
         finally:
+            services.caching.stop()
             writer.close()
             nursery.cancel_scope.cancel()
 

@@ -165,6 +165,24 @@ class Holding:
             await self._threads.run(lambda: self.part.truncate(0))
             self._is_empty = True
 
+    def forget(self) -> None:
+        """Let nothing count that was written: whoever begins again empties the part first."""
+        self.tally = Tally(self._algorithm, None, self._also)
+        self._allocated, self._kept_back = 0, None
+
+    async def clone(self, descriptor: int) -> bool:
+        """Let the part be what an open file is, without a copy; tell whether it can be. None of it is digested yet."""
+        self._is_empty = False
+        return await self._threads.run(lambda: self.part.clone(descriptor))
+
+    async def take(self, arrived: Sequence[Arrived], _: int | None) -> None:
+        """Digest what is in the part already."""
+        await self._threads.run(lambda: self._take(arrived))
+
+    def _take(self, arrived: Sequence[Arrived]) -> None:
+        for start, data, source in arrived:
+            self.tally.take(start, data, source)
+
     async def copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
         """Copy the pieces of another part, which somebody else holds, as far as their digests agree.
 

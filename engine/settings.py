@@ -16,6 +16,7 @@ import attrs
 
 from lading import values
 from lading.domain import requirements, timetable, urls
+from lading.domain.caching import DEFAULT_BYTES, DEFAULT_LEAST_BYTES
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
 from lading.domain.requests import MOST_CONNECTIONS
@@ -80,6 +81,10 @@ class Settings:
         client_certificate: a file with the certificate by which servers that ask for one know this machine.
         client_key: a file with its key, where that does not lie in the same file.
         http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
+        cache: whether files are kept to be taken from there when they are wanted again: on, off, or link, which keeps
+            them by hard links; then who edits a file in place spoils what is kept of it, which is noticed.
+        cache_bytes: how much is kept at most; what was used least lately has to go.
+        cache_least_bytes: smaller files are not kept.
         tables: what the tables of `TABLES` hold, by their names.
     """
 
@@ -108,6 +113,9 @@ class Settings:
     client_certificate: str | None = attrs.field(default=None, validator=_whole)
     client_key: str | None = attrs.field(default=None, validator=_whole)
     http2: bool = False
+    cache: str = attrs.field(default="on", validator=values.one_of("on", "link", "off"))
+    cache_bytes: int = attrs.field(default=DEFAULT_BYTES, validator=_between(0, 2**60))
+    cache_least_bytes: int = attrs.field(default=DEFAULT_LEAST_BYTES, validator=_between(0, 2**60))
     tables: Mapping[str, Any] = attrs.field(factory=dict)
     origins: Mapping[str, str] = attrs.field(factory=dict, eq=False)
 

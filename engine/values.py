@@ -49,6 +49,16 @@ def between(least: float, most: float) -> Any:
     return check
 
 
+def one_of(*words: str) -> Any:
+    """Return a validator for texts that are one of these."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+        if value not in words:
+            raise InvalidSetting(f"{attribute.name} cannot be {value!r}", hint=f"allowed is {', '.join(words)}")
+
+    return check
+
+
 def whole(_: object, attribute: attrs.Attribute[Any], value: str | None) -> None:
     """Validate a path: it must mean the same file wherever one stands."""
     if value is not None and not os.path.isabs(value):
@@ -83,6 +93,8 @@ def _convert(name: str, kind: Kind, value: Any) -> Any:
             raise ValueError(word)
         return word in _TRUE
     if isinstance(value, bool):
+        if kind is str:
+            return "on" if value else "off"
         raise TypeError(value)
     if kind is Path:
         return os.path.expanduser(os.fspath(value)) or None

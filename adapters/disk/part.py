@@ -132,6 +132,19 @@ class LocalPart:
         self._flushed = False
         os.ftruncate(self._descriptor, size)
 
+    def clone(self, descriptor: int) -> bool:
+        """Become what an open file is, sharing its blocks; tell whether the file system can, and leave it if not.
+
+        Raises:
+            DiskFull: there is no room for that.
+            OSError: the device failed.
+        """
+        self._flushed = False
+        try:
+            return kernel.clone(self._descriptor, descriptor)
+        except OSError as error:
+            raise meaning(error, self._path) from error
+
     def flush(self) -> None:
         """Make everything written before this call durable (`fdatasync`), and the name of the part with it.
 

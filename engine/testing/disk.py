@@ -83,6 +83,10 @@ class MemoryPart:
         """Cut the file to `size` bytes."""
         del self._file.data[size:]
 
+    def clone(self, descriptor: int) -> bool:  # noqa: ARG002 # nothing in memory has one
+        """Say that this cannot be."""
+        return False
+
     def flush(self) -> None:
         """Make what was written survive, unless the test has broken the disk."""
         if self._disk.broken:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import attrs
@@ -32,6 +32,8 @@ class Served:
         status: answered instead of 200 and 206.
         retry_after: sent with `status`.
         sized: whether the length is told.
+        conditional: whether it is told by 304 that what the caller knows of is what there is.
+        confirms: headers of such an answer, instead of those of the file.
     """
 
     data: bytes
@@ -43,9 +45,19 @@ class Served:
     status: int | None = None
     retry_after: str | None = None
     sized: bool = True
+    conditional: bool = True
+    confirms: dict[str, str] | None = None
     headers: dict[str, str] = attrs.field(factory=dict)
     asked: int = 0
     reading: int = 0
+
+    def honours(self, call: Call, headers: Mapping[str, str]) -> bool:
+        """Tell whether the caller has what there is (RFC 9110 §13.1.2 and §13.1.3)."""
+        if not self.conditional:
+            return False
+        if call.if_none_match is not None:
+            return call.if_none_match == self.etag
+        return call.if_modified_since is not None and call.if_modified_since == headers["last-modified"]
 
     def replace(self, data: bytes) -> None:
         """Put other content under the same name, with its own ETag."""
@@ -126,6 +138,8 @@ class MemoryNetwork:
             headers["etag"] = served.etag
         total, start = len(served.data), call.start
         end = total if call.end is None else min(call.end, total)
+        if call.range is None and served.honours(call, headers):
+            return self._reply(shown, 304, served.confirms or headers, b"", served)
         guarded = call.if_range is None or call.if_range in {served.etag, headers["last-modified"]}
         if call.range is None or not served.ranges or not guarded:
             if served.sized:

@@ -22,6 +22,7 @@ from lading.domain.facts import Context
 from lading.domain.ports import Threads
 from lading.engine import Engine
 from lading.settings import Settings
+from lading.testing.cache import MemoryCache
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
@@ -36,7 +37,7 @@ from lading.views import Views
 
 T = TypeVar("T")
 FOLDER = "/downloads"
-CALM = {"reserve_bytes": 0, "disk_free_percent": 0, "poll_s": 1.0, "watch_s": 60.0}
+CALM = {"reserve_bytes": 0, "disk_free_percent": 0, "poll_s": 1.0, "watch_s": 60.0, "cache": "off"}
 """What is set in a simulation unless a test says otherwise: no byte of a small disk is kept free, and few looks."""
 
 
@@ -50,6 +51,7 @@ class World:
     log: MemoryLog
     disk: MemoryDisk
     vault: MemoryVault
+    cache: MemoryCache
     network: MemoryNetwork
     clock: VirtualClock
     chance: SeededChance
@@ -61,10 +63,12 @@ class World:
     @classmethod
     def make(cls, seed: int) -> World:
         """Return a world in which nothing has happened."""
+        disk = MemoryDisk()
         return cls(
             log=MemoryLog(),
-            disk=MemoryDisk(),
+            disk=disk,
             vault=MemoryVault(),
+            cache=MemoryCache(disk),
             network=MemoryNetwork(),
             clock=VirtualClock(),
             chance=SeededChance(seed),
@@ -72,13 +76,17 @@ class World:
 
     @asynccontextmanager
     async def engine(self, *, owner: bool = True, **settings: Any) -> AsyncIterator[Engine]:
-        """Open an engine in this world, the owner or one more client; its views are made anew from the log."""
+        """Open an engine in this world, the owner or one more client; its views are made anew from the log.
+
+        It has no cache unless that is set: most stories are about what is fetched.
+        """
         parts = Parts(
             log=self.log,
             views=Views(self.log, lambda _: MemoryStore()),
             disk=self.disk,
             transport=self.network.transport(),
             vault=self.vault,
+            cache=self.cache,
             threads=self.threads,
             clock=self.clock,
             chance=self.chance,
@@ -107,10 +115,12 @@ class World:
         Only the network is shared. Follow with `fork.disk.crash()` and it was the power that went. What this world does
         from now on, the other does not see; so one run can be cut off at every step.
         """
+        disk = self.disk.copy()
         return World(
             log=self.log.copy(),
-            disk=self.disk.copy(),
+            disk=disk,
             vault=self.vault,
+            cache=self.cache.copy(disk),
             network=self.network,
             clock=VirtualClock(self.clock.now_ns()),
             chance=SeededChance(seed),
