@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
+import attrs
 import trio
 
 from lading.caching import Claim
@@ -118,7 +119,8 @@ class Attempt:
         try:
             place = await self._take()
             self.gauge.storage = place.storage
-            calls = secrets.join(self._work.download.order, self._secrets)
+            joined = secrets.join(self._work.download.order, self._secrets)
+            calls = [attrs.evolve(call, route=self._work.route) for call in joined]
             secret_path = self._secrets is not None and self._secrets.secret_path
             fetching = Fetching(
                 self._s,
@@ -164,7 +166,7 @@ class Attempt:
 
     async def _fetch(self, fetching: Fetching, calls: Sequence[Call]) -> None:
         """Fetch, for as long as one attempt may; what has arrived by then counts, and the next goes on from there."""
-        limit_s = self._s.settings.total_timeout_s
+        limit_s = self._s.settings.of_transport("http").total_timeout_s
         if not limit_s:
             return await fetching.run(calls)
         with trio.move_on_after(limit_s) as limit:
@@ -205,6 +207,7 @@ class Attempt:
             path=place.path,
             part=before.part if reuse and before.part else place.part(work.id, before.attempt + 1),
             reuse=reuse,
+            flags=work.features.flags(work.id),
             version=before.version,
         )
         await work.report(start)
@@ -318,7 +321,9 @@ class Attempt:
         await self._give_up(c.Block(attempt=self.number, reason=reason, message=self._clean(error)))
 
     async def _falter(self, cause: Cause, error: Exception, retry_after_s: float | None = None) -> None:
-        budget = self._work.download.order.retries
+        work, budget = self._work, self._work.download.order.retries
+        if not work.features.is_on("retry", work.id):
+            budget = 0
         await self._give_up(
             c.Falter(
                 attempt=self.number,

@@ -127,7 +127,7 @@ async def open_engine(
         stack.callback(vault.close)
         cache = FolderCache(place.cache_path, LMDBStore, clone=share_blocks)
         stack.callback(cache.close)
-        transport = _fetcher(chosen) if owner else HTTPXTransport()
+        transport = _fetcher(chosen.of_transport("http")) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
         parts = Parts(
             log=opened,

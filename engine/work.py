@@ -14,6 +14,8 @@ from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.pieces import Piece
 from lading.domain.ports import Part
+from lading.domain.routes import Route
+from lading.domain.states import State
 from lading.domain.validators import Validator
 from lading.holding import Holding
 from lading.services import Services
@@ -28,6 +30,9 @@ class Work:
         self.number = 0
         self.holding: Holding | None = None
         self.probe: c.Probe | None = None
+        self.features = services.settings.features
+        self.route = Route(own=self.features.is_on("own_transport", download.id))
+        self._said: set[str] = set()
 
     @property
     def id(self) -> UUID:
@@ -51,7 +56,24 @@ class Work:
         Raises:
             Fenced: this attempt no longer owns the download; it must stop.
         """
-        self.download = await self._s.journal.execute(self.id, *reports, state=self.download, context=self._s.context)
+        told = (*self._degraded(), *reports)
+        self.download = await self._s.journal.execute(self.id, *told, state=self.download, context=self._s.context)
+
+    def _degraded(self) -> list[c.Degrade]:
+        """Return what there is to say of fast paths that have failed since anything was said last."""
+        if self.download.state is not State.ACTIVE or not self.number:
+            return []
+        failed = {
+            "own_transport": self.route.failure,
+            "direct_io": None if self.holding is None else self.holding.refusal,
+        }
+        new = [
+            c.Degrade(attempt=self.number, feature=feature, message=message)
+            for feature, message in failed.items()
+            if message is not None and feature not in self._said
+        ]
+        self._said.update(degrade.feature for degrade in new)
+        return new
 
     async def reload(self) -> Download:
         """Return the download as the log has it now, whoever changed it."""
@@ -69,6 +91,7 @@ class Work:
             algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
             also=None if expected or known is None or known.digest is None else Digest.parse(known.digest).algorithm,
             reserve_bytes=self._s.settings.reserve_bytes,
+            direct=self.features.is_on("direct_io", self.id),
         )
         return self.holding
 

@@ -16,6 +16,7 @@ from lading.domain.ports import Publication
 
 ENDLESS = 1 << 60
 PAGE_BYTES = 4096
+MUCH_BYTES = 256 * 1024
 
 
 class _File:
@@ -47,6 +48,7 @@ class MemoryPart:
     def __init__(self, disk: MemoryDisk, path: str, file: _File) -> None:
         self._disk = disk
         self._file = file
+        self._direct = True
         self.path = path
         file.locked_by = self
 
@@ -54,6 +56,15 @@ class MemoryPart:
     def inode(self) -> int:
         """Its inode number."""
         return self._file.inode
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it is not written past a cache: as the test has the disk say, once much was written."""
+        return self._disk.refusal if self._direct and len(self._file.data) >= MUCH_BYTES else None
+
+    def stay_in_cache(self) -> None:
+        """Note that nothing is to be written past a cache."""
+        self._direct = False
 
     def size(self) -> int:
         """Return its length in bytes."""
@@ -109,6 +120,7 @@ class MemoryDisk:
         self._inodes = count(1)
         self.room = room
         self.broken = False
+        self.refusal: str | None = None
 
     def left(self) -> int:
         """Return the bytes that are free."""

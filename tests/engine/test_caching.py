@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 
 import pytest
 import trio
 
+import lading
 from lading.domain import caching
 from lading.domain import events as e
 from lading.domain.requests import Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
+from lading.tools.origin import Origin, Resource
 
 pytestmark = pytest.mark.row("S2.12")
 
@@ -370,3 +373,19 @@ def test_the_same_seed_gives_the_same_log_with_a_cache(payload):
         return world.fingerprint()
 
     assert run(7, story) == run(7, story)
+
+
+@pytest.mark.law(3)
+async def test_a_home_keeps_its_cache_from_one_engine_to_the_next(tmp_path):
+    """Over a real log, disk and network; and a home whose cache was taken away is none the worse."""
+    with Origin([Resource("file.bin", SIZE)]) as origin:
+        cached = []
+        for name in ("a", "b", "c"):
+            if name == "c":
+                shutil.rmtree(tmp_path / "home" / "cache")
+            async with lading.open_engine(tmp_path / "home", downloads=tmp_path / "files") as engine:
+                outcome = await engine.wait((await engine.submit(Request(origin.url("file.bin"), path=name))).id)
+            assert (tmp_path / "files" / name).read_bytes() == Resource("file.bin", SIZE).read()
+            cached.append(outcome.cached)
+        assert cached == [False, True, False]
+        assert not (tmp_path / "home" / "vault").exists(), "there was no secret"
