@@ -266,10 +266,6 @@ class Claim:
         await self._caching.drop(stored.digest)
         return False
 
-    async def drop(self, stored: Stored) -> None:
-        """Let go of a content that is no longer what its server has."""
-        await self._caching.drop(stored.digest)
-
     def note(self, head: Head, receive: Receive) -> None:
         """Note what the answer says about keeping what follows; where it is not to be kept, nobody waits for it."""
         disposition = head.headers.get("content-disposition")

@@ -164,10 +164,7 @@ class Fetching:
 
     async def _is_still(self, head: Head, stored: Stored) -> bool:
         """Tell whether a 304 says that the server still has what the cache has, and take that."""
-        if caching.confirms(head, stored.validator):
-            return await self._take_stored(head, stored)
-        await self._claim.drop(stored)
-        return False
+        return caching.confirms(head, stored.validator) and await self._take_stored(head, stored)
 
     async def _take_stored(self, head: Head, stored: Stored) -> bool:
         """Take the file out of the cache, and tell whether it was there, and what it should be."""
