@@ -13,7 +13,7 @@ from uuid import UUID
 
 import attrs
 
-from lading.domain import sent_digests, validators
+from lading.domain import requirements, sent_digests, validators
 from lading.domain.digests import Digest
 from lading.domain.ports import Call
 from lading.domain.replies import Head
@@ -57,23 +57,26 @@ class Freed:
 
 @attrs.frozen(kw_only=True)
 class Room:
-    """What the cache may take: `most_bytes` in all, nothing smaller than `least_bytes`, and what the disk must keep.
+    """What the cache may take: `most_bytes` in all, nothing smaller than `least_bytes`.
 
-    `link` tells that the published file itself may become the blob, by a hard link.
+    The reserve is what the disk must keep free, as it must beside downloads. `link` tells that the published file
+    itself may become the blob, by a hard link.
     """
 
     most_bytes: int = DEFAULT_BYTES
     least_bytes: int = DEFAULT_LEAST_BYTES
     reserve_bytes: int = 0
+    reserve_percent: int = 0
     link: bool = False
 
     def takes(self, size: int) -> bool:
         """Tell whether a content of a size may be kept at all; then no other had to go for the last one."""
         return self.least_bytes <= size <= self.most_bytes * EVICT_TO
 
-    def takes_copy(self, size: int, free: int) -> bool:
-        """Tell whether a content may be kept that takes room of its own, of `free` bytes on the disk."""
-        return size <= self.most_bytes * _LARGEST and free - size >= self.reserve_bytes
+    def takes_copy(self, size: int, free: int, capacity: int) -> bool:
+        """Tell whether a content may be kept that takes room of its own, of `free` bytes on a disk of `capacity`."""
+        kept = requirements.reserve(self.reserve_bytes, self.reserve_percent, capacity)
+        return size <= self.most_bytes * _LARGEST and free - size >= kept
 
 
 def words(url: str, headers: Mapping[str, str]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
-import attrs
 import trio
 
 from lading.caching import Claim
@@ -119,8 +118,7 @@ class Attempt:
         try:
             place = await self._take()
             self.gauge.storage = place.storage
-            joined = secrets.join(self._work.download.order, self._secrets)
-            calls = [attrs.evolve(call, route=self._work.route) for call in joined]
+            calls = self._work.calls(self._secrets)
             secret_path = self._secrets is not None and self._secrets.secret_path
             fetching = Fetching(
                 self._s,
@@ -161,6 +159,8 @@ class Attempt:
     async def _is_cut_off(self, cause: Cause) -> bool:
         """Tell whether an attempt failed because this machine is offline, which is no fault of the server's."""
         download = self._work.download
+        if not self._work.features.is_on("network", download.id):
+            return False
         host = urls.host(download.order.sources[download.source].url)
         return cause in OF_THE_NETWORK and not urls.is_local(host) and await self._is_offline()
 
@@ -321,9 +321,6 @@ class Attempt:
         await self._give_up(c.Block(attempt=self.number, reason=reason, message=self._clean(error)))
 
     async def _falter(self, cause: Cause, error: Exception, retry_after_s: float | None = None) -> None:
-        work, budget = self._work, self._work.download.order.retries
-        if not work.features.is_on("retry", work.id):
-            budget = 0
         await self._give_up(
             c.Falter(
                 attempt=self.number,
@@ -331,7 +328,7 @@ class Attempt:
                 message=self._clean(error),
                 now_ns=self._s.clock.now_ns(),
                 jitter=self._s.chance.uniform(0.0, 1.0),
-                budget=self._s.settings.retries if budget is None else budget,
+                budget=self._work.budget,
                 retry_after_s=retry_after_s,
             )
         )

@@ -64,6 +64,7 @@ class Caching:
             most_bytes=settings.cache_bytes,
             least_bytes=settings.cache_least_bytes,
             reserve_bytes=settings.reserve_bytes,
+            reserve_percent=settings.disk_free_percent,
             link=settings.cache == "link",
         )
         self._flights = Flights()

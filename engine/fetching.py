@@ -168,6 +168,7 @@ class Fetching:
 
     async def _take_stored(self, head: Head, stored: Stored) -> bool:
         """Take the file out of the cache, and tell whether it was there, and what it should be."""
+        await self._see_room(stored.size)
         self.cached = await self._claim.fill(self._work.held, stored, self._s.buffers)
         if self.cached:
             self._gauge.begin(stored.size, stored.size)

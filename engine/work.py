@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import attrs
+
 from lading.domain import commands as c
-from lading.domain import digests, holdings
+from lading.domain import digests, holdings, secrets
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.pieces import Piece
-from lading.domain.ports import Part
+from lading.domain.ports import Call, Part, Secrets
 from lading.domain.routes import Route
 from lading.domain.states import State
 from lading.domain.validators import Validator
@@ -49,6 +51,16 @@ class Work:
         """The part file, which every step after the beginning has."""
         assert self.holding is not None, "an attempt has its part file before it fetches"
         return self.holding
+
+    @property
+    def budget(self) -> int:
+        """How many retries the download may have."""
+        own = self.download.order.retries
+        return 0 if not self.features.is_on("retry", self.id) else self._s.settings.retries if own is None else own
+
+    def calls(self, kept: Secrets | None) -> tuple[Call, ...]:
+        """Return how each source is asked, secrets included, by the route of this attempt."""
+        return tuple(attrs.evolve(call, route=self.route) for call in secrets.join(self.download.order, kept))
 
     async def report(self, *reports: c.Command) -> None:
         """Have the log record what happened, in one request.

@@ -242,7 +242,8 @@ class FolderCache:
                 if self._clone(target, source):
                     return os.fstat(target).st_size == size
                 disk = os.fstatvfs(target)
-                return room.takes_copy(size, disk.f_bavail * disk.f_frsize) and _copy(source, target, size, is_stopping)
+                free, capacity = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+                return room.takes_copy(size, free, capacity) and _copy(source, target, size, is_stopping)
             finally:
                 os.close(target)
         finally:

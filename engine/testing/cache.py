@@ -79,7 +79,7 @@ class MemoryCache:
         data = self._disk.content(path)
         if data is None or len(data) != stored.size or is_stopping():
             return False
-        if stored.digest not in self.blobs and not room.takes_copy(stored.size, self._disk.left()):
+        if stored.digest not in self.blobs and not room.takes_copy(stored.size, self._disk.left(), self._disk.room):
             return False
         self.blobs[stored.digest] = data
         gone = self._index.add(key, stored, room)

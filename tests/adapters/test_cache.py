@@ -198,6 +198,7 @@ def test_the_disk_is_never_filled(new_cache, keep, tmp_path):
     """Nor does anything stay behind of what was not kept."""
     cache = new_cache()
     assert keep(cache, b"one", room=Room(least_bytes=0, reserve_bytes=1 << 60)) is None
+    assert keep(cache, b"one", room=Room(least_bytes=0, reserve_percent=100)) is None
     assert keep(cache, b"x" * 30, room=Room(most_bytes=100, least_bytes=0)) is None, "more than a quarter"
     assert keep(cache, b"one", is_stopping=lambda: True) is None
     assert [path.name for path in (tmp_path / "cache").iterdir()] == []

@@ -63,6 +63,24 @@ def test_without_recovery_what_was_interrupted_comes_back_paused(recovery, tale,
     run(1, story)
 
 
+@pytest.mark.parametrize("network", ["on", "off"])
+def test_without_a_look_at_the_network_an_offline_machine_spends_retries(network, payload):
+    """With one, it waits for the network."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(1000))
+        world.network.online = world.machine.online = False
+        async with world.engine(watch_s=1.0, retries=1, **having(network=network)) as engine:
+            download = await engine.submit(Request(URL))
+            await trio.sleep(60)
+            download = await engine.get(download.id)
+            assert download.state is (State.QUEUED if network == "on" else State.FAILED)
+            world.network.online = world.machine.online = True
+            assert network == "off" or (await engine.wait(download.id)).ok
+
+    run(1, story)
+
+
 def test_a_share_of_the_downloads_goes_another_way(tale, payload):
     """As their ids say, and as each of them says itself."""
 
