@@ -73,7 +73,7 @@ class Work:
 
     def _degraded(self) -> list[c.Degrade]:
         """Return what there is to say of fast paths that have failed since anything was said last."""
-        if self.download.state is not State.ACTIVE or not self.number:
+        if self.download.state not in {State.ACTIVE, State.PAUSING} or not self.number:
             return []
         failed = {
             "own_transport": self.route.failure,

@@ -34,6 +34,7 @@ class Served:
         sized: whether the length is told.
         conditional: whether it is told by 304 that what the caller knows of is what there is.
         confirms: headers of such an answer, instead of those of the file.
+        foreign: whether our own transport fails there, so that each attempt has to go the plain way.
     """
 
     data: bytes
@@ -47,6 +48,7 @@ class Served:
     sized: bool = True
     conditional: bool = True
     confirms: dict[str, str] | None = None
+    foreign: bool = False
     headers: dict[str, str] = attrs.field(factory=dict)
     asked: int = 0
     reading: int = 0
@@ -130,6 +132,8 @@ class MemoryNetwork:
         if served is None:
             return self._reply(shown, 404, {}, b"", None)
         served.asked += 1
+        if served.foreign and call.route.own:
+            call.route.give_up("our own transport failed: as it was to")
         if served.status is not None:
             extra = {"retry-after": served.retry_after} if served.retry_after else {}
             return self._reply(shown, served.status, extra, b"", served)

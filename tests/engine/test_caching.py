@@ -13,6 +13,7 @@ from lading.domain import caching
 from lading.domain import events as e
 from lading.domain.requests import Request
 from lading.domain.states import State
+from lading.testing.cache import MemoryBlob
 from lading.testing.simulation import World, run
 from lading.tools.origin import Origin, Resource
 
@@ -259,6 +260,40 @@ def test_a_name_that_the_server_gave_is_given_again(payload):
             outcome = await fetch(world, None, if_exists="rename", digest=digest)
             paths.append(outcome.path.rpartition("/")[2])
         assert paths == ["report.pdf", "report (2).pdf", "report (3).pdf"]
+
+    run(1, story)
+
+
+@pytest.mark.law(2, 5)
+@pytest.mark.parametrize("end", ["stopped", "no room"])
+def test_what_is_only_half_out_of_the_cache_counts_for_nothing(end, tale, payload, monkeypatch):
+    """Its digest is not known before its end, so no byte of it is vouched for; the next attempt begins anew."""
+
+    async def story(world: World) -> None:
+        data = payload(9_000_000)
+        world.network.serve(URL, data)
+        await fetch(world, "a")
+        read = MemoryBlob.read_into
+        async with world.engine(cache="on") as engine:
+
+            def read_into(blob, offset, buffer):
+                if offset:
+                    monkeypatch.undo()
+                    if end == "stopped":
+                        engine._scheduler._running[download.id].scope.cancel()
+                    else:
+                        world.disk.room = 0
+                return read(blob, offset, buffer)
+
+            monkeypatch.setattr(MemoryBlob, "read_into", read_into)
+            download = await engine.submit(Request(URL, path="b"))
+            while not tale(world.log).all(e.Stopped if end == "stopped" else e.Blocked, download.id):
+                await trio.sleep(0.1)
+            world.disk.room = 1 << 60
+            outcome = await engine.wait(download.id)
+        assert (outcome.cached, content(world, outcome)) == (True, data)
+        assert {one.attempt for one in tale(world.log).all(e.Progressed, download.id)} == {outcome.attempts}
+        assert outcome.attempts > 1
 
     run(1, story)
 
