@@ -17,7 +17,7 @@ import trio
 from lading.buffers import SIZES, Buffers
 from lading.domain import caching, secrets
 from lading.domain import commands as c
-from lading.domain.caching import Room, Stored
+from lading.domain.caching import Freed, Room, Stored
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.errors import Fenced
@@ -54,7 +54,7 @@ class Caching:
     """
 
     def __init__(self, cache: Cache, vault: Vault, threads: Threads, clock: Clock, settings: Settings) -> None:
-        self.cache = cache
+        self._cache = cache
         self._vault = vault
         self._threads = threads
         self._clock = clock
@@ -96,11 +96,19 @@ class Caching:
     def _store(self, wish: _Wish) -> bool:
         if self._is_stopping:
             return False
-        return self.cache.keep(wish.key, wish.stored, wish.path, self._room, lambda: self._is_stopping)
+        return self._cache.keep(wish.key, wish.stored, wish.path, self._room, lambda: self._is_stopping)
 
     def _land(self, key: str, id: UUID, *, kept: bool) -> None:
         self._flights.land(key, id, self._clock.monotonic(), kept=kept)
         self.on_landing()
+
+    async def clear(self) -> Freed:
+        """Let go of everything that is kept, and return how many contents went, and how many bytes."""
+        return await self._threads.run(self._cache.clear)
+
+    async def evict(self, most_bytes: int) -> Freed:
+        """Let go of what was used least lately until not more than so many bytes are kept, and return what went."""
+        return await self._threads.run(lambda: self._cache.evict(most_bytes))
 
     def may_go_on(self, id: UUID) -> bool:
         """Tell whether a download that waits for another has to wait no more."""
@@ -160,15 +168,15 @@ class Caching:
 
     async def find(self, key: str | None, digest: str | None) -> Stored | None:
         """Return what was got by a key, or what has a digest."""
-        if self.cache.is_empty:
+        if self._cache.is_empty:
             return None
         if digest is None:
-            return None if key is None else await self._threads.run(lambda: self.cache.find(key))
-        return await self._threads.run(lambda: self.cache.having(digest))
+            return None if key is None else await self._threads.run(lambda: self._cache.find(key))
+        return await self._threads.run(lambda: self._cache.having(digest))
 
     async def drop(self, digest: str) -> None:
         """Let go of a content."""
-        await self._threads.run(lambda: self.cache.drop(digest))
+        await self._threads.run(lambda: self._cache.drop(digest))
 
     async def fill(self, held: Holding, stored: Stored, expected: str | None, buffers: Buffers) -> bool:
         """Put a content into the part of an attempt, digested while it is read; tell whether it is what it should be.
@@ -178,7 +186,7 @@ class Caching:
         Raises:
             DiskFull, OSError: the disk failed.
         """
-        blob = await self._threads.run(lambda: self.cache.open(stored.digest, self._clock.now_ns()))
+        blob = await self._threads.run(lambda: self._cache.open(stored.digest, self._clock.now_ns()))
         if blob is None:
             return False
         is_it = False

@@ -21,7 +21,6 @@ from lading.checkup import Checkup
 from lading.domain import commands as c
 from lading.domain import estimate, hold, secrets
 from lading.domain import events as e
-from lading.domain.caching import Freed
 from lading.domain.download import Download, evolve
 from lading.domain.errors import DestinationTaken, IllegalCommand, UnknownDownload, UsageError
 from lading.domain.facts import Context
@@ -68,6 +67,7 @@ class Engine:
         checkup: Checkup,
     ) -> None:
         self._s = services
+        self.caching = services.caching
         self._reading = reading
         self._places = places
         self._scheduler = scheduler
@@ -384,15 +384,6 @@ class Engine:
             paused=held.paused,
             blocked=held.blocked,
         )
-
-    async def clear_cache(self, most_bytes: int = 0) -> Freed:
-        """Let go of what the cache keeps, what was used least lately first, until it is not more than so many bytes.
-
-        Returns:
-            How many contents went, and how many bytes.
-        """
-        cache = self._s.caching.cache
-        return await self._s.threads.run(lambda: cache.evict(most_bytes) if most_bytes else cache.clear())
 
     async def statistics(self) -> Statistics:
         """Return what all of it comes to: counts, rates, bytes and durations, as `lading stats --json` shows them."""

@@ -221,6 +221,8 @@ def changed(settings: Settings, **changes: Any) -> Settings:
                 f"{name} cannot change while an engine works", hint=f"these can: {', '.join(sorted(live))}"
             )
     tables = {name: parse_table(name, TABLES[name], value, "call") for name, value in changes.items() if name in TABLES}
+    for name in [name for name in tables if not TABLES[name].named]:
+        tables[name] = over(TABLES[name], settings.tables.get(name), tables[name], changes[name])
     plain = {name: parse(name, value, "call") for name, value in changes.items() if name not in TABLES}
     origins = {**settings.origins, **dict.fromkeys(plain, "call")}
     return attrs.evolve(settings, **plain, tables={**settings.tables, **tables}, origins=origins)

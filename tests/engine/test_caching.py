@@ -390,7 +390,9 @@ def test_the_cache_never_grows_over_its_size(payload):
                 if number == 9:
                     again = await engine.submit(Request("http://a.example/0", path="again"))
                     assert (await engine.wait(again.id)).cached
-            freed = await engine.clear_cache()
+            before = len(world.cache.blobs)
+            assert (await engine.caching.evict(5 * size)).blobs == before - 5
+            freed = await engine.caching.clear()
         kept = {sha256(payload(size, number)) for number in (0, *range(5, 14))}
         assert freed.blobs <= len(kept)
         assert freed.bytes == freed.blobs * size

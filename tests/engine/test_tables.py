@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lading.domain.errors import InvalidSetting
-from lading.settings import HostLimits, load
+from lading.settings import HostLimits, changed, load
 
 
 def written(tmp_path, text):
@@ -70,6 +70,15 @@ def test_a_call_says_of_a_table_what_it_says(tmp_path):
     assert (found.features.retry, found.features.direct_io, found.features.network) == (0, 0, 100)
     assert found.hosts == {"a": HostLimits(requests=1.0, connections=2), "b": HostLimits(requests=1.0)}
     assert [found.origins[f"features.{name}"] for name in ("retry", "direct_io")] == [str(file), "call"]
+
+
+@pytest.mark.row("S3.11")
+def test_features_can_be_switched_while_an_engine_works():
+    """One of them, and the others stay; a transport is made when the engine is, so its sections cannot."""
+    found = changed(load(None, {}, features={"retry": "off"}), features={"direct_io": "30%"})
+    assert (found.features.retry, found.features.direct_io) == (0, 30)
+    with pytest.raises(InvalidSetting):
+        changed(found, transport={"http": {"http2": True}})
 
 
 @pytest.mark.row("S2.9")
