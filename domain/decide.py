@@ -57,7 +57,7 @@ def _check(download: Download, events: Events) -> None:
 
 _DECISIONS: dict[type[Any], Callable[[Download, Any], Events]] = {}
 _REPORTS = get_args(c.Report)
-_LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Join, c.Vouch, c.Reject)
+_LAST_WORDS = (c.Stop, c.Complete, c.Probe, c.Join, c.Vouch, c.Reject, c.Degrade)
 
 
 def _own(download: Download, report: Any) -> None:

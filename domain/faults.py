@@ -96,6 +96,7 @@ BLOCK_HINTS: dict[str, str] = {
     "metered": "`lading config set metered run` downloads all the same",
     BUNDLE: "it has its final name when the rest of its bundle is whole; `lading bundle list` tells how that stands",
     "schedule": "it goes on by itself when the schedule lets it",
+    "cache": "it goes on by itself; --no-cache would have fetched it at once",
 }
 
 

@@ -16,6 +16,7 @@ import attrs
 
 from lading.domain.replies import Head
 from lading.domain.requirements import Conditions
+from lading.domain.routes import Route
 from lading.domain.upkeep import Look
 
 T = TypeVar("T")
@@ -193,6 +194,15 @@ class Part(Protocol):
         """Its inode number, by which a published link is known as ours."""
         ...
 
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing is written past the page cache any more: the file system has refused that; else None."""
+        ...
+
+    def stay_in_cache(self) -> None:
+        """Write through the page cache from now on."""
+        ...
+
     def size(self) -> int:
         """Return the file's length in bytes, preallocated room not counted."""
         ...
@@ -223,6 +233,10 @@ class Part(Protocol):
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""
+        ...
+
+    def clone(self, descriptor: int) -> bool:
+        """Become what an open file is, sharing its blocks; tell whether the file system can, and leave it if not."""
         ...
 
     def flush(self) -> None:
@@ -353,7 +367,9 @@ class Disk(Protocol):
 class Call:
     """One exchange to make: the whole URL and headers, secrets included; never logged, never shown.
 
-    Asked for are the bytes from `start` up to `end`, without an `end` all the rest.
+    Asked for are the bytes from `start` up to `end`, without an `end` all the rest. With `if_none_match`, or else
+    `if_modified_since`, the whole file is asked for only if it is another than the one of which we know that. The
+    `route` is that of the attempt that it is made for.
     """
 
     url: str = attrs.field(repr=False)
@@ -361,6 +377,9 @@ class Call:
     start: int = 0
     end: int | None = None
     if_range: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
+    route: Route = attrs.field(factory=Route, eq=False, repr=False)
 
     @property
     def range(self) -> str | None:

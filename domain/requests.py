@@ -24,7 +24,17 @@ MOST_TAGS = 64
 MOST_MIRRORS = 64
 MOST_CONNECTIONS = 64
 LEAST_PRIORITY, MOST_PRIORITY = -(2**31), 2**31 - 1
-OURS = frozenset({"accept-encoding", "content-length", "if-range", "range", "transfer-encoding"})
+OURS = frozenset(
+    {
+        "accept-encoding",
+        "content-length",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "range",
+        "transfer-encoding",
+    }
+)
 """Headers that a request cannot bring: what they say is decided here, or the answer could not be judged (law 4)."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -108,6 +118,7 @@ class Request:
         allow_unsized: accept a body whose end nothing vouches for.
         show_query: names of query parameters that the log may show.
         secret_path: the URL's path holds a token; keep it in the vault too.
+        cache: whether it may come out of the cache, and be kept there.
 
     Raises:
         InvalidURL, InvalidDigest, InvalidDestination, InvalidSetting: an argument cannot be meant.
@@ -130,6 +141,7 @@ class Request:
     allow_unsized: bool = attrs.field(default=False, kw_only=True)
     show_query: tuple[str, ...] = attrs.field(default=(), converter=_strings, kw_only=True)
     secret_path: bool = attrs.field(default=False, kw_only=True)
+    cache: bool = attrs.field(default=True, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         for url in (self.url, *self.mirrors):
@@ -218,6 +230,7 @@ class Order:
     secret: bool = False
     bundle: UUID | None = None
     together: bool = False
+    cache: bool = True
 
     @property
     def url(self) -> str:

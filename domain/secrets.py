@@ -70,6 +70,7 @@ def part(
         resume=request.resume,
         allow_unsized=request.allow_unsized,
         secret=secret,
+        cache=request.cache,
     )
     if not secret:
         return order, None

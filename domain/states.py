@@ -114,6 +114,7 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Joined: _S.PAUSING,
         e.Progressed: _S.PAUSING,
         e.PieceRejected: _S.PAUSING,
+        e.Degraded: _S.PAUSING,
         e.Stopped: _S.PAUSED,
         e.Completed: _S.COMPLETED,
         e.Cancelled: _S.CANCELLING,

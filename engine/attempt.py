@@ -12,6 +12,7 @@ from uuid import UUID
 
 import trio
 
+from lading.caching import Claim
 from lading.domain import commands as c
 from lading.domain import requirements, secrets, stops, urls
 from lading.domain.digests import Digest
@@ -83,6 +84,7 @@ class Attempt:
         self._work = Work(services, download)
         self._secrets: Secrets | None = None
         self._fetching: Fetching | None = None
+        self._claim = Claim(services.caching, download, None)
         self.gauge = Gauge(services.clock.monotonic())
         self.gauge.begin(download.received, download.total)
         self.scope = trio.CancelScope()
@@ -120,12 +122,13 @@ class Attempt:
             if self._work.holding is not None:
                 self._work.holding.close()
             self._places.release(self._work.id)
+            self._claim.let_go()
 
     async def _guarded(self) -> None:
         try:
             place = await self._take()
             self.gauge.storage = place.storage
-            calls = secrets.join(self._work.download.order, self._secrets)
+            calls = self._work.calls(self._secrets)
             secret_path = self._secrets is not None and self._secrets.secret_path
             fetching = Fetching(
                 self._s,
@@ -135,6 +138,7 @@ class Attempt:
                 gauge=self.gauge,
                 running=self._running,
                 secret_path=secret_path,
+                claim=self._claim,
             )
             self._fetching = fetching
             await self._fetch(fetching, calls)
@@ -166,12 +170,14 @@ class Attempt:
     async def _is_cut_off(self, cause: Cause) -> bool:
         """Tell whether an attempt failed because this machine is offline, which is no fault of the server's."""
         download = self._work.download
+        if not self._work.features.is_on("network", download.id):
+            return False
         host = urls.host(download.order.sources[download.source].url)
         return cause in OF_THE_NETWORK and not urls.is_local(host) and await self._is_offline()
 
     async def _fetch(self, fetching: Fetching, calls: Sequence[Call]) -> None:
         """Fetch, for as long as one attempt may; what has arrived by then counts, and the next goes on from there."""
-        limit_s = self._s.settings.total_timeout_s
+        limit_s = self._s.settings.of_transport("http").total_timeout_s
         if not limit_s:
             return await fetching.run(calls)
         with trio.move_on_after(limit_s) as limit:
@@ -194,9 +200,10 @@ class Attempt:
         try:
             if before.order.secret:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
+            self._claim = await self._s.caching.claim(work, self._secrets)
             place = await self._places.settle(before)
             held = await self._old_part(before, place)
-        except StoreError:
+        except (StoreError, Fenced):
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, it is told after `Started`, as this attempt's end
             trouble = error
@@ -211,6 +218,7 @@ class Attempt:
             path=place.path,
             part=before.part if reuse and before.part else place.part(work.id, before.attempt + 1),
             reuse=reuse,
+            flags=work.features.flags(work.id),
             version=before.version,
         )
         await work.report(start)
@@ -306,8 +314,10 @@ class Attempt:
                     url=(probe.url if probe else work.download.url) or order.url,
                     validator=known or Validator(),
                     replaced=replacing.replaced,
+                    cached=fetching.cached,
                 )
             )
+        self._claim.store(final, held.tally, fetching.assurance, known or Validator())
         return self._leave(held.path)
 
     async def _refuse(self, expected: str | None) -> None:
@@ -326,7 +336,6 @@ class Attempt:
         await self._give_up(c.Block(attempt=self.number, reason=reason, message=self._clean(error)))
 
     async def _falter(self, cause: Cause, error: Exception, retry_after_s: float | None = None) -> None:
-        budget = self._work.download.order.retries
         await self._give_up(
             c.Falter(
                 attempt=self.number,
@@ -334,7 +343,7 @@ class Attempt:
                 message=self._clean(error),
                 now_ns=self._s.clock.now_ns(),
                 jitter=self._s.chance.uniform(0.0, 1.0),
-                budget=self._s.settings.retries if budget is None else budget,
+                budget=self._work.budget,
                 retry_after_s=retry_after_s,
             )
         )

@@ -14,7 +14,8 @@ from uuid import UUID
 
 import attrs
 
-from lading.adapters.disk import LocalDisk
+from lading.adapters.cache import FolderCache
+from lading.adapters.disk import LocalDisk, share_blocks
 from lading.adapters.http import CONNECTIONS_MAX, HTTPXTransport
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.machine import LocalMachine
@@ -24,6 +25,7 @@ from lading.adapters.threads import WorkerThreads
 from lading.adapters.vault import SealedVault
 from lading.buffers import Buffers
 from lading.bundling import Bundling
+from lading.caching import Caching
 from lading.checkup import Checkup
 from lading.cursors import FileCursors
 from lading.deliveries import Deliveries
@@ -32,6 +34,7 @@ from lading.domain.checkpoints import Budget
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Processes
+from lading.domain.keeping import Cache
 from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Transport, Vault
 from lading.engine import Engine
 from lading.files import Files
@@ -69,6 +72,7 @@ class Parts:
     disk: Disk
     transport: Transport
     vault: Vault
+    cache: Cache
     threads: Threads
     clock: Clock
     chance: Chance
@@ -126,7 +130,9 @@ async def open_engine(
         stack.callback(views.close)
         vault = SealedVault(place.vault_path, LMDBStore)
         stack.callback(vault.close)
-        transport = _fetcher(chosen) if owner else HTTPXTransport()
+        cache = FolderCache(place.cache_path, LMDBStore, clone=share_blocks)
+        stack.callback(cache.close)
+        transport = _fetcher(chosen.of_transport("http")) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
         parts = Parts(
             log=opened,
@@ -134,6 +140,7 @@ async def open_engine(
             disk=LocalDisk(),
             transport=transport,
             vault=vault,
+            cache=cache,
             threads=threads,
             clock=clock,
             chance=chance,
@@ -207,6 +214,7 @@ async def run_engine(
         publisher=Publisher(parts.disk, parts.threads),
         throttle=Throttle(parts.clock, settings),
         slots=Slots(board.connections, lambda host: services.settings.of_host(host).connections or 0),
+        caching=Caching(parts.cache, parts.vault, parts.threads, parts.clock, settings),
     )
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)
@@ -240,11 +248,14 @@ async def run_engine(
             if scheduler is not None and start and settings.maintenance_s:
                 nursery.start_soon(engine.upkeep.run)
             hooking = _hooking(parts, settings, reading, places, engine) if scheduler is not None and start else None
+            await nursery.start(services.caching.run)
             async with _telling(hooking), _working(scheduler):
                 yield engine
+            await services.caching.close()
             if scheduler is not None:
                 await journal.note(worker, e.EngineClosed(worker=worker), context=context)
         finally:
+            services.caching.stop()
             writer.close()
             nursery.cancel_scope.cancel()
 

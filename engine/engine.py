@@ -66,6 +66,7 @@ class Engine(SecondThoughts, Tended):
         checkup: Checkup,
     ) -> None:
         self._s = services
+        self.caching = services.caching
         self._reading = reading
         self._places = places
         self._scheduler = scheduler

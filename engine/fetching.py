@@ -12,16 +12,18 @@ from contextlib import AsyncExitStack
 import attrs
 import trio
 
+from lading.caching import Claim
 from lading.crew import Crew, Overlong
+from lading.domain import caching, holdings, names, replies, spans, urls
 from lading.domain import commands as c
-from lading.domain import holdings, names, replies, spans, urls
 from lading.domain.allotment import Share
+from lading.domain.caching import Stored
 from lading.domain.digests import Digest
 from lading.domain.errors import DiskFull, Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
-from lading.domain.replies import Afresh, Ask, Receive, Reject, Unguarded, Whole
+from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Whole
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 from lading.intake import Course, Intake
@@ -35,6 +37,7 @@ from lading.work import Work
 
 SMALL_BYTES = 1024 * 1024
 MOST_ROUNDS = 5
+NOT_MODIFIED = 304
 
 
 class Fetching:
@@ -50,10 +53,12 @@ class Fetching:
         gauge: Gauge,
         running: Callable[[], int],
         secret_path: bool,
+        claim: Claim,
     ) -> None:
         self._s = services
         self._places = places
         self._work = work
+        self._claim = claim
         self._gauge = gauge
         self._running = running
         self._secret_path = secret_path
@@ -61,6 +66,9 @@ class Fetching:
         self._account: Account
         self.place = place
         self.received: Receive | None = None
+        self.cached = False
+        self._stored: Stored | None = None
+        self._is_guarded = True
         self._ending = trio.CancelScope()
 
     def finish(self) -> None:
@@ -87,50 +95,93 @@ class Fetching:
             DiskFull: there is no room for it.
             Fenced: somebody else has the word.
         """
-        download = self._work.download
+        work, download = self._work, self._work.download
+        if not work.held.tally.held and not download.durable:
+            self._stored = await self._find_stored()
+        if self.cached:
+            return
         host = urls.host(download.order.sources[download.source].url)
         async with self._s.slots.first(host):
             with self._s.throttle.account(download) as self._account:
                 await self._ask_and_receive(calls)
 
     async def _ask_and_receive(self, calls: Sequence[Call]) -> None:
-        work, guarded = self._work, True
+        work = self._work
         for _ in range(MOST_ROUNDS):
             if work.held.tally.at and work.held.tally.at == work.download.total:
-                return None
+                return
             if self._is_torn():
                 if await self._is_mended(calls):
-                    return None
+                    return
                 continue
-            ask = replies.plan(work.present, await self._last_piece(), guarded=guarded)
+            ask = replies.plan(work.present, await self._last_piece(), guarded=self._is_guarded)
             if ask is None:
                 await work.start_over("nothing proves that the rest of the file would fit to what we hold")
                 ask = Ask()
-            call = attrs.evolve(calls[work.download.source], start=ask.first, end=ask.end, if_range=ask.if_range)
-            await self._account.ask(work.download.source)
-            async with AsyncExitStack() as answer:
-                reply = await answer.enter_async_context(self._s.transport.exchange(call))
-                verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
-                match verdict:
-                    case Whole():
-                        return None
-                    case Unguarded():
-                        guarded = False
-                    case Reject():
-                        raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
-                    case Afresh(receive=None):
-                        await self._give_up_held(verdict)
-                    case Afresh(receive=Receive() as receive):
-                        await self._give_up_held(verdict)
-                        return await self._receive(reply, receive, calls, answer.aclose)
-                    case Receive():
-                        if not ask.overlap or await agrees(
-                            reply, verdict.skip - ask.overlap, work.held, ask.first, ask.start
-                        ):
-                            rest = attrs.evolve(verdict, skip=0 if ask.overlap else verdict.skip)
-                            return await self._receive(reply, rest, calls, answer.aclose)
-                        await work.start_over("the server sends other bytes than those that we hold")
+            if await self._is_answered(ask, calls):
+                return
         raise TransferError("the server never sent what we asked for", cause=Cause.CHANGED)
+
+    async def _is_answered(self, ask: Ask, calls: Sequence[Call]) -> bool:
+        """Ask, and take in what is answered; tell whether that was what was missing."""
+        work, stored = self._work, self._stored
+        call = attrs.evolve(calls[work.download.source], start=ask.first, end=ask.end, if_range=ask.if_range)
+        if stored is not None:
+            call = caching.conditional(call, stored.validator)
+        await self._account.ask(work.download.source)
+        async with AsyncExitStack() as answer:
+            reply = await answer.enter_async_context(self._s.transport.exchange(call))
+            if stored is not None and reply.head.status == NOT_MODIFIED:
+                self._stored = None
+                await answer.aclose()
+                return await self._is_still(reply.head, stored)
+            verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
+            match verdict:
+                case Whole():
+                    return True
+                case Unguarded():
+                    self._is_guarded = False
+                case Reject():
+                    raise TransferError(verdict.message, cause=verdict.cause, retry_after_s=verdict.retry_after_s)
+                case Afresh(receive=None):
+                    await self._give_up_held(verdict)
+                case Afresh(receive=Receive() as receive):
+                    await self._give_up_held(verdict)
+                    await self._receive(reply, receive, calls, answer.aclose)
+                    return True
+                case Receive():
+                    if not ask.overlap or await agrees(
+                        reply, verdict.skip - ask.overlap, work.held, ask.first, ask.start
+                    ):
+                        rest = attrs.evolve(verdict, skip=0 if ask.overlap else verdict.skip)
+                        await self._receive(reply, rest, calls, answer.aclose)
+                        return True
+                    await work.start_over("the server sends other bytes than those that we hold")
+        return False
+
+    async def _find_stored(self) -> Stored | None:
+        """Return what the cache has of this URL, to be asked about; what it has by the digest of the order is taken."""
+        stored = await self._claim.by_digest()
+        if stored is None:
+            return await self._claim.by_key()
+        order = self._work.download.order
+        await self._take_stored(Head(status=0, headers={}, url=order.sources[self._work.download.source].url), stored)
+        return None
+
+    async def _is_still(self, head: Head, stored: Stored) -> bool:
+        """Tell whether a 304 says that the server still has what the cache has, and take that."""
+        return caching.confirms(head, stored.validator) and await self._take_stored(head, stored)
+
+    async def _take_stored(self, head: Head, stored: Stored) -> bool:
+        """Take the file out of the cache, and tell whether it was there, and what it should be."""
+        await self._see_room(stored.size)
+        self.cached = await self._claim.fill(self._work.held, stored, self._s.buffers)
+        if self.cached:
+            self._gauge.begin(stored.size, stored.size)
+            named = {"content-disposition": stored.disposition} if stored.disposition else {}
+            validator = attrs.evolve(stored.validator, length=stored.size)
+            await self._say_probed(attrs.evolve(head, headers=named), stored.size, validator)
+        return self.cached
 
     def _is_torn(self) -> bool:
         """Tell whether the beginning of what is held is missing, so that no answer can be compared where it goes on."""
@@ -175,7 +226,8 @@ class Fetching:
             stated = None if work.download.order.digest else receive.validator.digest
             await work.held.start_over(receive.total, Digest.parse(stated).algorithm if stated else None)
         self.received = receive
-        await self._say_probed(reply, receive)
+        self._claim.note(reply.head, receive)
+        await self._say_probed(reply.head, receive.total, receive.validator)
         await self._see_room(receive.total)
         self._gauge.begin(work.held.tally.size, receive.total)
         intake = Intake(self._s, work, self._gauge, self._running, receive.total, account=self._account)
@@ -242,19 +294,19 @@ class Fetching:
             return download.connections
         return 1 if download.limit_rate is not None else self._s.settings.connections
 
-    async def _say_probed(self, reply: Reply, receive: Receive) -> None:
+    async def _say_probed(self, head: Head, total: int | None, validator: Validator) -> None:
         """Say `Probed` at once when it matters; else keep it for the first checkpoint, which small files never see."""
-        work, head = self._work, reply.head
+        work = self._work
         path = await self._name_it(head.headers.get("content-disposition"))
         probe = c.Probe(
             attempt=work.number,
             url=urls.public(head.url, secret_path=self._secret_path).url,
             status=head.status,
-            total=receive.total,
-            validator=receive.validator,
+            total=total,
+            validator=validator,
             path=path,
         )
-        if path is None and receive.total is not None and receive.total <= SMALL_BYTES:
+        if path is None and total is not None and total <= SMALL_BYTES:
             work.probe = probe
             return
         await work.report(probe)

@@ -63,6 +63,7 @@ class Holding:
         algorithm: by which the whole is digested.
         also: another algorithm by which the whole is digested, if any.
         reserve_bytes: what must stay free where room is set aside.
+        direct: whether writing may go past the page cache.
     """
 
     def __init__(
@@ -75,9 +76,13 @@ class Holding:
         algorithm: str,
         also: str | None,
         reserve_bytes: int,
+        direct: bool = True,
     ) -> None:
         self.path = path
         self._part = part
+        self._direct = direct
+        if part is not None and not direct:
+            part.stay_in_cache()
         self._disk = disk
         self._threads = threads
         self._algorithm = algorithm
@@ -98,6 +103,8 @@ class Holding:
         """
         if self._part is None:
             self._part = self._disk.open_part(self.path, create=True)
+            if self._part is not None and not self._direct:
+                self._part.stay_in_cache()
         if self._part is None:
             raise TransferError("another worker holds the part file", cause=Cause.DISK)
         return self._part
@@ -106,6 +113,11 @@ class Holding:
     def is_made(self) -> bool:
         """Whether there is a part on the disk."""
         return self._part is not None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing is written past the page cache any more, where that was tried; else None."""
+        return None if self._part is None else self._part.refusal
 
     @property
     def unlogged(self) -> bool:
@@ -164,6 +176,24 @@ class Holding:
         if not self._is_empty:
             await self._threads.run(lambda: self.part.truncate(0))
             self._is_empty = True
+
+    def forget(self) -> None:
+        """Let nothing count that was written: whoever begins again empties the part first."""
+        self.tally = Tally(self._algorithm, None, self._also)
+        self._allocated, self._kept_back = 0, None
+
+    async def clone(self, descriptor: int) -> bool:
+        """Let the part be what an open file is, without a copy; tell whether it can be. None of it is digested yet."""
+        self._is_empty = False
+        return await self._threads.run(lambda: self.part.clone(descriptor))
+
+    async def take(self, arrived: Sequence[Arrived], _: int | None) -> None:
+        """Digest what is in the part already."""
+        await self._threads.run(lambda: self._take(arrived))
+
+    def _take(self, arrived: Sequence[Arrived]) -> None:
+        for start, data, source in arrived:
+            self.tally.take(start, data, source)
 
     async def copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
         """Copy the pieces of another part, which somebody else holds, as far as their digests agree.

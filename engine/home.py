@@ -5,6 +5,7 @@ HOME/engine.lock    held by `flock` by the one engine that runs here; taken over
 HOME/log/           the log, when it is LMDB (the default)
 HOME/views, views-N the current generation of views, and its store
 HOME/vault/         secrets, made when there is the first one
+HOME/cache/         files that may be wanted again; it may be deleted at any time
 HOME/settings.toml  settings of this home
 HOME/hooks/         how far each hook has been told of the log, made when there is the first one
 """
@@ -47,6 +48,11 @@ class Home:
     def vault_path(self) -> Path:
         """The folder of the vault."""
         return self.path / "vault"
+
+    @property
+    def cache_path(self) -> Path:
+        """The folder of the cache."""
+        return self.path / "cache"
 
     @property
     def settings_path(self) -> Path:

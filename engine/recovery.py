@@ -56,7 +56,7 @@ class Recovery:
         """Recover, and say `Recovered` when there was anything to do."""
         left = await self._s.threads.run(self._reading.interrupted)
         for download in left:
-            await self.settle(download, stops.CRASHED)
+            await self.settle(download, stops.CRASHED, goes_on=self._goes_on(download))
         self.counts.cleaned += await self._s.threads.run(self._clear_completed)
         if self.counts != Counts():
             counts = attrs.asdict(self.counts)
@@ -65,17 +65,26 @@ class Recovery:
             )
         return self.counts
 
-    async def settle(self, download: Download, reason: str) -> None:
+    def _goes_on(self, download: Download) -> bool:
+        """Tell whether a download goes on by itself that was running when the engine ended."""
+        return self._s.settings.features.is_on("recovery", download.id)
+
+    async def settle(self, download: Download, reason: str, *, goes_on: bool = True) -> None:
         """Say how the attempt ended that the log calls running, and that runs no more for the `reason`.
+
+        Unless it `goes_on`, it is paused then.
 
         What somebody asks of it meanwhile is heeded: then the log is asked again.
         """
         self.counts.interrupted += 1
         state: Download | None = download
-        while state is not None and state.state in RUNNING | STOPPING and not await self._is_settled(state, reason):
+        after = () if goes_on else (c.Pause(),)
+        while state is not None and state.state in RUNNING | STOPPING:
+            if await self._is_settled(state, reason, after):
+                return
             state = await self._s.journal.load(state.id, state)
 
-    async def _is_settled(self, download: Download, reason: str) -> bool:
+    async def _is_settled(self, download: Download, reason: str, after: tuple[c.Command, ...]) -> bool:
         """Bring disk and log together, and tell whether the log took what there was to say."""
         counts, stop = self.counts, c.Stop(attempt=download.attempt, reason=reason)
         if download.state in {State.CANCELLING, State.REMOVING}:
@@ -92,7 +101,7 @@ class Recovery:
             counts.published += 1
             await self._s.threads.run(lambda: self._files.unlink_part(download))
             return True
-        if not await self._is_said(download, stop):
+        if not await self._is_said(download, stop, *after):
             return False
         if download.durable:
             counts.resumable += part_there

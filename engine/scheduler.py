@@ -21,8 +21,8 @@ import trio
 
 from lading.attempt import Attempt
 from lading.bundling import Bundling
+from lading.domain import caching, requirements, scheduling, stops
 from lading.domain import commands as c
-from lading.domain import requirements, scheduling, stops
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING
@@ -60,7 +60,7 @@ class _Look:
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
     to lie, and `unfit` what comes next and does not fit into the room that there is; `lacking` is what comes next in
-    both cases. `running` is what runs.
+    both cases. `running` is what runs, `sharing` are those that wait for another to fetch the same.
     """
 
     unwanted: Sequence[UUID]
@@ -68,6 +68,7 @@ class _Look:
     litter: Sequence[Download]
     blocked: Sequence[Download]
     passed: Sequence[Download]
+    sharing: Sequence[Download]
     following: Sequence[tuple[str, Download]]
     full: str | None
     unfit: tuple[Download, str] | None
@@ -110,6 +111,7 @@ class Scheduler:
         self._wake = trio.Event()
         self.paused = False
         self.on_rest: Callable[[], None] = lambda: None
+        services.caching.on_landing = self.wake
 
     @property
     def running(self) -> frozenset[UUID]:
@@ -189,6 +191,7 @@ class Scheduler:
             if look.unfit is not None:
                 download, message = look.unfit
                 await self._execute(download, c.Block(reason=requirements.DISK, message=message))
+            await self._let_share(look.sharing)
             for host, download in look.following:
                 if download.id not in self._running and not self._closing:
                     self._launch(nursery, download, host)
@@ -235,6 +238,7 @@ class Scheduler:
             litter=self._sweeper.look(),
             blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
             passed=self._passed(reasons),
+            sharing=reading.blocked(caching.BLOCKED, MOST_A_PASS) if reading.blocked_count else [],
             following=following,
             full=full,
             unfit=None if unfit is None or download is None else (download, unfit),
@@ -351,6 +355,12 @@ class Scheduler:
                 self.wake()
                 return attrs.evolve(look, full=None, unfit=None)
         return look
+
+    async def _let_share(self, sharing: Sequence[Download]) -> None:
+        """Let downloads go on that have waited for another to fetch the same."""
+        for download in sharing:
+            if self._s.caching.may_go_on(download.id):
+                await self._execute(download, c.Unblock(reason=caching.BLOCKED))
 
     def _launch(self, nursery: trio.Nursery, download: Download, host: str) -> None:
         attempt = Attempt(

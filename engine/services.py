@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from lading.buffers import Buffers
+from lading.caching import Caching
 from lading.domain.checkpoints import Budget
 from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
@@ -39,3 +40,4 @@ class Services:
     publisher: Publisher
     throttle: Throttle
     slots: Slots
+    caching: Caching

@@ -8,7 +8,7 @@ Tables such as `[host."example.org"]` stand in the file only; `TABLES` lists the
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ import attrs
 
 from lading import values
 from lading.domain import requirements, timetable, urls
+from lading.domain.caching import DEFAULT_BYTES, DEFAULT_LEAST_BYTES
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
+from lading.domain.features import Features
 from lading.domain.hooks import Hook
 from lading.domain.requests import MOST_CONNECTIONS
 from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
 from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
-from lading.tables import Table
+from lading.tables import Table, of_environment, over, paths
 from lading.tables import parse as parse_table
 
 _between, _whole = values.between, values.whole
@@ -47,7 +49,27 @@ class HostLimits:
     requests: float | None = attrs.field(default=None, validator=_between(0, 1e6))
 
 
-TABLES = {"host": Table(kind=HostLimits, live=True), "hooks": Table(kind=Hook)}
+@attrs.frozen(kw_only=True)
+class TransportSettings:
+    """What holds for one transport instead of the setting of the same name; None: as for all."""
+
+    connect_timeout_s: float | None = attrs.field(default=None, validator=_between(0.1, 3600))
+    stall_timeout_s: float | None = attrs.field(default=None, validator=_between(0.1, 86_400))
+    total_timeout_s: float | None = attrs.field(default=None, validator=_between(0, 31_536_000))
+    trust_env: bool | None = None
+    netrc: bool | None = None
+    cookies: str | None = attrs.field(default=None, validator=_whole)
+    client_certificate: str | None = attrs.field(default=None, validator=_whole)
+    client_key: str | None = attrs.field(default=None, validator=_whole)
+    http2: bool | None = None
+
+
+TABLES = {
+    "host": Table(kind=HostLimits, live=True),
+    "features": Table(kind=Features, named=False, live=True),
+    "hooks": Table(kind=Hook),
+    "transport": Table(kind=TransportSettings, names=("http",)),
+}
 """The tables that `settings.toml` may hold, by their names."""
 
 
@@ -87,6 +109,10 @@ class Settings:
             what was received of it.
         maintenance_s: how often an engine tidies up and looks whether published files are still there; 0 means never.
         http2: ask https servers by HTTP/2 where they speak it; needs the extra `http2`.
+        cache: whether files are kept to be taken from there when they are wanted again: on, off, or link, which keeps
+            them by hard links; then who edits a file in place spoils what is kept of it, which is noticed.
+        cache_bytes: how much is kept at most; what was used least lately has to go.
+        cache_least_bytes: smaller files are not kept.
         tables: what the tables of `TABLES` hold, by their names.
     """
 
@@ -116,6 +142,9 @@ class Settings:
     client_certificate: str | None = attrs.field(default=None, validator=_whole)
     client_key: str | None = attrs.field(default=None, validator=_whole)
     http2: bool = False
+    cache: str = attrs.field(default="on", validator=values.one_of("on", "link", "off"))
+    cache_bytes: int = attrs.field(default=DEFAULT_BYTES, validator=_between(0, 2**60))
+    cache_least_bytes: int = attrs.field(default=DEFAULT_LEAST_BYTES, validator=_between(0, 2**60))
     tables: Mapping[str, Any] = attrs.field(factory=dict)
     clean_after_s: float = attrs.field(default=CLEAN_AFTER_S, validator=_between(0, 3_153_600_000))
     maintenance_s: float = attrs.field(default=MAINTENANCE_S, validator=_between(0, 31_536_000))
@@ -139,6 +168,19 @@ class Settings:
     def hooks(self) -> Mapping[str, Hook]:
         """What is told of events, by the names that people gave."""
         return self.tables.get("hooks") or {}
+
+    @property
+    def features(self) -> Features:
+        """What is on, off, or on for a share of the downloads."""
+        return self.tables.get("features") or Features()
+
+    def of_transport(self, name: str) -> Settings:
+        """Return the settings as they are for one transport."""
+        own = (self.tables.get("transport") or {}).get(name)
+        if own is None:
+            return self
+        said = {key: value for key, value in attrs.asdict(own).items() if value is not None}
+        return attrs.evolve(self, **said)
 
     @property
     def limits(self) -> Limits:
@@ -168,12 +210,14 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
     origins = dict.fromkeys(FIELDS, "default")
     for origin, layer in (
         (str(file), _read(file)),
-        ("environment", {name: environ[key] for name in FIELDS if (key := f"LADING_{name.upper()}") in environ}),
+        ("environment", _of_environment(environ)),
         ("call", {name: value for name, value in overrides.items() if value is not None}),
     ):
         for name, value in layer.items():
             if name in TABLES:
-                tables[name] = parse_table(name, TABLES[name], value, origin)
+                made = parse_table(name, TABLES[name], value, origin)
+                tables[name] = over(TABLES[name], tables.get(name), made, value)
+                origins |= dict.fromkeys(paths(name, TABLES[name], value), origin)
             else:
                 found[name] = parse(name, value, origin)
                 origins[name] = origin
@@ -193,6 +237,8 @@ def changed(settings: Settings, **changes: Any) -> Settings:
                 f"{name} cannot change while an engine works", hint=f"these can: {', '.join(sorted(live))}"
             )
     tables = {name: parse_table(name, TABLES[name], value, "call") for name, value in changes.items() if name in TABLES}
+    for name in [name for name in tables if not TABLES[name].named]:
+        tables[name] = over(TABLES[name], settings.tables.get(name), tables[name], changes[name])
     plain = {name: parse(name, value, "call") for name, value in changes.items() if name not in TABLES}
     origins = {**settings.origins, **dict.fromkeys(plain, "call")}
     return attrs.evolve(settings, **plain, tables={**settings.tables, **tables}, origins=origins)
@@ -207,6 +253,49 @@ def parse(name: str, value: Any, origin: str) -> Any:
     if name not in FIELDS:
         raise InvalidSetting(f"{origin}: there is no setting {name!r}", hint=f"known are {', '.join(sorted(FIELDS))}")
     return values.convert(name, KINDS[name], value, origin)
+
+
+def parse_at(path: Sequence[str], value: Any, origin: str) -> Any:
+    """Return `value` as the setting of a whole name wants it: one of the plain ones, or one of a table.
+
+    Raises:
+        InvalidSetting: there is no such setting, or it cannot have that value.
+    """
+    check_name(path, origin)
+    if len(path) == 1:
+        parsed = parse(path[0], value, origin)
+        Settings(**{path[0]: parsed})
+        return parsed
+    given: Any = {path[-1]: value}
+    for key in reversed(path[1:-1]):
+        given = {key: given}
+    made = parse_table(path[0], TABLES[path[0]], given, origin)
+    return getattr(made[path[1]] if TABLES[path[0]].named else made, path[-1])
+
+
+def check_name(path: Sequence[str], origin: str) -> None:
+    """Refuse a name that no setting has.
+
+    Raises:
+        InvalidSetting: the hint says what there is.
+    """
+    table = TABLES.get(path[0])
+    if table is None:
+        if ".".join(path) not in FIELDS:
+            parse(".".join(path), "", origin)
+        return
+    known = [field.name for field in attrs.fields(table.kind)]
+    if len(path) != (3 if table.named else 2) or path[-1] not in known:
+        where = f"{path[0]}.NAME" if table.named else path[0]
+        hint = f"known are {', '.join(f'{where}.{name}' for name in known)}"
+        raise InvalidSetting(f"{origin}: there is no setting {'.'.join(path)!r}", hint=hint)
+    if table.named:
+        parse_table(path[0], table, {path[1]: {}}, origin)
+
+
+def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    plain = {name: environ[key] for name in FIELDS if (key := f"LADING_{name.upper()}") in environ}
+    return plain | of_environment(TABLES, environ)
 
 
 def _read(file: Path | None) -> dict[str, Any]:

@@ -41,9 +41,8 @@ class Surroundings:
     def policy(self) -> requirements.Policy:
         """What is required, as it is set now."""
         settings = self._s.settings
-        return requirements.Policy(
-            memory_percent=settings.memory_percent, metered=settings.metered, network=settings.watch_network
-        )
+        network = settings.watch_network and settings.features.network > 0
+        return requirements.Policy(memory_percent=settings.memory_percent, metered=settings.metered, network=network)
 
     async def look(self) -> Conditions:
         """Look now, and have the log told what has changed."""

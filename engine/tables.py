@@ -6,6 +6,7 @@ there are; `Settings.tables` has what was set, and a property of `Settings` give
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ import attrs
 
 from lading.domain.errors import InvalidSetting
 from lading.values import convert, kinds_of
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @attrs.frozen(kw_only=True)
@@ -23,11 +26,13 @@ class Table:
         kind: what it holds.
         named: whether there is one for each of several names, or just one.
         live: whether a running engine takes over what has changed in it.
+        names: those that there can be, None for any.
     """
 
     kind: type[Any]
     named: bool = True
     live: bool = False
+    names: tuple[str, ...] | None = None
 
 
 def parse(name: str, table: Table, value: Any, origin: str) -> Any:
@@ -40,7 +45,67 @@ def parse(name: str, table: Table, value: Any, origin: str) -> Any:
         return _read(f"[{name}]", table.kind, value, origin)
     if not isinstance(value, Mapping):
         raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f'it is written as [{name}."NAME"]')
+    for key in value:
+        if table.names is not None and key not in table.names:
+            known = ", ".join(f"[{name}.{one}]" for one in table.names)
+            raise InvalidSetting(f"{origin}: there is no table [{name}.{key}]", hint=f"known are {known}")
     return {key: _read(f'[{name}."{key}"]', table.kind, inner, origin) for key, inner in value.items()}
+
+
+def paths(name: str, table: Table, value: Any) -> list[str]:
+    """Return the whole names of the settings that stand in a table as it was given."""
+    named = [(f"{name}.{_quoted(key)}", inner) for key, inner in value.items()] if table.named else [(name, value)]
+    return [
+        f"{prefix}.{setting}"
+        for prefix, inner in named
+        for setting in (inner if isinstance(inner, Mapping) else attrs.asdict(inner, recurse=False))
+    ]
+
+
+def over(table: Table, below: Any, made: Any, value: Any) -> Any:
+    """Return a table as a layer of settings makes it of the one below: what the layer does not say stays."""
+    if not table.named:
+        return _over(below, made, value)
+    return {**(below or {}), **{key: _over((below or {}).get(key), made[key], inner) for key, inner in value.items()}}
+
+
+def _over(below: Any, made: Any, value: Any) -> Any:
+    if below is None or not isinstance(value, Mapping):
+        return made
+    return attrs.evolve(below, **{name: getattr(made, name) for name in value})
+
+
+def of_environment(tables: Mapping[str, Table], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the environment says of tables whose names are known: `LADING_FEATURES_DIRECT_IO`, in capitals."""
+    found: dict[str, Any] = {}
+    for name, table in tables.items():
+        for key in (table.names or ()) if table.named else (None,):
+            held = {
+                field.name: environ[variable]
+                for field in attrs.fields(table.kind)
+                if (variable := "_".join(filter(None, ("LADING", name, key, field.name))).upper()) in environ
+            }
+            if held and key is None:
+                found[name] = held
+            elif held:
+                found.setdefault(name, {})[key] = held
+    return found
+
+
+def complete(tables: Mapping[str, Table], held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables with those that were not set and whose names are known, at their defaults."""
+    found = dict(held)
+    for name, table in tables.items():
+        if not table.named:
+            found.setdefault(name, table.kind())
+        elif table.names is not None:
+            found[name] = {**{key: table.kind() for key in table.names}, **found.get(name, {})}
+    return found
+
+
+def _quoted(key: str) -> str:
+    """Return a key as TOML has it."""
+    return key if _BARE.fullmatch(key) else f'"{key}"'
 
 
 def _read(title: str, kind: type[Any], value: Any, origin: str) -> Any:
@@ -66,7 +131,7 @@ def rows(tables: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     for name, held in tables.items():
         named = held.items() if isinstance(held, Mapping) else [(None, held)]
         for key, inner in named:
-            prefix = name if key is None else f'{name}."{key}"'
+            prefix = name if key is None else f"{name}.{_quoted(key)}"
             for field in attrs.fields(type(inner)):
                 value = getattr(inner, field.name)
                 is_secret = bool(value) and field.metadata.get("secret", False)

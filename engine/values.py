@@ -14,11 +14,13 @@ import attrs
 
 from lading.domain import sizes
 from lading.domain.errors import InvalidSetting
+from lading.domain.features import Percent
 
-Kind = type[bool | int | float | str | tuple[str, ...] | Path]
+Kind = type[bool | int | float | str | tuple[str, ...] | Path | Percent]
 
 _KINDS: dict[str, Kind] = {
     "bool": bool,
+    "bool | None": bool,
     "int": int,
     "int | None": int,
     "float": float,
@@ -26,6 +28,7 @@ _KINDS: dict[str, Kind] = {
     "str": str,
     "tuple[str, ...]": tuple,
     "str | None": Path,
+    "Percent": Percent,
 }
 _SAID: dict[Kind, str] = {
     bool: "yes or no",
@@ -34,6 +37,7 @@ _SAID: dict[Kind, str] = {
     str: "text",
     tuple: "a list of texts",
     Path: "the path of a file",
+    Percent: "on, off, or a share such as 30%",
 }
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _SIZED = ("_bytes", "_rate")
@@ -45,6 +49,16 @@ def between(least: float, most: float) -> Any:
     def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
         if value is not None and not least <= value <= most:
             raise InvalidSetting(f"{attribute.name} cannot be {value}", hint=f"allowed is {least:g} to {most:g}")
+
+    return check
+
+
+def one_of(*words: str) -> Any:
+    """Return a validator for texts that are one of these."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: str) -> None:
+        if value not in words:
+            raise InvalidSetting(f"{attribute.name} cannot be {value!r}", hint=f"allowed is {', '.join(words)}")
 
     return check
 
@@ -77,12 +91,16 @@ def convert(name: str, kind: Kind, value: Any, origin: str) -> Any:
 
 
 def _convert(name: str, kind: Kind, value: Any) -> Any:
+    if kind is Percent:
+        return Percent.parse(value)
     if kind is bool:
         word = str(value).lower()
         if word not in _TRUE | _FALSE:
             raise ValueError(word)
         return word in _TRUE
     if isinstance(value, bool):
+        if kind is str:
+            return "on" if value else "off"
         raise TypeError(value)
     if kind is Path:
         return os.path.expanduser(os.fspath(value)) or None

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import attrs
+
 from lading.domain import commands as c
-from lading.domain import digests, holdings
+from lading.domain import digests, holdings, secrets
 from lading.domain.digests import Digest
 from lading.domain.download import Download
 from lading.domain.pieces import Piece
-from lading.domain.ports import Part
+from lading.domain.ports import Call, Part, Secrets
+from lading.domain.routes import Route
+from lading.domain.states import State
 from lading.domain.validators import Validator
 from lading.holding import Holding
 from lading.services import Services
@@ -30,6 +34,9 @@ class Work:
         self.number = 0
         self.holding: Holding | None = None
         self.probe: c.Probe | None = None
+        self.features = services.settings.features
+        self.route = Route(own=self.features.is_on("own_transport", download.id))
+        self._said: set[str] = set()
 
     @property
     def id(self) -> UUID:
@@ -47,13 +54,40 @@ class Work:
         assert self.holding is not None, "an attempt has its part file before it fetches"
         return self.holding
 
+    @property
+    def budget(self) -> int:
+        """How many retries the download may have."""
+        own = self.download.order.retries
+        return 0 if not self.features.is_on("retry", self.id) else self._s.settings.retries if own is None else own
+
+    def calls(self, kept: Secrets | None) -> tuple[Call, ...]:
+        """Return how each source is asked, secrets included, by the route of this attempt."""
+        return tuple(attrs.evolve(call, route=self.route) for call in secrets.join(self.download.order, kept))
+
     async def report(self, *reports: c.Command) -> None:
         """Have the log record what happened, in one request.
 
         Raises:
             Fenced: this attempt no longer owns the download; it must stop.
         """
-        self.download = await self._s.journal.execute(self.id, *reports, state=self.download, context=self._s.context)
+        told = (*self._degraded(), *reports)
+        self.download = await self._s.journal.execute(self.id, *told, state=self.download, context=self._s.context)
+
+    def _degraded(self) -> list[c.Degrade]:
+        """Return what there is to say of fast paths that have failed since anything was said last."""
+        if self.download.state not in {State.ACTIVE, State.PAUSING} or not self.number:
+            return []
+        failed = {
+            "own_transport": self.route.failure,
+            "direct_io": None if self.holding is None else self.holding.refusal,
+        }
+        new = [
+            c.Degrade(attempt=self.number, feature=feature, message=message)
+            for feature, message in failed.items()
+            if message is not None and feature not in self._said
+        ]
+        self._said.update(degrade.feature for degrade in new)
+        return new
 
     async def reload(self) -> Download:
         """Return the download as the log has it now, whoever changed it."""
@@ -71,6 +105,7 @@ class Work:
             algorithm=Digest.parse(expected).algorithm if expected else digests.DEFAULT,
             also=None if expected or known is None or known.digest is None else Digest.parse(known.digest).algorithm,
             reserve_bytes=self._s.settings.reserve_bytes,
+            direct=self.features.is_on("direct_io", self.id),
         )
         return self.holding
 

@@ -59,7 +59,7 @@ _FILES: list[tuple[str, int, dict[str, Any]]] = [
     ("changing", 33_000, {"rate": 330}),
     ("paused", 33_000, {"rate": 330}),
     ("cancelled", 40_000, {"rate": 400}),
-    ("removed", 700, {}),
+    ("removed", 700, {"foreign": True}),
     ("copy", 800, {}),
     ("roomy", 9_000, {"rate": 2000}),
     ("shared", 200_000, {"rate": 32 * 1024}),

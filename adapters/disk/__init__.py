@@ -11,7 +11,8 @@ The rules of this room:
 - A flush that failed has failed for good: the kernel may have dropped those pages and call the next one a success.
 """
 
+from lading.adapters.disk.kernel import clone as share_blocks
 from lading.adapters.disk.local import LocalDisk
 from lading.adapters.disk.part import LocalPart
 
-__all__ = ["LocalDisk", "LocalPart"]
+__all__ = ["LocalDisk", "LocalPart", "share_blocks"]

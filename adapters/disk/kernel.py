@@ -10,6 +10,8 @@ import os
 NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY})
 """What a kernel or a file system answers to a call that it does not have."""
 
+_CANNOT_CLONE = NOT_HERE | {errno.EXDEV, errno.EPERM, errno.EBADF, errno.ETXTBSY}
+_FICLONE = 0x40049409
 _FALLOC_FL_KEEP_SIZE = 1
 _RENAME_NOREPLACE = 1
 _SYNC_FILE_RANGE_WRITE = 2
@@ -32,6 +34,24 @@ def allocate(descriptor: int, end: int) -> None:
         number = ctypes.get_errno()
         if number != errno.EINTR:
             raise _failure(number)
+
+
+def clone(target: int, source: int) -> bool:
+    """Let one open file be what another is, sharing its blocks until one is written (ioctl_ficlone(2)).
+
+    Returns:
+        Whether that could be: they must lie on one file system, and it must know how.
+
+    Raises:
+        OSError: there is no room, or the device failed.
+    """
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError as error:
+        if error.errno in _CANNOT_CLONE:
+            return False
+        raise
+    return True
 
 
 def begin_writing(descriptor: int) -> None:

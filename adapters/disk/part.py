@@ -32,6 +32,7 @@ class LocalPart:
         self._flush_error: int | None = None
         self._is_named = False
         self._past_cache: int | None = None
+        self._refusal: str | None = None
 
     @property
     def path(self) -> str:
@@ -53,12 +54,26 @@ class LocalPart:
         """Its open file descriptor; -1 once closed."""
         return self._descriptor
 
+    @property
+    def refusal(self) -> str | None:
+        """Why nothing is written past the page cache any more: the file system has refused that; else None.
+
+        A system that has no such writes at all refuses nothing.
+        """
+        return self._refusal
+
+    def stay_in_cache(self) -> None:
+        """Write through the page cache from now on."""
+        self._close_past_cache()
+
     def size(self) -> int:
         """Return the file's length in bytes, preallocated room not counted."""
         return os.fstat(self._descriptor).st_size
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write all of `data` at `offset`: past the page cache where it is much, aligned, and the file system lets us.
+
+        What cannot be written to is no buffer of the pool, and may lie anywhere in memory: it goes through the cache.
 
         Raises:
             DiskFull: there was no room; what was flushed before is still there.
@@ -67,7 +82,7 @@ class LocalPart:
         self._flushed = False
         left = memoryview(data).cast("B")
         try:
-            if len(left) >= _MUCH_BYTES and offset % _BLOCK_BYTES == 0:
+            if len(left) >= _MUCH_BYTES and offset % _BLOCK_BYTES == 0 and not left.readonly:
                 done = self._write_past_cache(offset, left[: len(left) // _BLOCK_BYTES * _BLOCK_BYTES])
                 left, offset = left[done:], offset + done
             _write(self._descriptor, offset, left)
@@ -87,6 +102,8 @@ class LocalPart:
             if error.errno not in kernel.NOT_HERE:
                 raise
             self._close_past_cache()
+            if error.errno != errno.ENOSYS:
+                self._refusal = f"the file system refuses direct I/O: {error.strerror}"
         return 0
 
     def _close_past_cache(self) -> None:
@@ -131,6 +148,19 @@ class LocalPart:
         """Cut the file to `size` bytes, and give back what was preallocated beyond."""
         self._flushed = False
         os.ftruncate(self._descriptor, size)
+
+    def clone(self, descriptor: int) -> bool:
+        """Become what an open file is, sharing its blocks; tell whether the file system can, and leave it if not.
+
+        Raises:
+            DiskFull: there is no room for that.
+            OSError: the device failed.
+        """
+        self._flushed = False
+        try:
+            return kernel.clone(self._descriptor, descriptor)
+        except OSError as error:
+            raise meaning(error, self._path) from error
 
     def flush(self) -> None:
         """Make everything written before this call durable (`fdatasync`), and the name of the part with it.

@@ -18,6 +18,8 @@ OURS = frozenset(
         "connection",
         "content-length",
         "expect",
+        "if-modified-since",
+        "if-none-match",
         "if-range",
         "keep-alive",
         "range",
@@ -77,6 +79,10 @@ def first(call: Call, agent: str) -> Hop:
         public["range"] = call.range
         if call.if_range is not None:
             public["if-range"] = call.if_range
+    elif call.if_none_match is not None:
+        public["if-none-match"] = call.if_none_match
+    elif call.if_modified_since is not None:
+        public["if-modified-since"] = call.if_modified_since
     return Hop(url=url, private={**authorization, **given}, public=public)
 
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ from lading.adapters.http.proxies import Proxies
 from lading.adapters.http.reply import HTTPXReply
 from lading.adapters.http.wire import WireTransport
 from lading.domain.ports import Call
+from lading.domain.routes import Route
 
 if TYPE_CHECKING:
     from lading.adapters.http.lanes import LanesTransport
@@ -44,7 +45,7 @@ class HTTPXTransport:
     They are used without httpx's client: what that does with redirects, cookies and logs is not wanted here, and for a
     small file it would be a good part of the work. Most is asked by our own `WireTransport`, whose bodies are received
     into the caller's buffer; what the environment, when it is believed, wants to go through a proxy, and what is to go
-    over HTTP/2, by httpx's own.
+    over HTTP/2, by httpx's own. So is all of an attempt whose route says so, or in which ours fails by its own fault.
     What the environment and the files named here say is read once, when this is made; who is trusted, when somebody is
     to be.
 
@@ -92,6 +93,8 @@ class HTTPXTransport:
         self._proxies = Proxies(getproxies() if trust_env else {})
         self._proxied: dict[str, LanesTransport] = {}
         self._lanes: LanesTransport | None = None
+        self._plain: LanesTransport | None = None
+        self._new_plain = partial(_lanes, trusted, connections_max=connections_max)
         if http2 or self._proxies.all:
             from lading.adapters.http.lanes import LanesTransport
 
@@ -111,7 +114,7 @@ class HTTPXTransport:
         Raises:
             TransferError: there was no answer; the message holds no secret.
         """
-        reply = await self._follow(hop.first(call, AGENT))
+        reply = await self._follow(hop.first(call, AGENT), call.route)
         try:
             yield reply
         finally:
@@ -119,14 +122,14 @@ class HTTPXTransport:
 
     async def aclose(self) -> None:
         """Close what is pooled."""
-        for transport in (self._wire, self._lanes, *self._proxied.values()):
+        for transport in (self._wire, self._lanes, self._plain, *self._proxied.values()):
             if transport is not None:
                 await transport.aclose()
 
-    async def _follow(self, at: Hop) -> HTTPXReply:
+    async def _follow(self, at: Hop, route: Route) -> HTTPXReply:
         cookies = self._cookies
         for _ in range(self._redirects_max + 1):
-            request, response = await self._ask(at, cookies)
+            request, response = await self._ask(at, cookies, route)
             reply = HTTPXReply(response, at.url)
             location = response.headers.get_list("location")[:1]
             if response.status_code not in REDIRECTS or not location:
@@ -140,15 +143,26 @@ class HTTPXTransport:
             at = target
         raise trouble.lost_way(at.url, f"more than {self._redirects_max} redirects")
 
-    async def _ask(self, at: Hop, cookies: Cookies | None) -> tuple[httpx.Request, httpx.Response]:
+    async def _ask(self, at: Hop, cookies: Cookies | None, route: Route) -> tuple[httpx.Request, httpx.Response]:
         """Send one request and wait for its head."""
         try:
             with unheard(), trio.fail_after(self._answer_timeout_s):
                 request = self._request(at, cookies)
-                return request, await self._to(request.url).handle_async_request(request)
+                return request, await self._send(request, route)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
             failure = trouble.before_head(error, at.url)
         raise failure
+
+    async def _send(self, request: httpx.Request, route: Route) -> httpx.Response:
+        """Send a request by the transport for it; by httpx's own once more where ours has failed by its own fault."""
+        transport = self._to(request.url, route)
+        try:
+            return await transport.handle_async_request(request)
+        except Exception as error:
+            if transport is not self._wire or not trouble.is_ours(error):
+                raise
+            route.give_up(f"our own transport failed: {type(error).__name__}")
+        return await self._to(request.url, route).handle_async_request(request)
 
     def _request(self, at: Hop, cookies: Cookies | None) -> httpx.Request:
         """Return what to send: what the caller gave for this origin comes before what the user's files know of it."""
@@ -162,9 +176,22 @@ class HTTPXTransport:
             cookies.add_to(request)
         return request
 
-    def _to(self, url: httpx.URL) -> httpx.AsyncBaseTransport:
-        """Return the transport that asks the host of a URL."""
+    def _to(self, url: httpx.URL, route: Route) -> httpx.AsyncBaseTransport:
+        """Return the transport that asks the host of a URL for an attempt."""
         proxy = self._proxies.of(url.scheme, url.host)
         if proxy is not None:
             return self._proxied[proxy]
-        return self._lanes if self._lanes is not None and url.scheme == "https" else self._wire
+        if self._lanes is not None and url.scheme == "https":
+            return self._lanes
+        if route.own:
+            return self._wire
+        if self._plain is None:
+            self._plain = self._new_plain()
+        return self._plain
+
+
+def _lanes(trusted: Callable[[], ssl.SSLContext], *, connections_max: int) -> LanesTransport:
+    """Return httpx's own transport, which is loaded only when it is needed."""
+    from lading.adapters.http.lanes import LanesTransport
+
+    return LanesTransport(trusted(), connections_max=connections_max, idle_s=IDLE_S)

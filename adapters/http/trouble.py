@@ -11,7 +11,7 @@ import httpx
 import trio
 
 from lading.domain import urls
-from lading.domain.errors import TransferError
+from lading.domain.errors import LadingError, TransferError
 from lading.domain.faults import HINTS, Cause
 
 _DEEPEST = 16
@@ -22,6 +22,12 @@ _HTTPCORE_SAW_THE_END = ("Server disconnected", "<StreamReset", "<ConnectionTerm
 
 class HungUp(httpx.RemoteProtocolError):
     """The server ended the connection instead of answering."""
+
+
+def is_ours(error: Exception) -> bool:
+    """Tell whether an error before an answer is a fault of the transport itself: another might have got one."""
+    known = (httpx.HTTPError, httpx.InvalidURL, trio.TooSlowError, UnicodeError, OSError, LadingError)
+    return isinstance(error, httpx.UnsupportedProtocol) or not isinstance(error, known)
 
 
 def before_head(error: Exception, url: str) -> TransferError:

@@ -6,6 +6,7 @@ give the same log, event for event (law 8).
 
 from __future__ import annotations
 
+from lading.testing.cache import MemoryCache
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
@@ -19,6 +20,7 @@ from lading.testing.vault import MemoryVault
 
 __all__ = [
     "InlineThreads",
+    "MemoryCache",
     "MemoryCursors",
     "MemoryDisk",
     "MemoryLog",

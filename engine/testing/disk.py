@@ -18,6 +18,7 @@ from lading.domain.upkeep import Look
 
 ENDLESS = 1 << 60
 PAGE_BYTES = 4096
+MUCH_BYTES = 256 * 1024
 
 
 class _File:
@@ -50,6 +51,7 @@ class MemoryPart:
     def __init__(self, disk: MemoryDisk, path: str, file: _File) -> None:
         self._disk = disk
         self._file = file
+        self._direct = True
         self.path = path
         file.locked_by = self
 
@@ -57,6 +59,15 @@ class MemoryPart:
     def inode(self) -> int:
         """Its inode number."""
         return self._file.inode
+
+    @property
+    def refusal(self) -> str | None:
+        """Why it is not written past a cache: as the test has the disk say, once much was written."""
+        return self._disk.refusal if self._direct and len(self._file.data) >= MUCH_BYTES else None
+
+    def stay_in_cache(self) -> None:
+        """Note that nothing is to be written past a cache."""
+        self._direct = False
 
     def size(self) -> int:
         """Return its length in bytes."""
@@ -86,6 +97,10 @@ class MemoryPart:
         """Cut the file to `size` bytes."""
         del self._file.data[size:]
 
+    def clone(self, descriptor: int) -> bool:  # noqa: ARG002 # nothing in memory has one
+        """Say that this cannot be."""
+        return False
+
     def flush(self) -> None:
         """Make what was written survive, unless the test has broken the disk."""
         if self._disk.broken:
@@ -110,6 +125,7 @@ class MemoryDisk:
         self._folder_inodes = count(ENDLESS)
         self.room = room
         self.broken = False
+        self.refusal: str | None = None
 
     def left(self) -> int:
         """Return the bytes that are free."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 
 import attrs
@@ -32,6 +32,9 @@ class Served:
         status: answered instead of 200 and 206.
         retry_after: sent with `status`.
         sized: whether the length is told.
+        conditional: whether it is told by 304 that what the caller knows of is what there is.
+        confirms: headers of such an answer, instead of those of the file.
+        foreign: whether our own transport fails there, so that each attempt has to go the plain way.
     """
 
     data: bytes
@@ -43,9 +46,20 @@ class Served:
     status: int | None = None
     retry_after: str | None = None
     sized: bool = True
+    conditional: bool = True
+    confirms: dict[str, str] | None = None
+    foreign: bool = False
     headers: dict[str, str] = attrs.field(factory=dict)
     asked: int = 0
     reading: int = 0
+
+    def honours(self, call: Call, headers: Mapping[str, str]) -> bool:
+        """Tell whether the caller has what there is (RFC 9110 §13.1.2 and §13.1.3)."""
+        if not self.conditional:
+            return False
+        if call.if_none_match is not None:
+            return call.if_none_match == self.etag
+        return call.if_modified_since is not None and call.if_modified_since == headers["last-modified"]
 
     def replace(self, data: bytes) -> None:
         """Put other content under the same name, with its own ETag."""
@@ -118,6 +132,8 @@ class MemoryNetwork:
         if served is None:
             return self._reply(shown, 404, {}, b"", None)
         served.asked += 1
+        if served.foreign and call.route.own:
+            call.route.give_up("our own transport failed: as it was to")
         if served.status is not None:
             extra = {"retry-after": served.retry_after} if served.retry_after else {}
             return self._reply(shown, served.status, extra, b"", served)
@@ -126,6 +142,8 @@ class MemoryNetwork:
             headers["etag"] = served.etag
         total, start = len(served.data), call.start
         end = total if call.end is None else min(call.end, total)
+        if call.range is None and served.honours(call, headers):
+            return self._reply(shown, 304, served.confirms or headers, b"", served)
         guarded = call.if_range is None or call.if_range in {served.etag, headers["last-modified"]}
         if call.range is None or not served.ranges or not guarded:
             if served.sized:

@@ -23,6 +23,7 @@ from lading.domain.ports import Threads
 from lading.engine import Engine
 from lading.hooking import Hands
 from lading.settings import Settings
+from lading.testing.cache import MemoryCache
 from lading.testing.chance import SeededChance
 from lading.testing.clock import VirtualClock
 from lading.testing.disk import MemoryDisk
@@ -38,7 +39,7 @@ from lading.views import Views
 
 T = TypeVar("T")
 FOLDER = "/downloads"
-CALM = {"reserve_bytes": 0, "disk_free_percent": 0, "poll_s": 1.0, "watch_s": 60.0}
+CALM = {"reserve_bytes": 0, "disk_free_percent": 0, "poll_s": 1.0, "watch_s": 60.0, "cache": "off"}
 """What is set in a simulation unless a test says otherwise: no byte of a small disk is kept free, and few looks."""
 
 
@@ -52,6 +53,7 @@ class World:
     log: MemoryLog
     disk: MemoryDisk
     vault: MemoryVault
+    cache: MemoryCache
     network: MemoryNetwork
     clock: VirtualClock
     chance: SeededChance
@@ -65,10 +67,12 @@ class World:
     @classmethod
     def make(cls, seed: int) -> World:
         """Return a world in which nothing has happened."""
+        disk = MemoryDisk()
         return cls(
             log=MemoryLog(),
-            disk=MemoryDisk(),
+            disk=disk,
             vault=MemoryVault(),
+            cache=MemoryCache(disk),
             network=MemoryNetwork(),
             clock=VirtualClock(),
             chance=SeededChance(seed),
@@ -78,13 +82,17 @@ class World:
     async def engine(
         self, *, owner: bool = True, actor: str = "simulation", start: bool = True, **settings: Any
     ) -> AsyncIterator[Engine]:
-        """Open an engine in this world, the owner or one more client; its views are made anew from the log."""
+        """Open an engine in this world, the owner or one more client; its views are made anew from the log.
+
+        It has no cache unless that is set: most stories are about what is fetched.
+        """
         parts = Parts(
             log=self.log,
             views=Views(self.log, lambda _: MemoryStore()),
             disk=self.disk,
             transport=self.network.transport(),
             vault=self.vault,
+            cache=self.cache,
             threads=self.threads,
             clock=self.clock,
             chance=self.chance,
@@ -115,10 +123,12 @@ class World:
         Only the network is shared. Follow with `fork.disk.crash()` and it was the power that went. What this world does
         from now on, the other does not see; so one run can be cut off at every step.
         """
+        disk = self.disk.copy()
         return World(
             log=self.log.copy(),
-            disk=self.disk.copy(),
+            disk=disk,
             vault=self.vault,
+            cache=self.cache.copy(disk),
             network=self.network,
             clock=VirtualClock(self.clock.now_ns()),
             chance=SeededChance(seed),

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -354,6 +355,61 @@ def test_aligned_writes_leave_no_copy_in_the_page_cache(new_part):
     assert flags & os.O_DIRECT
     made.close()
     assert made._past_cache == -1
+
+
+@pytest.mark.row("S3.11")
+@pytest.mark.parametrize("where", ["opening", "writing"])
+def test_a_file_system_that_refuses_direct_io_is_written_through_its_cache(new_part, monkeypatch, where):
+    """Every byte is there, and why it went that way is told."""
+
+    def refuse(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    if where == "opening":
+        monkeypatch.setattr(kernel, "reopen_past_cache", refuse)
+    else:
+        write = os.pwrite
+        monkeypatch.setattr(kernel, "reopen_past_cache", os.dup)
+        monkeypatch.setattr(
+            os, "pwrite", lambda to, data, at: refuse() if to == made._past_cache else write(to, data, at)
+        )
+    made = new_part()
+    data = memoryview(mmap.mmap(-1, 1 << 20))
+    data[:] = bytes([7]) * len(data)
+    assert made.refusal is None
+    made.write(0, data)
+    assert made.read(0, 2 << 20) == bytes(data)
+    assert "Invalid argument" in made.refusal
+
+
+@pytest.mark.row("S3.11")
+def test_what_is_to_stay_in_the_cache_is_never_written_past_it(new_part, monkeypatch):
+    """Nor what is no buffer of ours, which may lie anywhere in memory; neither is a refusal."""
+    asked = []
+    monkeypatch.setattr(kernel, "reopen_past_cache", lambda descriptor: asked.append(descriptor) or os.dup(descriptor))
+    made = new_part()
+    made.write(0, bytes(1 << 20))
+    assert asked == []
+    made.stay_in_cache()
+    made.write(0, memoryview(mmap.mmap(-1, 1 << 20)))
+    assert asked == []
+    assert made.refusal is None
+
+
+@pytest.mark.row("S2.12")
+def test_a_part_can_be_what_another_file_is_only_where_blocks_can_be_shared(new_part, folder, monkeypatch):
+    """Where they cannot be, nothing is changed; where there is no room, that is told."""
+    Path(f"{folder}/kept").write_bytes(b"kept")
+    made = new_part()
+    made.write(0, b"before")
+    with open(f"{folder}/kept", "rb") as file:
+        if made.clone(file.fileno()):
+            assert made.read(0, 10) == b"kept"
+        else:
+            assert made.read(0, 10) == b"before"
+        monkeypatch.setattr(kernel.fcntl, "ioctl", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+        with pytest.raises(DiskFull):
+            made.clone(file.fileno())
 
 
 @pytest.mark.law(2)

@@ -25,6 +25,7 @@ from lading.domain import urls
 from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
 from lading.domain.ports import Call, Reply
+from lading.domain.routes import Route
 from lading.tools.origin import Behaviour, Drip, Drop, Framing, Origin, Page, Redirect, Refusal, Resource, Stall
 
 SIZE = 300_000
@@ -165,6 +166,67 @@ async def test_range_and_its_guard_are_asked_for_as_called(origin, transport):
         assert await body(reply) == FILE.read(1000)
     assert origin.requests[-1].headers["range"] == "bytes=1000-"
     assert origin.requests[-1].headers["if-range"] == etag
+
+
+@pytest.mark.row("S2.12")
+async def test_what_is_known_already_is_answered_without_a_body(origin, transport):
+    """By its ETag or by its date, as RFC 9110 §13.1 has it; a caller's own conditions are not sent."""
+    async with transport.exchange(Call(url=origin.url("file.bin"))) as reply:
+        etag, modified = reply.head.headers["etag"], reply.head.headers["last-modified"]
+    theirs = {"If-None-Match": "*", "If-Modified-Since": modified}
+    for known, status in (
+        ({"if_none_match": etag}, 304),
+        ({"if_modified_since": modified}, 304),
+        ({"if_none_match": '"other"', "if_modified_since": modified}, 200),
+        ({"headers": theirs}, 200),
+    ):
+        async with transport.exchange(Call(url=origin.url("file.bin"), **known)) as reply:
+            assert reply.head.status == status
+            assert await body(reply) == (FILE.read() if status == 200 else b"")
+    async with transport.exchange(Call(url=origin.url("file.bin"), start=1, if_none_match=etag)) as reply:
+        assert reply.head.status == 206
+
+
+@pytest.mark.row("S3.11")
+async def test_an_exchange_in_which_our_transport_fails_is_made_once_more_by_httpx_s(origin, transport, monkeypatch):
+    """And the route knows why; for the rest of the attempt it is not tried again, for another attempt it is."""
+    tried = []
+
+    async def broken(request):
+        tried.append(str(request.url))
+        raise KeyError(CANARY)
+
+    monkeypatch.setattr(transport._wire, "handle_async_request", broken)
+    call = Call(url=origin.url("file.bin"))
+    for _ in range(2):
+        async with transport.exchange(call) as reply:
+            assert await body(reply) == FILE.read()
+    assert len(tried) == 1
+    assert not call.route.own
+    assert "KeyError" in call.route.failure
+    assert CANARY not in call.route.failure
+    async with transport.exchange(Call(url=origin.url("file.bin"))):
+        assert len(tried) == 2
+
+
+@pytest.mark.row("S3.11")
+async def test_what_a_server_does_wrong_is_no_reason_to_ask_by_another_transport(transport):
+    """A second opinion would only take what ours refuses: it is for faults of ours."""
+    with raw(b"nonsense\r\n\r\n") as port:
+        call = Call(url=f"http://127.0.0.1:{port}/")
+        assert (await failure(transport, call)).cause is Cause.PROTOCOL
+    assert call.route.own
+
+
+@pytest.mark.row("S3.11")
+@pytest.mark.parametrize("start", [0, 1000])
+async def test_an_attempt_that_is_to_do_without_our_transport_does(origin, transport, monkeypatch, start):
+    """The whole, or a range."""
+    monkeypatch.setattr(transport._wire, "handle_async_request", None)
+    call = Call(url=origin.url("file.bin"), start=start, route=Route(own=False))
+    async with transport.exchange(call) as reply:
+        assert await body(reply) == FILE.read(start)
+    assert call.route.failure is None
 
 
 @pytest.mark.law(4)

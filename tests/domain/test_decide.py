@@ -47,7 +47,7 @@ complete    Completed                  Completed       Completed      fenced    
 falter      RetryScheduled             RetryScheduled  fenced         fenced      fenced
 fail        Failed                     Failed          fenced         fenced      fenced
 block       Blocked                    Blocked         fenced         fenced      fenced
-degrade     Degraded                   illegal         fenced         fenced      fenced
+degrade     Degraded                   illegal         Degraded       fenced      fenced
 stop        Stopped                    Stopped         Stopped        Stopped     Stopped
 """
 

@@ -23,6 +23,8 @@ from lading.domain import digests
 from lading.domain.facts import Context
 from lading.domain.requests import Request
 from lading.settings import Settings
+from lading.testing.cache import MemoryCache
+from lading.testing.disk import MemoryDisk
 from lading.testing.log import MemoryLog
 from lading.testing.store import MemoryStore
 from lading.testing.vault import MemoryVault
@@ -61,6 +63,7 @@ async def fetch(url: str, folder: str) -> bool:
         disk=LocalDisk(),
         transport=transport,
         vault=MemoryVault(),
+        cache=MemoryCache(MemoryDisk()),
         threads=WorkerThreads(),
         clock=SystemClock(),
         chance=SystemChance(),

@@ -52,6 +52,13 @@ _OPTIONS = (
     ),
     click.option("--show-query", multiple=True, metavar="NAME", help="A query parameter whose name the log may show."),
     click.option("--secret-path", is_flag=True, help="The path of the URL holds a token: keep it in the vault."),
+    click.option(
+        "--no-cache",
+        "cache",
+        is_flag=True,
+        callback=lambda _, __, value: not value,
+        help="Fetch it anew, whatever is kept of it, and keep nothing.",
+    ),
 )
 _ANY = "http://localhost/"
 _OF_ONE = {"path": "-o", "digest": "--digest", "mirrors": "--mirror", "key": "--key"}

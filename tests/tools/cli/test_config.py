@@ -42,6 +42,16 @@ def test_the_rest_of_the_file_stays_as_it_was_written(lading):
         ("trust_env", "perhaps"),
         ("http2", "2"),
         ("total_timeout_s", "-1"),
+        ("cache", "perhaps"),
+        ("features.retry", "101%"),
+        ("features.nope", "on"),
+        ("features", "on"),
+        ("transport.ftp.http2", "on"),
+        ("transport.http.stall_timeout_s", "0"),
+        ("transport.http", "on"),
+        ('host."a.example".speed', "1"),
+        ("retries.more", "1"),
+        ("a b", "1"),
     ],
 )
 def test_what_a_setting_cannot_be_is_refused(lading, words):
@@ -49,6 +59,40 @@ def test_what_a_setting_cannot_be_is_refused(lading, words):
     said = lading("--json", "config", "set", *words, code=2)
     assert said.trouble["kind"] == "InvalidSetting"
     assert not (lading.home / "settings.toml").exists()
+
+
+@pytest.mark.row("S2.9")
+def test_settings_of_tables_have_values_and_origins_too(lading, monkeypatch):
+    """The default, the file, the environment; what is not set is shown as well."""
+    found = settings(lading, "set", "features.direct_io", "30%")
+    file = str(lading.home / "settings.toml")
+    assert found["features.direct_io"] == {
+        "name": "features.direct_io",
+        "value": "30%",
+        "origin": file,
+        "default": "on",
+    }
+    assert found["features.retry"]["origin"] == "default"
+    settings(lading, "set", "transport.http.stall_timeout_s", "20")
+    monkeypatch.setenv("LADING_TRANSPORT_HTTP_CONNECT_TIMEOUT_S", "5")
+    monkeypatch.setenv("LADING_FEATURES_DIRECT_IO", "off")
+    found = settings(lading)
+    shown = {name: (row["value"], row["origin"]) for name, row in found.items() if row["origin"] != "default"}
+    assert shown == {
+        "features.direct_io": ("off", "environment"),
+        "transport.http.connect_timeout_s": (5.0, "environment"),
+        "transport.http.stall_timeout_s": (20.0, file),
+    }
+    assert Path(file).read_text() == '[features]\ndirect_io = "30%"\n\n[transport.http]\nstall_timeout_s = 20.0\n'
+    found = settings(lading, "unset", "transport.http.stall_timeout_s")
+    assert found["transport.http.stall_timeout_s"]["value"] is None
+
+
+@pytest.mark.row("S3.11")
+def test_a_feature_that_is_off_is_off_in_a_run(lading):
+    """The engine reads the same file."""
+    lading("config", "set", "features.retry", "off")
+    assert lading.row("get", "http://127.0.0.1:9/x", "--retries", "3", code=1)["attempts"] == 1
 
 
 def test_a_file_that_is_no_toml_is_named(lading):

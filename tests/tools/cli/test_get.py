@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lading.tools.origin import Behaviour, Refusal
+from lading.tools.origin import Behaviour, Refusal, Resource
 
 
 def test_the_paths_of_the_files_are_all_that_stdout_gets(lading, origin, small, folder):
@@ -154,3 +154,18 @@ def test_a_running_engine_is_followed_and_its_death_survived(lading, origin, lar
     assert (folder / large.name).read_bytes() == large.read()
     workers = [row["data"]["worker"] for row in lading.rows("log") if row["event"] == "Started"]
     assert len(set(workers)) == 2
+
+
+@pytest.mark.row("S2.12")
+def test_what_was_fetched_before_comes_out_of_the_cache_unless_that_is_refused(lading, origin, folder):
+    """Small files only where that is set; and nothing is kept of what is fetched with --no-cache."""
+    large = Resource("twice.bin", 2_000_000)
+    origin.put(large)
+    told = [
+        lading.row("get", origin.url(large.name), "-o", name, *options)["cached"]
+        for name, options in (("a", ("--no-cache",)), ("b", ()), ("c", ()), ("d", ("--no-cache",)))
+    ]
+    assert told == [False, False, True, False]
+    assert {(folder / name).read_bytes() for name in "abcd"} == {large.read()}
+    lading("config", "set", "cache", "off")
+    assert not lading.row("get", origin.url(large.name), "-o", "e")["cached"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,6 @@ import click
 from lading.tools.cli.frame import Frame, json_option
 
 pass_frame = click.make_pass_decorator(Frame, ensure=True)
-_TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 
 
 @click.group(invoke_without_command=True, subcommand_metavar="[set NAME VALUE | unset NAME]")
@@ -23,7 +19,8 @@ _TABLE = re.compile(r"^\s*\[", re.MULTILINE)
 def command(context: click.Context) -> None:
     """Show the settings of this home, and change them: each has a value and somewhere that it comes from.
 
-    Defaults come first, then settings.toml in the home, then the environment (LADING_ and the name in capitals).
+    Defaults come first, then settings.toml in the home, then the environment (LADING_ and the name in capitals, with _
+    for each dot).
     """
     if context.invoked_subcommand is None:
         _show(context.ensure_object(Frame))
@@ -35,13 +32,14 @@ def command(context: click.Context) -> None:
 @json_option
 @pass_frame
 def set_(frame: Frame, name: str, value: str) -> None:
-    """Write a setting into settings.toml of this home."""
-    from lading.settings import KINDS, parse
+    """Write a setting into settings.toml of this home; `features.direct_io` is one of the table [features]."""
+    from lading.settings import KINDS, parse_at
 
-    meant: str | None = None
-    if KINDS.get(name) is Path and value:
+    path = _path(name)
+    meant: str = value
+    if KINDS.get(path[-1]) is Path and value:
         meant = str(Path(value).expanduser().absolute())
-    _write(frame, name, parse(name, value if meant is None else meant, "the command line"))
+    _write(frame, path, parse_at(path, meant, "the command line"))
 
 
 @command.command()
@@ -50,27 +48,34 @@ def set_(frame: Frame, name: str, value: str) -> None:
 @pass_frame
 def unset(frame: Frame, name: str) -> None:
     """Take a setting out of settings.toml of this home."""
-    from lading.settings import FIELDS, parse
+    from lading.settings import check_name
 
-    if name not in FIELDS:
-        parse(name, "", "the command line")
-    _write(frame, name, None)
+    path = _path(name)
+    check_name(path, "the command line")
+    _write(frame, path, None)
+
+
+def _path(name: str) -> tuple[str, ...]:
+    from lading.tools.cli import toml_text
+
+    return toml_text.path(name) or (name,)
 
 
 def _show(frame: Frame) -> None:
-    from lading.settings import FIELDS, load
+    from lading.settings import FIELDS, TABLES, load
+    from lading.tables import complete
     from lading.tables import rows as table_rows
     from lading.tools.cli import homes, tables
     from lading.tools.cli.answers import write_json
 
-    file = homes.folder(frame) / "settings.toml"
-    chosen = load(file, os.environ)
+    chosen = load(homes.folder(frame) / "settings.toml", os.environ)
     rows = [
         {"name": name, "value": getattr(chosen, name), "origin": chosen.origins[name], "default": field.default}
         for name, field in FIELDS.items()
     ]
-    for name, (value, default) in table_rows(chosen.tables).items():
-        rows.append({"name": name, "value": value, "origin": str(file), "default": default})
+    for name, (value, default) in table_rows(complete(TABLES, chosen.tables)).items():
+        origin = chosen.origins.get(name, "default")
+        rows.append({"name": name, "value": _plain(value), "origin": origin, "default": _plain(default)})
     if frame.json:
         for row in rows:
             write_json(row)
@@ -79,7 +84,14 @@ def _show(frame: Frame) -> None:
         tables.show(columns, ((row["name"], _shown(row["value"]), row["origin"]) for row in rows))
 
 
-def _write(frame: Frame, name: str, value: Any) -> None:
+def _plain(value: Any) -> Any:
+    """Return a value as it is written: a share of the downloads is `on`, `off` or `30%`."""
+    from lading.domain.features import Percent
+
+    return str(value) if isinstance(value, Percent) else value
+
+
+def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     """Change one setting of the file, durably and whole, and leave the rest of it as people wrote it.
 
     Raises:
@@ -90,26 +102,15 @@ def _write(frame: Frame, name: str, value: Any) -> None:
     from lading.adapters.system import SystemChance
     from lading.domain.errors import InvalidSetting
     from lading.home import open_home, write_durably
-    from lading.settings import KINDS, Settings, load
-    from lading.tools.cli import homes
+    from lading.settings import KINDS, load
+    from lading.tools.cli import homes, toml_text
 
-    home = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns()))
-    if value is not None:
-        Settings(**{name: value})
-    if KINDS[name] is Path and value is not None and not Path(value).is_file():
+    home, name = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns())), ".".join(path)
+    if KINDS.get(path[-1]) is Path and value is not None and not Path(value).is_file():
         raise InvalidSetting(f"{name}: there is no file {value}", hint="give the path of a file that is there")
     load(home.settings_path, {})
-    before = _text(home.settings_path)
-    after = _changed(before, name, value)
-    wanted = tomllib.loads(before)
-    wanted.pop(name, None)
-    if value is not None:
-        wanted[name] = value
-    try:
-        fits = tomllib.loads(after) == wanted
-    except tomllib.TOMLDecodeError:
-        fits = False
-    if not fits:
+    after = toml_text.changed(_text(home.settings_path), path, _plain(value))
+    if after is None:
         raise InvalidSetting(f"{home.settings_path} cannot be changed by this", hint=f"edit {name} there yourself")
     write_durably(home.settings_path, after.encode())
     _show(frame)
@@ -122,23 +123,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _changed(text: str, name: str, value: Any) -> str:
-    """Return the file with the setting changed, taken out, or put before its first table."""
-    line = "" if value is None else f"{name} = {_toml(value)}\n"
-    first_table = _TABLE.search(text)
-    end = first_table.start() if first_table else len(text)
-    head, tail = text[:end], text[end:]
-    if head and not head.endswith("\n"):
-        head += "\n"
-    own = re.compile(rf"^[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*=.*\n", re.MULTILINE)
-    if own.search(head):
-        return own.sub(lambda _: line, head, count=1) + tail
-    return head + line + tail
-
-
 def _shown(value: Any) -> str:
-    return "none" if value is None else _toml(value)
+    from lading.tools.cli import toml_text
 
-
-def _toml(value: Any) -> str:
-    return json.dumps(value)
+    return "none" if value is None else toml_text.shown(value)
