@@ -1,7 +1,7 @@
 """Where a download can be, and the one table of what may happen to it there.
 
 Everything that affects legality is in `TRANSITIONS`: state × event → state. An absent key is an illegal event, which
-`lading.domain.download.evolve` refuses; nothing else in the program may know better. The diagram in the README is drawn
+`lading.domain.evolving.evolve` refuses; nothing else in the program may know better. The diagram in the README is drawn
 from this table.
 
 Three states are shown to users as one word, `stopping`: somebody asked a running attempt to end, and the owner of the

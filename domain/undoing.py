@@ -13,8 +13,9 @@ from uuid import UUID
 
 from lading.domain import commands as c
 from lading.domain import events as e
-from lading.domain.download import Download, fold
+from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand
+from lading.domain.evolving import fold
 from lading.domain.facts import Fact
 from lading.domain.states import RUNNING, STOPPING, State
 

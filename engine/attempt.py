@@ -40,6 +40,7 @@ from lading.placing import Place, Places, wanted
 from lading.quarantine import Quarantine
 from lading.replacing import Replacing
 from lading.services import Services
+from lading.taking import Taking
 from lading.work import STAGED, Work
 
 WIND_UP_S = 60.0
@@ -194,6 +195,7 @@ class Attempt:
         What keeps it from being taken is raised after `Started`, so that the log tells it as the attempt's end.
         """
         work, before = self._work, self._work.download
+        taking = Taking(self._s, self._places, work)
         trouble: Exception | None = None
         held: Holding | None = None
         place = Place(path=before.path or wanted(before), storage=before.storage or "")
@@ -202,7 +204,7 @@ class Attempt:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
             self._claim = await self._s.caching.claim(work, self._secrets)
             place = await self._places.settle(before)
-            held = await self._old_part(before, place)
+            held = await taking.old(before, place)
         except (StoreError, Fenced):
             raise
         except Exception as error:  # noqa: BLE001 # whatever it is, it is told after `Started`, as this attempt's end
@@ -228,59 +230,8 @@ class Attempt:
         if place.skip:
             await work.report(c.Cancel(reason="skipped: something lies at the destination already"))
             raise Fenced("skipped")
-        await (self._new_part(before) if held is None else self._check(held))
+        await (taking.new(before) if held is None else taking.check(held))
         return place
-
-    async def _old_part(self, download: Download, place: Place) -> Holding | None:
-        """Take the part of an earlier attempt, when it is on this storage and its lock can be had."""
-        if download.part is None or download.storage != place.storage:
-            return None
-        path = self._places.absolute(download.order.root, download.part)
-        part = await self._s.threads.run(lambda: self._s.disk.open_part(path, create=False))
-        return None if part is None else self._work.hold(path, part)
-
-    async def _new_part(self, before: Download) -> None:
-        """Take a part of this attempt's own; where another holds the old one, copy what the log vouches for."""
-        work, order = self._work, before.order
-        assert work.download.part is not None
-        path = self._places.absolute(order.root, work.download.part)
-        held = work.hold(path)
-        if before.part is None:
-            return
-        old = self._places.absolute(order.root, before.part)
-        if before.durable and before.validator is not None:
-            await self._copy(held, old, before, before.validator)
-        await self._s.threads.run(lambda: self._drop(old, path))
-
-    def _drop(self, old: str, new: str) -> None:
-        """Remove a part that this attempt could not go on with, unless somebody holds it."""
-        part = self._s.disk.open_part(old, create=False) if old != new else None
-        if part is not None:
-            self._s.disk.unlink(old)
-            part.close()
-
-    async def _copy(self, held: Holding, old: str, before: Download, validator: Validator) -> None:
-        """Copy what the log vouches for out of an old part, as far as its digests agree, and say so."""
-        work, order = self._work, before.order
-        copied = await held.copy_from(old, await work.pieces(before.version), before.total)
-        if copied:
-            work.probe = c.Probe(
-                attempt=self.number,
-                url=before.url or order.url,
-                status=0,
-                total=before.total,
-                validator=validator,
-            )
-            await work.checkpoint()
-
-    async def _check(self, held: Holding) -> None:
-        """Believe of the part only what the log vouches for and the disk still holds; say what is discarded."""
-        findings = await held.check(await self._work.pieces(), self._work.download.total)
-        if findings:
-            await self._work.report(
-                *(c.Reject(attempt=self.number, start=f.start, end=f.end, reason=f.reason) for f in findings)
-            )
-        await held.cut()
 
     # -- ending it -------------------------------------------------------------------------------------------------
 

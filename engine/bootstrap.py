@@ -31,11 +31,12 @@ from lading.cursors import FileCursors
 from lading.deliveries import Deliveries
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
+from lading.domain.disks import Disk
 from lading.domain.errors import UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Processes
 from lading.domain.keeping import Cache
-from lading.domain.ports import Chance, Clock, Disk, Log, Machine, Threads, Transport, Vault
+from lading.domain.ports import Chance, Clock, Log, Machine, Threads, Transport, Vault
 from lading.engine import Engine
 from lading.files import Files
 from lading.home import EngineLock, open_home

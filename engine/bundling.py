@@ -25,10 +25,11 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.bundle import MEMBER, Bundle, Phase, Step
 from lading.domain.decide import decide
+from lading.domain.disks import Publication
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, DiskFull, Fenced, IllegalCommand, InvalidDestination, LadingError
 from lading.domain.faults import BUNDLE, Cause
-from lading.domain.ports import Conflict, Entry, Publication
+from lading.domain.ports import Conflict, Entry
 from lading.domain.validators import Validator
 from lading.files import Files
 from lading.placing import Places

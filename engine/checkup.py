@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from lading.domain import requirements
+from lading.domain.disks import Disk
 from lading.domain.errors import LadingError
 from lading.domain.health import Health, Processes, Space, Vitals, judge
-from lading.domain.ports import Disk, Reader
+from lading.domain.ports import Reader
 from lading.projections import figures, hold, progress, queue, roster, shares
 from lading.reading import Reading
 from lading.settings import Settings

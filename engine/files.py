@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from lading.domain import digests
 from lading.domain.bundle import staging_folders
+from lading.domain.disks import Disk
 from lading.domain.download import Download
-from lading.domain.ports import Disk
 from lading.domain.requests import IfExists
 from lading.placing import Places
 

@@ -13,9 +13,10 @@ from uuid import UUID
 
 import trio
 
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import UnknownDownload
 from lading.domain.events import Queued
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Threads
 from lading.reading import Reading

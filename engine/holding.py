@@ -16,10 +16,11 @@ import attrs
 import trio
 
 from lading.domain import spans
+from lading.domain.disks import Disk, Part
 from lading.domain.errors import DiskFull, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
-from lading.domain.ports import Disk, Part, Threads
+from lading.domain.ports import Threads
 from lading.domain.tally import Tally
 from lading.nurseries import open_plain_nursery
 

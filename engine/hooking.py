@@ -15,8 +15,8 @@ import attrs
 import trio
 
 from lading.domain import hooks
-from lading.domain.download import fold
 from lading.domain.errors import InvalidDestination, StoreUnavailable
+from lading.domain.evolving import fold
 from lading.domain.facts import Fact
 from lading.domain.hooks import Cursor, Cursors, Hook, HookFailed, Runner
 from lading.domain.ports import Clock, Threads

@@ -11,9 +11,9 @@ from typing import Any
 import attrs
 
 from lading.domain import upkeep
+from lading.domain.disks import Disk
 from lading.domain.download import Download
 from lading.domain.errors import InvalidDestination
-from lading.domain.ports import Disk
 from lading.domain.states import State
 from lading.domain.upkeep import Look, Presence, Verdict
 from lading.files import Files

@@ -13,8 +13,9 @@ from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.decide import decide
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import StoreUnavailable
+from lading.domain.evolving import evolve
 from lading.domain.facts import Context, Fact
 from lading.domain.ports import Chance, Clock, Conflict, Entry, Log, Threads
 from lading.writer import LogWriter

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from uuid import UUID
 
 from lading.domain import upkeep
+from lading.domain.disks import Disk
 from lading.domain.download import Download
 from lading.domain.errors import InvalidDestination
-from lading.domain.ports import Disk
 from lading.placing import Places
 from lading.projections import upkeep as due
 from lading.reading import Reading

@@ -16,9 +16,10 @@ from uuid import UUID
 import attrs
 
 from lading.domain import names, urls
+from lading.domain.disks import Disk
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, InvalidDestination
-from lading.domain.ports import Disk, Threads
+from lading.domain.ports import Threads
 from lading.domain.requests import IfExists
 
 MOST_NUMBERS = 10_000

@@ -13,7 +13,8 @@ from collections import deque
 import trio
 from trio.lowlevel import Abort, Task
 
-from lading.domain.ports import Disk, Publication, Threads
+from lading.domain.disks import Disk, Publication
+from lading.domain.ports import Threads
 from lading.holding import Holding
 
 MOST_TOGETHER = 64

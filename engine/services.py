@@ -7,8 +7,9 @@ import attrs
 from lading.buffers import Buffers
 from lading.caching import Caching
 from lading.domain.checkpoints import Budget
+from lading.domain.disks import Disk
 from lading.domain.facts import Context
-from lading.domain.ports import Chance, Clock, Disk, Log, Threads, Transport, Vault
+from lading.domain.ports import Chance, Clock, Log, Threads, Transport, Vault
 from lading.journal import Journal
 from lading.live import Board
 from lading.publisher import Publisher

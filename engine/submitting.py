@@ -11,8 +11,9 @@ import attrs
 
 from lading.domain import events as e
 from lading.domain import secrets
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken
+from lading.domain.evolving import evolve
 from lading.domain.facts import Context
 from lading.domain.ports import Conflict, Entry, Secrets
 from lading.domain.requests import IfExists, Order, Request

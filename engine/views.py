@@ -24,8 +24,9 @@ import attrs
 from lading.adapters import codec
 from lading.collector import resting
 from lading.current import Current, Generation, OpenStore, stand
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, LogDamaged, StoreUnavailable, ViewsDamaged
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Log, Reader
 from lading.generations import HomeGenerations, PassingGenerations

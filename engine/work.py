@@ -13,9 +13,10 @@ import attrs
 from lading.domain import commands as c
 from lading.domain import digests, holdings, secrets
 from lading.domain.digests import Digest
+from lading.domain.disks import Part
 from lading.domain.download import Download
 from lading.domain.pieces import Piece
-from lading.domain.ports import Call, Part, Secrets
+from lading.domain.ports import Call, Secrets
 from lading.domain.routes import Route
 from lading.domain.states import State
 from lading.domain.validators import Validator

@@ -12,8 +12,9 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from uuid import UUID
 
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import LogDamaged, ViewsDamaged
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Transaction
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State

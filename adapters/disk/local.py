@@ -15,8 +15,8 @@ from lading.adapters.disk import folders, kernel, publishing
 from lading.adapters.disk import part as parts
 from lading.adapters.disk.part import LocalPart
 from lading.adapters.disk.refusals import explained
+from lading.domain.disks import Part, Publication
 from lading.domain.errors import InvalidDestination, LadingError
-from lading.domain.ports import Part, Publication
 from lading.domain.upkeep import Look
 
 

@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
 
+from lading.domain.disks import Publication
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination, LadingError
-from lading.domain.ports import Publication
 from lading.domain.upkeep import Look
 
 ENDLESS = 1 << 60

@@ -23,8 +23,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lading.adapters.disk import LocalDisk, folders, kernel, part, publishing
+from lading.domain.disks import Publication
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
-from lading.domain.ports import Publication
 from lading.testing import MemoryDisk
 
 DISK = LocalDisk()

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.decide import decide
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
+from lading.domain.evolving import evolve
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.requests import Order, Source

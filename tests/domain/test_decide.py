@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.decide import decide
-from lading.domain.download import evolve
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting, LadingError
+from lading.domain.evolving import evolve
 from lading.domain.faults import BUNDLE, POLICIES, Cause
 from lading.domain.requests import LEAST_PRIORITY, MOST_PRIORITY
 from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State

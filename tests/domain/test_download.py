@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import spans
-from lading.domain.download import evolve, fold
 from lading.domain.errors import Fenced, IllegalCommand, LogDamaged
+from lading.domain.evolving import evolve, fold
 from lading.domain.pieces import Piece
 from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State
 from lading.domain.validators import Validator

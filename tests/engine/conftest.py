@@ -15,7 +15,8 @@ import pytest
 from lading.adapters import codec
 from lading.domain import events as e
 from lading.domain import holdings
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Log
 from lading.domain.states import ENDED

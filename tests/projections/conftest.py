@@ -20,8 +20,9 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import stops
 from lading.domain.decide import decide
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece

@@ -12,7 +12,7 @@ from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.decide import decide
-from lading.domain.download import evolve
+from lading.domain.evolving import evolve
 from lading.domain.facts import Context
 from lading.domain.ports import Entry
 from lading.domain.requests import Order, Source

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import stops
-from lading.domain.download import evolve
+from lading.domain.evolving import evolve
 from lading.domain.faults import Cause
 from lading.domain.requests import Source
 from lading.domain.states import ENDED, RUNNING

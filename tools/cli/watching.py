@@ -14,8 +14,9 @@ import attrs
 import trio
 
 from lading.domain import estimate
-from lading.domain.download import Download, evolve, fold
+from lading.domain.download import Download
 from lading.domain.events import Cancelled
+from lading.domain.evolving import evolve, fold
 from lading.domain.facts import Fact
 from lading.domain.hold import Told
 from lading.domain.states import State

@@ -23,8 +23,9 @@ from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.verify import Verification
 from lading.domain import events as e
 from lading.domain import holdings
-from lading.domain.download import Download, evolve
+from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, StoreError
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Recorded
 from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State

@@ -70,7 +70,8 @@ def _whole(reading: Reading, after: int, *, follow: bool) -> Iterator[Fact | Non
 
 
 def _stream(reading: Reading, stream: UUID, after: int, *, follow: bool) -> Iterator[Fact | None]:
-    from lading.domain.download import Download, evolve
+    from lading.domain.download import Download
+    from lading.domain.evolving import evolve
     from lading.projections.fold import OF_DOWNLOADS
 
     version, head, state = 0, -1, None
