@@ -194,7 +194,7 @@ KINDS = values.kinds_of(Settings)
 LIVE = frozenset({
     "concurrency", "per_host", "connections", "limit_rate", "host_limit_rate", "bundle_limit_rate", "host_requests",
     "schedule", "retries", "total_timeout_s", "poll_s", "reserve_bytes", "disk_free_percent", "memory_percent",
-    "watch_network", "metered", "watch_s", "clean_after_s",
+    "watch_network", "metered", "watch_s", "retention_s", "clean_after_s",
 })  # fmt: skip
 """The settings that a running engine takes over when they change."""
 

@@ -27,11 +27,13 @@ from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination, StoreUnavailable, UnknownDownload
 from lading.domain.facts import Context
 from lading.domain.states import State
+from lading.files import Files
 from lading.inspection import FileState, Inspector
 from lading.nurseries import open_plain_nursery
 from lading.orphans import Orphans
 from lading.placing import Places
 from lading.projections import upkeep as due
+from lading.quarantine import Quarantine
 from lading.reading import Reading
 from lading.services import Services
 
@@ -69,6 +71,7 @@ class _Errand:
     before_ns: int
     context: Context
     dry: bool = False
+    cache: bool = False
     failures: int = _ENDLESS
     folders: int = _ENDLESS
     looks: int = _ENDLESS
@@ -98,6 +101,7 @@ class Upkeep:
         self._settled = settled
         self._inspector = Inspector(reading, services.disk, places)
         self._orphans = Orphans(reading, services.disk, places)
+        self._quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
         self._folder: bytes | None = None
         self._file: int | None = None
 
@@ -122,11 +126,12 @@ class Upkeep:
         )
         return await self._tidy(errand)
 
-    async def clean(self, *, older_than_s: float | None, dry_run: bool, tell: Tell) -> Tidied:
-        """Do all there is to do, from the beginning; with `dry_run` only tell of it."""
+    async def clean(self, *, older_than_s: float | None, dry_run: bool, cache: bool, tell: Tell) -> Tidied:
+        """Do all there is to do, from the beginning, and empty the `cache`; with `dry_run` only tell of it."""
         self._folder = self._file = None
         act = attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
-        return await self._tidy(_Errand(before_ns=self._before_ns(older_than_s), context=act, dry=dry_run, tell=tell))
+        before_ns = self._before_ns(older_than_s)
+        return await self._tidy(_Errand(before_ns=before_ns, context=act, dry=dry_run, cache=cache, tell=tell))
 
     async def files(self, ids: Iterable[UUID], *, tag: str | None, digest: bool) -> list[FileState]:
         """Look at the files of downloads, of all that were not removed when none are named; say what has changed."""
@@ -171,7 +176,11 @@ class Upkeep:
         await self._s.threads.run(self._reading.catch_up)
         await self._expire(errand, done)
         if self._is_owner or errand.dry:
+            await self._let_go(errand, done)
             await self._sweep(errand, done)
+        if errand.cache and not errand.dry:
+            freed = await self._s.caching.clear()
+            done.evicted, done.bytes_reclaimed = freed.blobs, done.bytes_reclaimed + freed.bytes
         await self._inspect(errand, done)
         if self._is_owner and not errand.dry and done != Tidied():
             told = e.Maintained(worker=self._worker, **attrs.asdict(done))
@@ -205,10 +214,41 @@ class Upkeep:
                 return
             if download.litter:
                 download = await self._settled(download)
+            if self._is_owner and download.quarantined_until_ns is not None:
+                download = await self._delete(download, errand)
         done.failures += 1
         if errand.dry or download.part is None:
             done.bytes_reclaimed += size
         errand.tell({"kind": "failure", **seen.row(), "state": seen.download.state.shown, "size": size})
+
+    async def _let_go(self, errand: _Errand, done: Tidied) -> None:
+        """Delete what was put aside as long ago as stale failures ended, the longest ago first."""
+        retention_ns = int(self._s.settings.retention_s * 1e9)
+        passed: set[UUID] = set()
+        while True:
+            look = functools.partial(
+                self._reading.overdue, errand.before_ns + retention_ns, retention_ns, PAGE + len(passed)
+            )
+            found = [download for download in await self._s.threads.run(look) if download.id not in passed]
+            if not found:
+                return
+            for download in found:
+                passed.add(download.id)
+                size = download.received or download.total or 0
+                if not errand.dry:
+                    await self._delete(download, errand)
+                done.quarantined += 1
+                done.bytes_reclaimed += size
+                path = download.kept or download.replaced or download.part
+                errand.tell({"kind": "kept", "id": str(download.id), "path": path, "size": size})
+
+    async def _delete(self, download: Download, errand: _Errand) -> Download:
+        """Delete what is put aside of a download, and say so; what cannot be deleted now is left to the next time."""
+        try:
+            gone = await self._s.threads.run(functools.partial(self._quarantine.expire, download))
+            return await self._s.journal.execute(download.id, gone, state=download, context=errand.context)
+        except (Fenced, IllegalCommand, InvalidDestination, OSError):
+            return download
 
     async def _sweep(self, errand: _Errand, done: Tidied) -> None:
         """Remove orphans, folder by folder."""
@@ -276,13 +316,16 @@ class Tended:
         *,
         older_than_s: float | None = None,
         dry_run: bool = False,
+        cache: bool = False,
         tell: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> dict[str, int]:
-        """Remove stale failures and orphan parts, look at published files, and return how many of each there were.
+        """Remove stale failures, what was put aside and orphan parts, look at published files; return how many of each.
 
         Args:
             older_than_s: the age from which on a failed or cancelled download is stale; by default `clean_after_s`.
             dry_run: change nothing, and tell what would be done.
+            cache: empty the cache too.
             tell: is given each thing as `lading clean --json` shows it.
         """
-        return attrs.asdict(await self.upkeep.clean(older_than_s=older_than_s, dry_run=dry_run, tell=tell))
+        done = await self.upkeep.clean(older_than_s=older_than_s, dry_run=dry_run, cache=cache, tell=tell)
+        return attrs.asdict(done)

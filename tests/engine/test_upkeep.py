@@ -56,7 +56,7 @@ def test_stale_failures_leave_the_queue_with_what_was_received_of_them(tale):
         (told,) = tale(world.log).all(e.Maintained)
         assert (told.failures, told.orphans, told.invalidated) == (1, 0, 0)
         assert told.bytes_reclaimed > 0
-        assert tale(world.log).names(failed)[-2:] == ["Removed", "Discarded"]
+        assert tale(world.log).names(failed)[-3:] == ["Removed", "Quarantined", "Discarded"]
 
     run(1, story)
 
@@ -251,7 +251,7 @@ def test_cleaning_may_be_cut_off_at_any_step_and_done_again(telling, tale):
 
         cleaning = False
         world.disk, world.log = telling(disk, tell), telling(log, tell)
-        async with world.engine(**NEVER) as engine:
+        async with world.engine(retention_s=20, **NEVER) as engine:
             id = (await engine.submit(Request(URL))).id
             await engine.wait(id)
             failed = await half(world, engine)
@@ -265,8 +265,9 @@ def test_cleaning_may_be_cut_off_at_any_step_and_done_again(telling, tale):
         for fork in forks:
             gone = not any("half" in path for path in fork.disk.paths())
             assert not gone or "Removed" in tale(fork.log).names(failed)
-            async with fork.engine(**NEVER) as engine:
+            async with fork.engine(retention_s=20, **NEVER) as engine:
                 await engine.clean(older_than_s=5)
+                await trio.sleep(90)
                 assert fork.disk.paths() == [FINAL]
                 assert (await engine.get(failed)).state is State.REMOVED
 
@@ -290,5 +291,29 @@ def test_an_engine_that_is_opened_for_a_moment_is_not_kept_busy_by_maintenance()
             assert orphan(id) in world.disk.paths()
             await trio.sleep(10)
             assert world.disk.paths() == [FINAL]
+
+    run(1, story)
+
+
+@pytest.mark.row("S2.13", "S3.6")
+def test_what_was_put_aside_so_long_ago_is_let_go_before_its_time(tale):
+    """`clean` with an age deletes what was kept for longer, says how much, and leaves what is younger."""
+
+    async def story(world: World) -> None:
+        ids = []
+        async with world.engine(**NEVER) as engine:
+            for name in ("old", "young"):
+                await trio.sleep(100)
+                ids.append(await half(world, engine, f"http://a.example/{name}"))
+                await engine.cancel(ids[-1])
+            found: list[dict] = []
+            dry = await engine.clean(older_than_s=50, dry_run=True, tell=found.append)
+            assert sum(path.endswith(".kept") for path in world.disk.paths()) == 2
+            done = await engine.clean(older_than_s=50)
+            (kept,) = [path for path in world.disk.paths() if path.endswith(".kept")]
+            assert "young" in kept
+            assert (await engine.get(ids[1])).received == 200_000
+        assert tale(world.log).names(ids[0])[-1] == "Discarded"
+        assert dry["failures"] + dry["quarantined"] == done["failures"] + done["quarantined"] == 1
 
     run(1, story)
