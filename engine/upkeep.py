@@ -234,6 +234,8 @@ class Upkeep:
                 return
             for download in found:
                 passed.add(download.id)
+                if upkeep.is_stale(download, errand.before_ns):  # told already, as what it is
+                    continue
                 size = download.received or download.total or 0
                 if not errand.dry:
                     await self._delete(download, errand)
