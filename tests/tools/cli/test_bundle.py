@@ -19,8 +19,9 @@ def quick(origin, large):
     return origin
 
 
-def test_a_licence_and_its_media_become_one_folder_or_nothing(lading, quick, small, large, folder):
+def test_a_licence_and_its_media_become_one_folder_or_nothing(lading, quick, small, large, folder, monkeypatch):
     """The licence is missing: exit 1, nothing but the hidden folder; it is there: the retry fetches only that."""
+    monkeypatch.setenv("LADING_RETENTION_S", "0")
     licence = quick.url("licence.xml")
     wanted = ("bundle", "get", "film", "--policy", "all_or_nothing", "--retries", "0", licence, quick.url(small.name))
     said = lading(*wanted, code=1)
