@@ -111,6 +111,36 @@ async def bundle(engine: Engine, world: World) -> None:
     await engine.wait_bundle(asked.id)
 
 
+async def change_mind(engine: Engine, world: World) -> None:
+    """Hold the queue and let it go, take things back and do them again, end a stream, lose the network for a while."""
+    await engine.pause_queue()
+    world.network.serve(HOST + "mind", random.Random("mind").randbytes(6_000))
+    id = (await engine.submit(Request(HOST + "mind"))).id
+    await engine.limit(3_000, id)
+    await engine.refresh_url(id, HOST + "mind?token=another")
+    await engine.cancel(id)
+    await engine.undo()
+    await engine.redo()
+    await engine.undo()
+    await engine.resume_queue()
+    world.network.serve(HOST + "mind?token=another", random.Random("mind").randbytes(6_000))
+    await engine.wait(id)
+    await engine.remove(id, files=True)
+    await engine.undo()
+    world.network.serve(HOST + "stream", random.Random("stream").randbytes(90_000), rate=1_000, sized=False)
+    stream = await engine.submit(Request(HOST + "stream"))
+    await trio.sleep(20)
+    await engine.finish(stream.id)
+    world.machine.online = False
+    await trio.sleep(130)
+    world.machine.online = True
+    await trio.sleep(130)
+    engine.retune(retention_s=0)
+    given_up = await engine.submit(Request(HOST + "stream", path="given up"))
+    await trio.sleep(20)
+    await engine.cancel(given_up.id)
+
+
 async def live(world: World) -> World:
     """Live through all of it; a kill lies between."""
     serve(world)
@@ -130,6 +160,7 @@ async def live(world: World) -> World:
             await engine.pause(download.id)
         await engine.wait_idle()
         await bundle(engine, left)
+        await change_mind(engine, left)
         await tidy(left, engine)
     return left
 
