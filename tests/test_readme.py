@@ -16,7 +16,10 @@ from lading.tools.origin import Behaviour, Origin, Resource
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-NAMES = ("disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "e.bin", "f.bin")
+NAMES = (
+    "disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "e.bin", "f.bin",
+    "mind.bin", "licence.txt", "film.mkv", "shard-1.bin", "shard-2.bin",
+)  # fmt: skip
 BIG = Resource("big.iso", 300_000)
 SETUP = {"python -m pip install . && lading demo", "python -m pip install -e '.[dev]' && pytest"}
 
@@ -77,7 +80,8 @@ def test_every_command_of_the_tour_runs(origin, environment, tmp_path):
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
-    for name in ("disc.iso", "files/a.bin", "files/b.bin", "files/c.bin", "files/d.bin"):
+    held = ("film/licence.txt", "film/film.mkv", "shards/shard-1.bin", "shards/shard-2.bin")
+    for name in ("disc.iso", "files/a.bin", "files/b.bin", "files/c.bin", "files/d.bin", *held):
         resource = Resource(Path(name).name, 200_000 + 1000 * NAMES.index(Path(name).name))
         assert (tmp_path / name).read_bytes() == resource.read()
     assert (tmp_path / "big.iso").read_bytes() == BIG.read()
