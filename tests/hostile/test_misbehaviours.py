@@ -229,7 +229,7 @@ async def test_name_from_the_server_stays_in_the_folder(fetch, given):
     ],
 )
 async def test_what_lies_there_is_treated_as_the_user_says(fetch, tmp_path, if_exists, ends, names):
-    """Nothing is replaced unless that was asked for (22)."""
+    """Nothing is replaced unless that was asked for (22), and even then it can be taken back."""
     (tmp_path / "files" / "file.bin").write_bytes(b"mine")
     behaviour = Behaviour(disposition="attachment; filename=file.bin")
     with Origin([Resource("other", SIZE)], behaviour=behaviour) as origin:
@@ -237,7 +237,8 @@ async def test_what_lies_there_is_treated_as_the_user_says(fetch, tmp_path, if_e
     assert verdict.ended == ends, verdict.outcome.error
     assert sorted(verdict.files) == names
     assert (verdict.files["file.bin"] == b"mine") is (if_exists != "overwrite")
-    assert verdict.parts == []
+    kept = [(tmp_path / "files" / name).read_bytes() for name in verdict.parts]
+    assert kept == ([b"mine"] if if_exists == "overwrite" else [])
 
 
 def test_there_are_enough_of_them():
