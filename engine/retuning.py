@@ -14,12 +14,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
+import trio
 
 from lading.domain.errors import InvalidSetting, StoreError
 from lading.services import Services
 from lading.settings import LIVE, TABLES, Settings
 
 LOOK_S = 1.0
+SELDOM_S = 60.0
+"""How often to look where neither a file nor the time of day can bring anything new."""
 
 
 class SettingsWarning(UserWarning):
@@ -86,13 +89,17 @@ class Retuning:
         self._wake = wake
         self._look = look
         self._file = file
+        self._news = trio.Event()
         self.say: Callable[[str], None] = _warn
 
     async def run(self) -> None:
-        """Look at the file and at the time of day once a second, for as long as the engine is open."""
+        """Look at the file and at the time of day about once a second, for as long as the engine is open."""
         was_paused = self._s.throttle.is_paused
         while True:
-            await self._s.clock.sleep(LOOK_S)
+            self._news = trio.Event()
+            is_live = self._file is not None or self._s.settings.schedule
+            with trio.move_on_after(LOOK_S if is_live else SELDOM_S):
+                await self._news.wait()
             if self._file is not None:
                 try:
                     settings = await self._s.threads.run(self._file.changed)
@@ -116,5 +123,6 @@ class Retuning:
         changed = {name: getattr(settings, name) for name in LIVE}
         self._s.settings = attrs.evolve(before, **changed, tables=tables, origins=settings.origins)
         self._s.throttle.adopt(self._s.settings)
+        self._news.set()
         self._s.slots.tell()
         self._wake()

@@ -368,7 +368,7 @@ def test_what_limits_remember_is_forgotten_with_what_they_were_for():
             assert throttle._accounts == throttle._bundles == {}
             throttle.refresh()
             assert len(throttle._hosts) == 40
-            await trio.sleep(7)
+            await trio.sleep(70)
             assert throttle._hosts == {}
             assert throttle._all.sharers == 0
 

@@ -142,7 +142,7 @@ def test_it_may_be_lost_again_and_again_while_it_recovers(seed, losses, tale, pa
 
 
 @pytest.mark.long
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(seed=st.integers(0, 2**32), losses=LOSSES)
 def test_it_may_be_lost_a_thousand_times(seed, losses, tale, payload, unlawful):
     """The same, at many more moments."""

@@ -23,6 +23,7 @@ def test_a_file_that_changes_is_taken_over_within_a_second_or_two(tmp_path):
     async def story(world: World):
         async with world.engine() as engine:
             engine.retuning._file = SettingsFile(path, lambda: load(path, {}))
+            engine.retuning._news.set()
             path.write_text('concurrency = 7\nconnect_timeout_s = 1\n[host."a.example"]\nconnections = 2\n')
             await trio.sleep(2 * LOOK_S)
             first = engine._s.settings
@@ -44,6 +45,7 @@ def test_a_wrong_file_is_told_once_and_the_old_settings_hold(tmp_path):
     async def story(world: World):
         async with world.engine(concurrency=5) as engine:
             engine.retuning._file = SettingsFile(path, lambda: load(path, {}))
+            engine.retuning._news.set()
             path.write_text("concurrency = 0")
             await trio.sleep(10 * LOOK_S)
             held = engine._s.settings

@@ -28,7 +28,8 @@ from lading.domain.errors import IntegrityError, StoreError
 from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Recorded
-from lading.domain.states import RUNNING, STOPPING, TRANSITIONS, State
+from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State
+from lading.placing import kept_part
 from lading.projections import progress
 from lading.tools.torture.steps import FINAL, PART, thing_of
 from lading.views import ROWS, Views
@@ -176,11 +177,18 @@ class Audit:
         pieces = holdings.standing(self.last.events(download.id))
         if sum(piece.size for piece in pieces) != download.received:
             yield f"{download.path} has {download.received} durable bytes, and its pieces others"
+        part = self._part(download) if pieces else None
         for piece in pieces:
-            data = _read(self.place(download.part), piece.start, piece.size)
+            assert part is not None
+            data = _read(part, piece.start, piece.size)
             if not piece.fits(data):
-                claim = f"the log vouches for bytes {piece.start} to {piece.end} of {self.place(download.part).name}"
+                claim = f"the log vouches for bytes {piece.start} to {piece.end} of {part.name}"
                 yield f"{claim}; the disk has {len(data)} others"
+
+    def _part(self, download: Download) -> Path:
+        """Return where the part lies: what is given up may have been put aside already, and that is said after it."""
+        part, given_up = self.place(download.part), download.state in _GIVEN_UP | ENDED
+        return part if part.exists() or not given_up else self.place(kept_part(download.part or ""))
 
     def digest(self, path: Path) -> str:
         """Return the SHA-256 of a file; remembered for as long as it stays the same file."""
