@@ -62,6 +62,7 @@ def test_the_set_up_is_the_two_commands_that_ci_runs():
     assert {command for command in commands() if "pip install" in command} == SETUP
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_every_command_of_the_tour_runs(origin, environment, tmp_path):
     """Each command does what the README says, one after the other, and none fails."""

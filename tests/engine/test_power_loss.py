@@ -67,7 +67,7 @@ async def tell_it(world: World, payload) -> None:
             await engine.wait(download.id)
 
 
-@pytest.mark.parametrize("loss", ["kill", "power", "torn"])
+@pytest.mark.parametrize("loss", ["power", *(pytest.param(loss, marks=pytest.mark.long) for loss in ("kill", "torn"))])
 def test_at_every_step_the_next_engine_finishes_from_the_last_durable_byte(loss, tale, telling, payload, unlawful):
     """Before and after each append, write, flush, link, unlink: cut off there, opened again, everything comes right."""
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 @pytest.mark.row("C.3")
 @pytest.mark.law(3)

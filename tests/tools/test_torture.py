@@ -29,6 +29,7 @@ def marked(test):
     return test
 
 
+@pytest.mark.long
 @marked
 @pytest.mark.timeout(100)
 def test_no_law_breaks_when_engines_die_at_chosen_steps():
