@@ -6,6 +6,7 @@ so a worker whose download was paused under it learns that by `Fenced`, and a se
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class Journal:
         self._threads = threads
         self._clock = clock
         self._chance = chance
+        self._noted: dict[UUID, int] = {}
 
     async def load(self, id: UUID, start: Download | None = None) -> Download | None:
         """Fold what the log holds of a download onto `start`; None when it holds nothing."""
@@ -106,17 +108,21 @@ class Journal:
     async def note(self, stream: UUID, *events: e.Event, context: Context) -> None:
         """Append events that nobody decides on, such as those of a worker, at the end of their stream.
 
+        Where that ended is remembered, so that noting costs the same however long the stream has become.
+
         Raises:
             StoreUnavailable: the log could not be written.
         """
         for _ in range(MOST_REBASES):
-            held = await self._threads.run(lambda: self._log.stream(stream))
-            version = held[-1].version if held else 0
+            after = self._noted.get(stream, 0)
+            held = await self._threads.run(functools.partial(self._log.stream, stream, after))
+            version = held[-1].version if held else after
             now_ns = self._clock.now_ns()
             entries = [
                 self.entry(stream, version + number, event, now_ns, context)
                 for number, event in enumerate(events, start=1)
             ]
             if not isinstance(await self._writer.append(entries), Conflict):
+                self._noted[stream] = version + len(entries)
                 return
         raise StoreUnavailable(f"the stream {stream} is changed by others all the time", hint="try again")
