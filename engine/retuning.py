@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from lading.domain.errors import InvalidSetting, StoreError
+from lading.domain.errors import DiskFull, InvalidSetting, StoreError
 from lading.services import Services
 from lading.settings import LIVE, TABLES, Settings
 
@@ -111,7 +111,7 @@ class Retuning:
                     self.adopt(settings)
             self._s.throttle.refresh()
             if was_paused != self._s.throttle.is_paused:
-                with contextlib.suppress(StoreError):  # told at the next look around
+                with contextlib.suppress(StoreError, DiskFull):  # told at the next look around
                     await self._look()
                 was_paused = not was_paused
 

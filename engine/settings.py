@@ -299,9 +299,13 @@ def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    if file is None or not file.exists():
+    if file is None:
         return {}
     try:
         return tomllib.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise InvalidSetting(f"{file} cannot be read: {error.strerror}", hint="see who may read it") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSetting(f"{file} is not TOML: {error}", hint="mend or remove it") from None

@@ -13,7 +13,7 @@ import trio
 
 from lading.domain import events as e
 from lading.domain import hold, requirements
-from lading.domain.errors import StoreError
+from lading.domain.errors import DiskFull, StoreError
 from lading.domain.ports import Machine
 from lading.domain.requirements import Conditions
 from lading.queueing import QueueStream
@@ -68,16 +68,16 @@ class Surroundings:
             await self._s.clock.sleep(self._s.settings.watch_s)
             try:
                 await self.look()
-            except StoreError:
+            except (StoreError, DiskFull):
                 continue
 
     async def _say_network(self, policy: requirements.Policy) -> None:
         now, told = self.conditions, self._told
         if not policy.network or now.online is None or (now.online, now.metered) == (told.online, told.metered):
             return
-        self._told = now
         changed = e.NetworkChanged(worker=self._worker, online=now.online, metered=now.metered)
         await self._s.journal.note(self._worker, changed, context=self._s.context)
+        self._told = now
 
     async def _settle(self) -> None:
         """Compare what is unmet with what was, and say the difference."""

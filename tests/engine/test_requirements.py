@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from lading.domain import events as e
+from lading.domain.errors import DiskFull
 from lading.domain.requests import Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -375,5 +376,27 @@ def test_a_retry_that_is_due_heeds_the_rest_of_its_host_too(payload):
             assert len(world.network.calls) == asked
             for id in ids:
                 assert (await engine.wait(id)).ok
+
+    run(1, story)
+
+
+@pytest.mark.row("S3.7")
+@pytest.mark.law(1)
+def test_a_network_that_went_while_nothing_could_be_said_is_told_later(tale):
+    """What the log did not take was not said."""
+
+    async def story(world: World) -> None:
+        append = world.log.append
+
+        def full(requests):
+            raise DiskFull("the disk of the log is full")
+
+        async with world.engine(watch_s=1.0):
+            world.log.append = full
+            world.machine.online = False
+            await trio.sleep(5)
+            world.log.append = append
+            await trio.sleep(5)
+        assert [each.online for each in tale(world.log).all(e.NetworkChanged)] == [False]
 
     run(1, story)

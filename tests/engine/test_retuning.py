@@ -7,7 +7,7 @@ import warnings
 import pytest
 import trio
 
-from lading.domain.errors import InvalidSetting
+from lading.domain.errors import DiskFull, InvalidSetting
 from lading.domain.requests import Request
 from lading.retuning import LOOK_S, SettingsFile, SettingsWarning
 from lading.settings import HostLimits, Settings, load
@@ -94,3 +94,46 @@ def test_what_cannot_change_while_an_engine_works_is_refused():
             return engine._s.settings.retries
 
     assert run(1, story) == Settings().retries
+
+
+def test_a_file_that_cannot_be_read_is_told_like_one_that_is_wrong(tmp_path):
+    """Whatever it has become, it ends no engine."""
+    path = tmp_path / "settings.toml"
+
+    async def story(world: World):
+        async with world.engine(concurrency=5) as engine:
+            engine.retuning._file = SettingsFile(path, lambda: load(path, {}))
+            told: list[str] = []
+            engine.retuning.say = told.append
+            path.mkdir()
+            await trio.sleep(3 * LOOK_S)
+            return engine._s.settings.concurrency, told
+
+    concurrency, told = run(1, story)
+    assert concurrency == 5
+    (text,) = told
+    assert str(path) in text
+
+
+@pytest.mark.law(1)
+def test_a_pause_by_the_schedule_that_a_full_log_cannot_take_ends_no_engine():
+    """It holds all the same, and is told when there is room."""
+
+    async def story(world: World):
+        append = world.log.append
+
+        def full(requests):
+            raise DiskFull("the disk of the log is full")
+
+        async with world.engine(watch_s=1.0) as engine:
+            world.log.append = full
+            engine.retune(schedule="00:00-24:00 pause")
+            await trio.sleep(3 * LOOK_S)
+            before = (await engine.hold()).blocked
+            world.log.append = append
+            await trio.sleep(3 * LOOK_S)
+            return before, (await engine.hold()).blocked
+
+    before, after = run(1, story)
+    assert before == {}
+    assert list(after) == ["schedule"]
