@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from lading.domain.errors import InvalidSetting
-from lading.values import convert, kinds_of
+from lading.values import NOT_SHOWN, convert, kinds_of
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -44,7 +44,8 @@ def parse(name: str, table: Table, value: Any, origin: str) -> Any:
     if not table.named:
         return _read(f"[{name}]", table.kind, value, origin)
     if not isinstance(value, Mapping):
-        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f'it is written as [{name}."NAME"]')
+        told = _told(table.kind, value)
+        raise InvalidSetting(f"{origin}: {name} cannot be {told}", hint=f'it is written as [{name}."NAME"]')
     for key in value:
         if table.names is not None and key not in table.names:
             known = ", ".join(f"[{name}.{one}]" for one in table.names)
@@ -112,17 +113,30 @@ def _read(title: str, kind: type[Any], value: Any, origin: str) -> Any:
     if isinstance(value, kind):
         return value
     if not isinstance(value, Mapping):
-        raise InvalidSetting(f"{origin}: {title} cannot be {value!r}", hint="it is a table with a setting a line")
-    kinds, where = kinds_of(kind), f"{origin}: {title}"
+        told = _told(kind, value)
+        raise InvalidSetting(f"{origin}: {title} cannot be {told}", hint="it is a table with a setting a line")
+    kinds, where, secret = kinds_of(kind), f"{origin}: {title}", _secret(kind)
     for name in value:
         if name not in kinds:
             raise InvalidSetting(f"{where} has no setting {name!r}", hint=f"known are {', '.join(sorted(kinds))}")
     try:
-        return kind(**{name: convert(name, kinds[name], inner, where) for name, inner in value.items()})
+        return kind(
+            **{name: convert(name, kinds[name], inner, where, secret=name in secret) for name, inner in value.items()}
+        )
     except InvalidSetting as error:
         if str(error).startswith(origin):
             raise
         raise InvalidSetting(f"{where}: {error}", hint=error.hint) from None
+
+
+def _secret(kind: type[Any]) -> set[str]:
+    """Return the settings of a kind of table whose values may hold a secret."""
+    return {field.name for field in attrs.fields(kind) if field.metadata.get("secret", False)}
+
+
+def _told(kind: type[Any], value: Any) -> str:
+    """Return what stands where a table should, as it may be told: it may be what belongs into a secret setting."""
+    return NOT_SHOWN if _secret(kind) else repr(value)
 
 
 def rows(tables: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -134,6 +148,6 @@ def rows(tables: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
             prefix = name if key is None else f"{name}.{_quoted(key)}"
             for field in attrs.fields(type(inner)):
                 value = getattr(inner, field.name)
-                is_secret = bool(value) and field.metadata.get("secret", False)
-                found[f"{prefix}.{field.name}"] = ("(not shown)" if is_secret else value, field.default)
+                is_secret = bool(value) and field.name in _secret(type(inner))
+                found[f"{prefix}.{field.name}"] = (NOT_SHOWN if is_secret else value, field.default)
     return found

@@ -39,6 +39,8 @@ _SAID: dict[Kind, str] = {
     Path: "the path of a file",
     Percent: "on, off, or a share such as 30%",
 }
+NOT_SHOWN = "(not shown)"
+"""What stands in the place of a value that may be a secret."""
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 _SIZED = ("_bytes", "_rate")
 
@@ -77,8 +79,8 @@ def kinds_of(model: type[Any]) -> dict[str, Kind]:
     return {f.name: _KINDS[str(f.type)] for f in attrs.fields(model) if str(f.type) in _KINDS}
 
 
-def convert(name: str, kind: Kind, value: Any, origin: str) -> Any:
-    """Return `value` as a setting of that name and kind wants it; an empty path is none.
+def convert(name: str, kind: Kind, value: Any, origin: str, *, secret: bool = False) -> Any:
+    """Return `value` as a setting of that name and kind wants it; an empty path is none, and no `secret` is told.
 
     Raises:
         InvalidSetting: it cannot be that; the message tells where it stands.
@@ -87,7 +89,9 @@ def convert(name: str, kind: Kind, value: Any, origin: str) -> Any:
         return _convert(name, kind, value)
     except (TypeError, ValueError):
         said = "a size such as 500K, 2M or 1.5G" if kind is int and name.endswith(_SIZED) else _SAID[kind]
-        raise InvalidSetting(f"{origin}: {name} cannot be {value!r}", hint=f"it is {said}") from None
+        raise InvalidSetting(
+            f"{origin}: {name} cannot be {NOT_SHOWN if secret else repr(value)}", hint=f"it is {said}"
+        ) from None
 
 
 def _convert(name: str, kind: Kind, value: Any) -> Any:

@@ -88,3 +88,17 @@ def test_a_transport_that_there_is_not_is_told_with_those_that_there_are(tmp_pat
         written(tmp_path, "[transport.htpp]\nhttp2 = true")
     assert "[transport.htpp]" in str(caught.value)
     assert "[transport.http]" in caught.value.hint
+
+
+@pytest.mark.law(7)
+@pytest.mark.parametrize(
+    "text",
+    ['hooks = "https://h.example/s3cret"', '[hooks]\nh = "https://h.example/s3cret"',
+     '[hooks.h]\nurl = ["https://h.example/s3cret"]'],
+)  # fmt: skip
+def test_what_may_be_a_secret_is_not_told_where_it_stands_wrongly(tmp_path, text):
+    """The URL of a hook is often a secret by itself, and a table is easily forgotten."""
+    with pytest.raises(InvalidSetting) as caught:
+        written(tmp_path, text)
+    assert "hooks" in str(caught.value)
+    assert "s3cret" not in str(caught.value) + caught.value.hint
