@@ -341,7 +341,8 @@ class Attempt:
             if state.attempt != self.number:
                 if work.holding is not None and state.part != ours:
                     path = work.holding.path
-                    await self._s.threads.run(lambda: self._s.disk.unlink(path))
+                    with suppress(InvalidDestination, OSError):  # it is an orphan then, which maintenance finds
+                        await self._s.threads.run(lambda: self._s.disk.unlink(path))
             elif state.state in {State.CANCELLING, State.REMOVING}:
                 settled = await self._s.threads.run(lambda: self._quarantine.settle(state))
                 asked = state.message if state.state is State.CANCELLING else None

@@ -43,6 +43,7 @@ from lading.home import EngineLock, open_home
 from lading.hooking import Desk, Hands, Hooking
 from lading.journal import Journal
 from lading.live import Board
+from lading.mishaps import Mishaps
 from lading.nurseries import open_plain_nursery
 from lading.opening import default_home, open_own_log, open_views
 from lading.placing import Places
@@ -197,26 +198,7 @@ async def run_engine(
     reading = Reading(parts.log, parts.views)
     roots: Mapping[str, str] = {"/": "/"} | ({"downloads": folder} if folder is not None else {})
     places = Places(roots, parts.disk, parts.threads, reading.owner)
-    board = Board()
-    services = Services(
-        log=parts.log,
-        journal=journal,
-        disk=parts.disk,
-        transport=parts.transport,
-        vault=parts.vault,
-        threads=parts.threads,
-        clock=parts.clock,
-        chance=parts.chance,
-        settings=settings,
-        context=context,
-        board=board,
-        buffers=Buffers(),
-        budget=Budget(),
-        publisher=Publisher(parts.disk, parts.threads),
-        throttle=Throttle(parts.clock, settings),
-        slots=Slots(board.connections, lambda host: services.settings.of_host(host).connections or 0),
-        caching=Caching(parts.cache, parts.vault, parts.threads, parts.clock, settings),
-    )
+    services = _services(parts, journal, settings, context)
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)
     around = Surroundings(services, parts.machine, queue, worker, on_commit)
@@ -259,6 +241,31 @@ async def run_engine(
             services.caching.stop()
             writer.close()
             nursery.cancel_scope.cancel()
+
+
+def _services(parts: Parts, journal: Journal, settings: Settings, context: Context) -> Services:
+    board, mishaps = Board(), Mishaps()
+    services = Services(
+        log=parts.log,
+        journal=journal,
+        disk=parts.disk,
+        transport=parts.transport,
+        vault=parts.vault,
+        threads=parts.threads,
+        clock=parts.clock,
+        chance=parts.chance,
+        settings=settings,
+        context=context,
+        board=board,
+        buffers=Buffers(),
+        budget=Budget(),
+        publisher=Publisher(parts.disk, parts.threads),
+        throttle=Throttle(parts.clock, settings),
+        slots=Slots(board.connections, lambda host: services.settings.of_host(host).connections or 0),
+        caching=Caching(parts.cache, parts.vault, parts.threads, parts.clock, settings, mishaps=mishaps),
+        mishaps=mishaps,
+    )
+    return services
 
 
 def _checkup(

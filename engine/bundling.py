@@ -119,17 +119,14 @@ class Bundling:
                 for id in ids:
                     if self._closing:
                         break
-                    if not await self._is_settled(id):
+                    is_settled = False
+                    with self._s.mishaps.survived(f"what there is to do with the bundle {id}", DiskFull):
+                        is_settled = await self.settle(id)
+                    if not is_settled:
                         self._again_s[id] = self._s.clock.monotonic() + AGAIN_S
         finally:
             self.is_busy = False
             self.on_rest()
-
-    async def _is_settled(self, id: UUID) -> bool:
-        try:
-            return await self.settle(id)
-        except DiskFull:  # the log has no room to say anything
-            return False
 
     async def settle(self, id: UUID) -> bool:
         """Do what there is to do with a bundle now, and tell whether that could be done; it may be tried at any time.

@@ -28,6 +28,7 @@ from lading.domain.tally import Tally
 from lading.domain.validators import Validator
 from lading.flights import Flights
 from lading.holding import Arrived, Holding
+from lading.mishaps import Mishaps
 from lading.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,11 +54,14 @@ class Caching:
     `on_landing` is called when downloads that waited may go on.
     """
 
-    def __init__(self, cache: Cache, vault: Vault, threads: Threads, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self, cache: Cache, vault: Vault, threads: Threads, clock: Clock, settings: Settings, *, mishaps: Mishaps
+    ) -> None:
         self._cache = cache
         self._vault = vault
         self._threads = threads
         self._clock = clock
+        self._mishaps = mishaps
         self._is_on = settings.cache != "off"
         self._is_stopping = False
         self._room = Room(
@@ -77,7 +81,9 @@ class Caching:
         task_status.started()
         try:
             async for wish in self._receive:
-                kept = await self._threads.run(functools.partial(self._store, wish))
+                kept = False
+                with self._mishaps.survived("keeping a file in the cache"):
+                    kept = await self._threads.run(functools.partial(self._store, wish))
                 self._land(wish.key, wish.id, kept=kept)
         finally:
             self._done.set()

@@ -67,6 +67,7 @@ class Engine(SecondThoughts, Tended):
     ) -> None:
         self._s = services
         self.caching = services.caching
+        self.mishaps = services.mishaps
         self._reading = reading
         self._places = places
         self._scheduler = scheduler

@@ -15,11 +15,12 @@ import attrs
 import trio
 
 from lading.domain import hooks
-from lading.domain.errors import InvalidDestination, StoreUnavailable
+from lading.domain.errors import IntegrityError, InvalidDestination, StoreError, StoreUnavailable
 from lading.domain.evolving import fold
 from lading.domain.facts import Fact
 from lading.domain.hooks import Cursor, Cursors, Hook, HookFailed, Runner
 from lading.domain.ports import Clock, Threads
+from lading.mishaps import describe
 from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.projections.instants import iso
@@ -125,15 +126,15 @@ class _Service:
     async def run(self) -> None:
         """Deliver what comes, until nothing more is to be begun."""
         while not self._d.is_over:
-            news = self._d.news()
+            news, longest_s = self._d.news(), float("inf")
             try:
                 page = await self._d.threads.run(self._read)
-            except StoreUnavailable:
-                page = []
+            except StoreUnavailable:  # when it can be read again, nobody tells
+                page, longest_s = [], hooks.pause_s(1)
             if not page and self._d.closing.is_set():
                 break
             if not page:
-                await self._rest(news)
+                await self._rest(news, longest_s)
             for fact in page:
                 if self._hook.matches(fact.event) and not await self._serve(fact):
                     await self._keep()
@@ -152,7 +153,7 @@ class _Service:
     def _read(self) -> list[Fact]:
         return self._d.reading.facts(self._cursor.position, PAGE)
 
-    async def _rest(self, news: trio.Event, longest_s: float = float("inf")) -> None:
+    async def _rest(self, news: trio.Event, longest_s: float) -> None:
         """Wait until the log has grown, the engine closes, or so much time has passed."""
         with trio.move_on_after(longest_s):
             async with open_plain_nursery() as nursery:
@@ -160,15 +161,21 @@ class _Service:
                 nursery.start_soon(_first, self._d.closing, nursery.cancel_scope)
 
     async def _serve(self, fact: Fact) -> bool:
-        """Tell the hook of one event until it has taken that or it is given up; False when the engine closes first."""
-        told = await self._d.threads.run(functools.partial(self._payload, fact))
+        """Tell the hook of one event until it has taken that or it is given up; False when the engine closes first.
+
+        An error of Lading itself counts as a failure of the hook: it is told with it, and ends nothing else.
+        """
         while not self._d.is_over:
             now_ns = self._d.clock.now_ns()
             try:
+                told = await self._d.threads.run(functools.partial(self._payload, fact))
                 await self._d.runner.deliver(self._hook, told)
-            except HookFailed as error:
+            except (StoreError, IntegrityError):
+                raise
+            except Exception as error:  # noqa: BLE001 # downloads have nothing to do with it
+                why = error.message if isinstance(error, HookFailed) else f"an error of Lading: {describe(error)}"
                 failures = self._cursor.failures + 1
-                self._cursor = attrs.evolve(self._cursor, failures=failures, error=error.message, at_ns=now_ns)
+                self._cursor = attrs.evolve(self._cursor, failures=failures, error=why, at_ns=now_ns)
                 if self._hook.give_up_after and failures >= self._hook.give_up_after:
                     self._cursor = attrs.evolve(self._cursor, failures=0, given_up=self._cursor.given_up + 1)
                     return True

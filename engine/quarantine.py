@@ -10,16 +10,19 @@ from __future__ import annotations
 
 from lading.domain import commands as c
 from lading.domain.download import Download
-from lading.domain.errors import DestinationTaken, InvalidDestination
+from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
 from lading.domain.requests import IfExists
 from lading.domain.states import State
 from lading.files import Files
 from lading.placing import kept_file, kept_part
 from lading.services import Services
 
+NOT_NOW = (DestinationTaken, DiskFull, InvalidDestination, OSError)
+"""What keeps a file where it is for now: somebody else's name, a full disk, a folder that may not be written."""
+
 
 class Quarantine:
-    """Puts files aside and back; every method may raise InvalidDestination or OSError, and can be called again then."""
+    """Puts files aside and back; every method may raise one of `NOT_NOW`, and can be called again then."""
 
     def __init__(self, services: Services, files: Files) -> None:
         self._s = services
@@ -50,7 +53,7 @@ class Quarantine:
         """Put aside what is left of a download, and return what there is to say; nothing when it cannot be done now."""
         try:
             return (self.put_aside(download),)
-        except (InvalidDestination, OSError):
+        except NOT_NOW:
             return ()
 
     def put_back(self, download: Download) -> c.Confirm | c.Invalidate:

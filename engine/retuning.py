@@ -111,8 +111,8 @@ class Retuning:
                     self.adopt(settings)
             self._s.throttle.refresh()
             if was_paused != self._s.throttle.is_paused:
-                with contextlib.suppress(StoreError, DiskFull):  # told at the next look around
-                    await self._look()
+                with self._s.mishaps.survived("the look at this machine", StoreError, DiskFull):
+                    await self._look()  # else it is told at the next one
                 was_paused = not was_paused
 
     def adopt(self, settings: Settings) -> None:

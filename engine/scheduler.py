@@ -328,8 +328,6 @@ class Scheduler:
             try:
                 folder = self._places.absolute(download.order.root, download.order.folder)
                 wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
-                folder = self._places.absolute(download.order.root, download.order.folder)
-                wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
                 fits = functools.partial(self._fits, folder, wanted)
                 has_room = await self._s.threads.run(fits) or await self._sweeper.make_room(folder, fits)
             except (InvalidDestination, OSError):

@@ -12,6 +12,7 @@ from lading.domain.facts import Context
 from lading.domain.ports import Chance, Clock, Log, Threads, Transport, Vault
 from lading.journal import Journal
 from lading.live import Board
+from lading.mishaps import Mishaps
 from lading.publisher import Publisher
 from lading.settings import Settings
 from lading.slots import Slots
@@ -42,3 +43,4 @@ class Services:
     throttle: Throttle
     slots: Slots
     caching: Caching
+    mishaps: Mishaps

@@ -66,10 +66,8 @@ class Surroundings:
         """Look again and again; a log that cannot be written now is told later."""
         while True:
             await self._s.clock.sleep(self._s.settings.watch_s)
-            try:
+            with self._s.mishaps.survived("the look at this machine", StoreError, DiskFull):
                 await self.look()
-            except (StoreError, DiskFull):
-                continue
 
     async def _say_network(self, policy: requirements.Policy) -> None:
         now, told = self.conditions, self._told

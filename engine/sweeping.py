@@ -11,9 +11,9 @@ from uuid import UUID
 
 from lading.domain import commands as c
 from lading.domain.download import Download
-from lading.domain.errors import Fenced, IllegalCommand, InvalidDestination
+from lading.domain.errors import Fenced, IllegalCommand
 from lading.files import Files
-from lading.quarantine import Quarantine
+from lading.quarantine import NOT_NOW, Quarantine
 from lading.reading import Reading
 from lading.services import Services
 
@@ -70,9 +70,10 @@ class Sweeper:
         return False
 
     async def _settle(self, download: Download, settle: Callable[[Download], c.Command], now_s: float) -> None:
-        try:
+        said: c.Command | None = None
+        with self._s.mishaps.survived(f"putting the files of {download.id} in order", *NOT_NOW):
             said = await self._s.threads.run(functools.partial(settle, download))
-        except (InvalidDestination, OSError):
+        if said is None:
             self._again_s[download.id] = now_s + SWEEP_AGAIN_S
             return
         self._again_s.pop(download.id, None)

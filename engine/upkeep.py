@@ -33,7 +33,7 @@ from lading.nurseries import open_plain_nursery
 from lading.orphans import Orphans
 from lading.placing import Places
 from lading.projections import upkeep as due
-from lading.quarantine import Quarantine
+from lading.quarantine import NOT_NOW, Quarantine
 from lading.reading import Reading
 from lading.services import Services
 
@@ -110,7 +110,7 @@ class Upkeep:
         pause_s = self._s.settings.maintenance_s
         await self._s.clock.sleep(min(FIRST_S, pause_s))
         while True:
-            with contextlib.suppress(DiskFull, StoreUnavailable, InvalidDestination, OSError):
+            with self._s.mishaps.survived("maintenance", DiskFull, StoreUnavailable, InvalidDestination, OSError):
                 await self.maintain()
             await self._s.clock.sleep(pause_s)
 
@@ -248,9 +248,11 @@ class Upkeep:
         """Delete what is put aside of a download, and say so; what cannot be deleted now is left to the next time."""
         try:
             gone = await self._s.threads.run(functools.partial(self._quarantine.expire, download))
-            return await self._s.journal.execute(download.id, gone, state=download, context=errand.context)
-        except (Fenced, IllegalCommand, InvalidDestination, OSError):
+        except NOT_NOW:
             return download
+        with contextlib.suppress(Fenced, IllegalCommand):
+            return await self._s.journal.execute(download.id, gone, state=download, context=errand.context)
+        return download
 
     async def _sweep(self, errand: _Errand, done: Tidied) -> None:
         """Remove orphans, folder by folder."""

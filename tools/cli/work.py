@@ -35,6 +35,7 @@ async def work(frame: Frame, display: Display, begin: Begin, *, concurrency: int
     async with interruptible(say) as interruption:
         while not interruption.seen:
             async with homes.working(frame, concurrency=concurrency) as engine:
+                engine.mishaps.say = say
                 if engine.retuning is not None:
                     engine.retuning.say = say
                 with interruption.begin():
