@@ -21,11 +21,12 @@ from lading.domain.errors import IllegalCommand, StoreUnavailable, UsageError
 from lading.domain.facts import Context, Fact
 from lading.domain.ports import Conflict, Entry
 from lading.journal import MOST_REBASES
-from lading.projections import acts
+from lading.projections import acts, hold
 from lading.reading import Reading
 from lading.services import Services
 
 MOST_WAITS = 3
+LOOKED_BACK = 32
 _OF_THE_QUEUE = {"QueuePaused": (e.QueueResumed, e.QueuePaused), "QueueResumed": (e.QueuePaused, e.QueueResumed)}
 """What takes back, and what does again, an act on the queue as a whole."""
 
@@ -95,17 +96,16 @@ class Acts:
 
     def _plan(self, *, back: bool, patient: bool) -> _Plan:
         """Return all that there is to record; blocks."""
-        act, streams = self._find(back=back)
+        act, streams, version = self._find(back=back)
         now_ns, own = self._s.clock.now_ns(), self._s.context
         context = Context(actor=own.actor, host=own.host, correlation=self._s.chance.uuid(now_ns), causation=act.id)
-        queue = self._reading.stream(e.QUEUE)
+        queue = self._told_since(act.id, streams[0], version)
         turned: list[e.Event] = [e.Redone(act=act.id) if back else e.Undone(act=act.id)]
         turn = next((f.context.correlation for f in reversed(queue) if f.event == e.Undone(act=act.id)), None)
         redone = {fact.context.correlation for fact in queue if fact.event == e.Redone(act=act.id)}
         if e.QUEUE in streams:
             self._check(queue, act.id, e.QUEUE, what="the queue")
             turned.append(_OF_THE_QUEUE[act.kind][back]())
-        version = queue[-1].version if queue else 0
         entries = [
             self._s.journal.entry(e.QUEUE, version + number, event, now_ns, context)
             for number, event in enumerate(turned, start=1)
@@ -129,8 +129,26 @@ class Acts:
         taken = Taken(act=act.id, kind=act.kind, downloads=tuple(downloads), changed=changed)
         return _Plan(taken=taken, entries=entries, sources=sources, unsettled=unsettled)
 
-    def _find(self, *, back: bool) -> tuple[acts.Act, list[UUID]]:
-        """Return the act that is meant, and the streams that it was about."""
+    def _told_since(self, act: UUID, stream: UUID, version: int) -> list[Fact]:
+        """Return what the queue was told from an act on that was about a stream, up to a version of the queue's own.
+
+        That is looked for from the end on, so that it costs what has happened since and not all that ever did.
+        """
+        with self._reading.views.read() as reader:
+            first = acts.version(reader, act, stream)
+        position, back = self._reading.stream(stream, first - 1)[0].position, LOOKED_BACK
+        while True:
+            after = max(0, version - back)
+            told = [fact for fact in self._reading.stream(e.QUEUE, after) if fact.version <= version]
+            if not after or told[0].position <= position:
+                return told
+            back *= 2
+
+    def _find(self, *, back: bool) -> tuple[acts.Act, list[UUID], int]:
+        """Return the act that is meant, the streams that it was about, and the version of the queue's at that moment.
+
+        Whoever undoes at the same time makes the latter another.
+        """
         self._reading.catch_up()
         with self._reading.views.read() as reader:
             act = acts.last(reader, self._s.context.actor, undone=back)
@@ -146,7 +164,7 @@ class Acts:
                     f"this was about {act.streams:,} downloads, and at most {acts.MOST_STREAMS:,} are undone at once",
                     hint="use the opposite verb with --tag or --all",
                 )
-            return act, list(acts.streams(reader, act.id))
+            return act, list(acts.streams(reader, act.id)), hold.get(reader).version
 
     def _check(self, facts: Sequence[Fact], act: UUID, stream: UUID, *, what: str) -> None:
         """Refuse what somebody else has changed since."""

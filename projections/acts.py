@@ -178,6 +178,12 @@ def streams(reader: Reader, act: UUID, limit: int | None = None) -> Iterator[UUI
         yield UUID(bytes=bytes(key[len(prefix) :]))
 
 
+def version(reader: Reader, act: UUID, stream: UUID) -> int:
+    """Return the version of the first event of an act on a stream that it was about, 0 where that is not kept."""
+    row = reader.get(STREAM + act.bytes + stream.bytes)
+    return 0 if row is None else read_number(row)
+
+
 def is_undone(reader: Reader, act: UUID) -> bool:
     """Tell whether an act is undone now."""
     return reader.get(UNDONE + act.bytes) is not None

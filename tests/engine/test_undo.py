@@ -307,3 +307,59 @@ def test_a_url_comes_back_only_if_nothing_of_it_was_secret():
             await engine.undo()
 
     undone(story)
+
+
+@pytest.mark.law(9)
+@pytest.mark.parametrize("since", [0, 30])
+def test_undoing_reads_of_the_queue_what_has_happened_since_and_not_all_that_ever_did(since):
+    """However often the queue was paused in the years before."""
+
+    async def story(world: World, engine) -> None:
+        for _ in range(300):
+            await engine.pause_queue()
+            await engine.resume_queue()
+        read: list[int] = []
+        stream = world.log.stream
+
+        def counting(id, after=0):
+            found = stream(id, after)
+            read.append(len(found) if id == e.QUEUE else 0)
+            return found
+
+        async with world.engine(owner=False, actor="other") as other:
+            id = (await other.submit(Request(URL))).id
+            await other.pause(id)
+            for _ in range(since):
+                await engine.pause_queue()
+                await engine.resume_queue()
+            world.log.stream = counting
+            for turn, state in ((other.undo, State.QUEUED), (other.redo, State.PAUSED), (other.undo, State.QUEUED)):
+                await turn()
+                assert (await engine.get(id)).state is state
+        assert sum(read) <= 3 * 4 * (2 * since + 32)
+
+    undone(story)
+
+
+def test_of_two_who_undo_at_the_same_time_one_takes_back_the_act_before():
+    """Nobody is told that what another has undone meanwhile was undone by him."""
+
+    async def story(world: World, engine) -> None:
+        id = (await engine.submit(Request(URL))).id
+        await engine.prioritise(3, id)
+        await engine.pause(id)
+        stream, others = world.log.stream, list[object]()
+        async with world.engine(owner=False) as other:
+
+            def interrupted(wanted, after=0):
+                if not others:
+                    others.append(wanted)
+                    world.log.append([other._acts._plan(back=False, patient=True).entries])
+                return stream(wanted, after)
+
+            world.log.stream = interrupted
+            taken = await engine.undo()
+        assert taken.kind == "Reprioritised"
+        assert (await engine.get(id)).priority == 0
+
+    undone(story)
