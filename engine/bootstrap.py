@@ -58,6 +58,7 @@ from lading.settings import Settings, load
 from lading.slots import Slots
 from lading.surroundings import Surroundings
 from lading.throttle import Throttle
+from lading.upkeep import Upkeep
 from lading.version import VERSION
 from lading.views import Views
 from lading.writer import LogWriter
@@ -228,11 +229,10 @@ async def run_engine(
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
-            if scheduler is not None and start and settings.maintenance_s:
-                nursery.start_soon(engine.upkeep.run)
+            upkeep = engine.upkeep if scheduler is not None and start and settings.maintenance_s else None
             hooking = _hooking(parts, settings, reading, places, engine) if scheduler is not None and start else None
             await nursery.start(services.caching.run)
-            async with _telling(hooking), _working(scheduler):
+            async with _telling(hooking), _working(scheduler), _tending(upkeep):
                 yield engine
             await services.caching.close()
             if scheduler is not None:
@@ -300,6 +300,21 @@ async def _working(scheduler: Scheduler | None) -> AsyncIterator[None]:
             yield
         finally:
             scheduler.close()
+
+
+@asynccontextmanager
+async def _tending(upkeep: Upkeep | None) -> AsyncIterator[None]:
+    """Tidy up beside the block, and leave it where it is after it."""
+    if upkeep is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        nursery.start_soon(upkeep.run)
+        try:
+            yield
+        finally:
+            upkeep.stop()
+            nursery.cancel_scope.cancel()
 
 
 def _hooking(parts: Parts, settings: Settings, reading: Reading, places: Places, engine: Engine) -> Hooking | None:

@@ -50,10 +50,18 @@ class Files:
         inode = self.part_inode(download)
         return inode is not None and inode == self.final_inode(download)
 
-    def digest(self, path: str, algorithm: str = digests.DEFAULT) -> tuple[int, str]:
-        """Return size and digest of the file at `path`."""
+    def digest(
+        self, path: str, algorithm: str = digests.DEFAULT, is_stopping: Callable[[], bool] = lambda: False
+    ) -> tuple[int, str]:
+        """Return size and digest of the file at `path`.
+
+        Raises:
+            InterruptedError: it was not read to its end, because `is_stopping`.
+        """
         running, at = digests.hasher(algorithm), 0
         while data := self._disk.read(path, at, READ_BYTES):
+            if is_stopping():
+                raise InterruptedError("it was not read to its end")
             running.update(data)
             at += len(data)
         return at, f"{algorithm}:{running.hexdigest()}"

@@ -47,9 +47,10 @@ class FileState:
 
 
 class Inspector:
-    """Looks at the files of downloads; every method blocks."""
+    """Looks at the files of downloads; every method blocks. While `is_stopping`, no file is read any further."""
 
     def __init__(self, reading: Reading, disk: Disk, places: Places) -> None:
+        self.is_stopping = False
         self._reading = reading
         self._disk = disk
         self._places = places
@@ -85,7 +86,8 @@ class Inspector:
             return upkeep.judge(download, look, replaced=replaced), 0
         if most_bytes is not None and look.size > most_bytes:
             return Verdict(presence=Presence.UNKNOWN, reason="it is in doubt, and was not read", size=look.size), 0
-        size, found = self._files.digest(look.real, (download.digest or "").partition(":")[0])
+        algorithm = (download.digest or "").partition(":")[0]
+        size, found = self._files.digest(look.real, algorithm, lambda: self.is_stopping)
         return upkeep.judge(download, look, found), size
 
     def _is_elsewhere(self, download: Download, path: str) -> bool:

@@ -114,6 +114,10 @@ class Upkeep:
                 await self.maintain()
             await self._s.clock.sleep(pause_s)
 
+    def stop(self) -> None:
+        """Read no file any further: who waits for that waits no longer."""
+        self._inspector.is_stopping = True
+
     async def maintain(self) -> Tidied:
         """Make one bounded run."""
         errand = _Errand(

@@ -317,3 +317,32 @@ def test_what_was_put_aside_so_long_ago_is_let_go_before_its_time(tale):
         assert dry["failures"] + dry["quarantined"] == done["failures"] + done["quarantined"] == 1
 
     run(1, story)
+
+
+def test_closing_waits_for_no_large_file_that_maintenance_reads(tale):
+    """It is in doubt as it was, and nothing is said of it."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, b"x" * 100)
+        async with world.engine(maintenance_s=5) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+        assert engine.upkeep._inspector.is_stopping
+        world.disk.put(FINAL, b"x" * 100, mtime_ns=world.clock.now_ns() + 10**9)
+        reads, read = list[int](), world.disk.read
+        async with world.engine(maintenance_s=5) as engine:
+
+            def endless(path, offset, size):
+                if path != FINAL:
+                    return read(path, offset, size)
+                reads.append(offset)
+                if len(reads) == 3:
+                    engine.upkeep.stop()
+                return b"x" if len(reads) < 1000 else b""
+
+            world.disk.read = endless
+            await trio.sleep(8)
+        assert len(reads) == 3
+        assert "Invalidated" not in tale(world.log).names(id)
+
+    run(1, story)
