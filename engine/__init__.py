@@ -24,10 +24,15 @@ if TYPE_CHECKING:
     from lading.domain.download import Download
     from lading.domain.errors import IntegrityError, LadingError, StoreError, TransferError, UsageError
     from lading.domain.facts import Fact
+    from lading.domain.health import Health
+    from lading.domain.hold import Hold
     from lading.domain.requests import IfExists, Request, Resume
     from lading.domain.states import State
     from lading.engine import Engine
+    from lading.mishaps import EngineWarning
     from lading.outcome import Outcome, Overall
+    from lading.projections.figures import Statistics
+    from lading.retuning import SettingsWarning
     from lading.settings import Settings
 
 _HOMES = {
@@ -36,7 +41,10 @@ _HOMES = {
     "BundleStatus": "lading.bundles",
     "Download": "lading.domain.download",
     "Engine": "lading.engine",
+    "EngineWarning": "lading.mishaps",
     "Fact": "lading.domain.facts",
+    "Health": "lading.domain.health",
+    "Hold": "lading.domain.hold",
     "IfExists": "lading.domain.requests",
     "IntegrityError": "lading.domain.errors",
     "LadingError": "lading.domain.errors",
@@ -45,7 +53,9 @@ _HOMES = {
     "Request": "lading.domain.requests",
     "Resume": "lading.domain.requests",
     "Settings": "lading.settings",
+    "SettingsWarning": "lading.retuning",
     "State": "lading.domain.states",
+    "Statistics": "lading.projections.figures",
     "StoreError": "lading.domain.errors",
     "Taken": "lading.acts",
     "TransferError": "lading.domain.errors",
@@ -60,7 +70,10 @@ __all__ = [
     "BundleStatus",
     "Download",
     "Engine",
+    "EngineWarning",
     "Fact",
+    "Health",
+    "Hold",
     "IfExists",
     "IntegrityError",
     "LadingError",
@@ -69,7 +82,9 @@ __all__ = [
     "Request",
     "Resume",
     "Settings",
+    "SettingsWarning",
     "State",
+    "Statistics",
     "StoreError",
     "Taken",
     "TransferError",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -23,6 +25,18 @@ def test_every_public_name_is_there_and_in_order():
         assert getattr(lading, name) is not None
     with pytest.raises(AttributeError):
         _ = lading.nonsense
+
+
+def test_whatever_an_engine_returns_can_be_named():
+    """Who annotates what he got needs no module of ours; a follower is only walked."""
+    returned: set[str] = set()
+    for _, method in inspect.getmembers(lading.Engine, inspect.isfunction):
+        words = re.findall(r"[A-Za-z]+", str(inspect.signature(method).return_annotation))
+        known = vars(sys.modules[method.__module__])
+        kinds = (known.get(word) for word in words if not method.__name__.startswith("_"))
+        returned |= {k.__name__ for k in kinds if isinstance(k, type) and k.__module__.startswith("lading")}
+    assert {"Download", "Health", "Hold", "Statistics", "Taken"} <= returned
+    assert returned - set(lading.__all__) == {"Follower"}
 
 
 @pytest.mark.parametrize("package", ["lading.testing", "lading.tools.origin"])
