@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Mapping
+from uuid import UUID
 
 import attrs
 import trio
 
 from lading.domain import hooks
+from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, InvalidDestination, StoreError, StoreUnavailable
-from lading.domain.evolving import fold
+from lading.domain.evolving import evolve, fold
 from lading.domain.facts import Fact
 from lading.domain.hooks import Cursor, Cursors, Hook, HookFailed, Runner
 from lading.domain.ports import Clock, Threads
@@ -29,6 +31,9 @@ from lading.reading import Reading
 PAGE = 256
 FAR = 1000
 """So many events that did not concern a hook are read again at most, when its engine ended without a word."""
+
+FOLLOWED = 256
+"""So many downloads are followed by each hook, the others read again: no event costs all that were before it."""
 
 GRACE_S = 10.0
 """So long a closing engine begins deliveries of what is at hand."""
@@ -122,6 +127,7 @@ class _Service:
         self._hook = hook
         self._cursor = cursor
         self._kept = cursor
+        self._states: dict[UUID, Download] = {}
 
     async def run(self) -> None:
         """Deliver what comes, until nothing more is to be begun."""
@@ -136,6 +142,7 @@ class _Service:
             if not page:
                 await self._rest(news, longest_s)
             for fact in page:
+                self._follow(fact)
                 if self._hook.matches(fact.event) and not await self._serve(fact):
                     await self._keep()
                     return
@@ -191,14 +198,30 @@ class _Service:
 
     def _payload(self, fact: Fact) -> hooks.Payload:
         """Return what is told of an event: its download as the event left it; blocks."""
-        facts = [f for f in self._d.reading.stream(fact.stream) if f.version <= fact.version]
-        download = fold(fact.stream, ((f.event, f.at_ns) for f in facts))
-        assert download is not None, "only events of downloads are told"
+        download = self._state(fact)
         path: str | None = None
         if download.path is not None:
             with contextlib.suppress(InvalidDestination):
                 path = self._d.places.absolute(download.order.root, download.path)
         return hooks.payload(fact, download, path=path, at=iso(fact.at_ns))
+
+    def _state(self, fact: Fact) -> Download:
+        """Return a download as an event left it; the stream is read once, and followed then for some downloads."""
+        known = self._states.pop(fact.stream, None)
+        if known is None or known.version != fact.version:
+            facts = [f for f in self._d.reading.stream(fact.stream) if f.version <= fact.version]
+            known = fold(fact.stream, ((f.event, f.at_ns) for f in facts))
+        assert known is not None, "only events of downloads are told"
+        self._states[fact.stream] = known
+        if len(self._states) > FOLLOWED:
+            del self._states[next(iter(self._states))]
+        return known
+
+    def _follow(self, fact: Fact) -> None:
+        """Take an event into the state of its download, where that is known."""
+        known = self._states.get(fact.stream)
+        if known is not None and known.version + 1 == fact.version:
+            self._states[fact.stream] = evolve(known, fact.event, stream=fact.stream, at_ns=fact.at_ns)
 
     async def _keep(self) -> None:
         """Keep the cursor; where that cannot be done now, the next will be kept."""

@@ -380,6 +380,43 @@ def test_a_url_gets_a_post_with_the_key_of_the_event_and_nobody_hears_the_url(li
     assert "s3cret" not in str(caught.value) + caplog.text
 
 
+@pytest.mark.law(9)
+@pytest.mark.parametrize("followed", [1, 256])
+def test_telling_every_event_of_a_long_download_does_not_read_all_before_each(followed, monkeypatch):
+    """Each is told as the event left it all the same, however few downloads are followed."""
+    monkeypatch.setattr(hooking, "FOLLOWED", followed, raising=False)
+
+    async def story(world: World) -> tuple[int, int]:
+        ids = []
+        async with world.engine(**table(on=("all",))) as engine:
+            for number in range(2):
+                url = f"http://a.example/{number}"
+                world.network.serve(url, b"x" * 40_000)
+                ids.append((await engine.submit(Request(url))).id)
+                for turn in range(40):
+                    await engine.prioritise(turn + 1, ids[-1])
+                await engine.wait(ids[-1])
+        at_once, stream, read = list(world.receiver.received), world.log.stream, [0]
+        world.receiver.received.clear()
+        world.cursors._held.clear()
+
+        def counting(id, after=0):
+            found = stream(id, after)
+            read[0] += len(found) if id in ids else 0
+            return found
+
+        world.log.stream = counting
+        async with world.engine(**table(on=("all",), since="start")):
+            await trio.sleep(5)
+        late = [told for told in world.receiver.received if told["position"] <= at_once[-1]["position"]]
+        assert late == at_once
+        return read[0], len(late)
+
+    read, told = run(1, story)
+    assert told > 80
+    assert read <= 4 * told
+
+
 VICTIM = """
 import os, signal, sys
 import trio, lading
