@@ -70,6 +70,10 @@ class Sweeper:
         return False
 
     async def _settle(self, download: Download, settle: Callable[[Download], c.Command], now_s: float) -> None:
+        """Do it, unless something was said of the download since it was looked at, which the next pass will see."""
+        present = await self._s.journal.load(download.id, download)
+        if present is None or present.version != download.version:
+            return
         said: c.Command | None = None
         with self._s.mishaps.survived(f"putting the files of {download.id} in order", *NOT_NOW):
             said = await self._s.threads.run(functools.partial(settle, download))

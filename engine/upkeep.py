@@ -219,7 +219,7 @@ class Upkeep:
             if download.litter:
                 download = await self._settled(download)
             if self._is_owner and download.quarantined_until_ns is not None:
-                download = await self._delete(download, errand)
+                download = await self._delete(download, errand) or download
         done.failures += 1
         if errand.dry or download.part is None:
             done.bytes_reclaimed += size
@@ -241,22 +241,29 @@ class Upkeep:
                 if upkeep.is_stale(download, errand.before_ns):  # told already, as what it is
                     continue
                 size = download.received or download.total or 0
-                if not errand.dry:
-                    await self._delete(download, errand)
+                if not errand.dry and await self._delete(download, errand) is None:
+                    continue
                 done.quarantined += 1
                 done.bytes_reclaimed += size
                 path = download.kept or download.replaced or download.part
                 errand.tell({"kind": "kept", "id": str(download.id), "path": path, "size": size})
 
-    async def _delete(self, download: Download, errand: _Errand) -> Download:
-        """Delete what is put aside of a download, and say so; what cannot be deleted now is left to the next time."""
+    async def _delete(self, download: Download, errand: _Errand) -> Download | None:
+        """Delete what is put aside of a download, and say so; None when it is not deleted.
+
+        What cannot be deleted now is left to the next time, and what somebody has taken back since it was looked at
+        is his again.
+        """
+        present = await self._s.journal.load(download.id, download)
+        if present is None or present.version != download.version:
+            return None
         try:
             gone = await self._s.threads.run(functools.partial(self._quarantine.expire, download))
         except NOT_NOW:
-            return download
+            return None
         with contextlib.suppress(Fenced, IllegalCommand):
             return await self._s.journal.execute(download.id, gone, state=download, context=errand.context)
-        return download
+        return None
 
     async def _sweep(self, errand: _Errand, done: Tidied) -> None:
         """Remove orphans, folder by folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
+from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.errors import IllegalCommand, UsageError
 from lading.domain.requests import IfExists, Request
@@ -363,3 +364,38 @@ def test_of_two_who_undo_at_the_same_time_one_takes_back_the_act_before():
         assert (await engine.get(id)).priority == 0
 
     undone(story)
+
+
+@pytest.mark.law(2)
+@pytest.mark.parametrize("by", ["clean", "retention"])
+def test_what_is_taken_back_while_others_are_deleted_is_not_deleted(by):
+    """Whoever deletes looks again before each: what he saw at first may be somebody's again."""
+
+    async def story(world: World) -> None:
+        urls = {f"/downloads/{number}": f"http://a.example/{number}" for number in range(3)}
+        async with world.engine(retention_s=1000) as engine:
+            ids = []
+            for url in urls.values():
+                world.network.serve(url, url.encode())
+                ids.append((await engine.submit(Request(url))).id)
+                await engine.wait(ids[-1])
+            await engine.remove(*ids, files=True)
+            kept = {id: f"/downloads/{(await engine.get(id)).kept}" for id in ids}
+            last = await engine.get(ids[-1])
+            unlink, journal, context = world.disk.unlink, engine._s.journal, engine._s.context
+
+            def taking_back(path):
+                if path == kept[ids[0]]:
+                    world.log.append([journal.draft(last.id, last, [c.Restore()], context)[1]])
+                return unlink(path)
+
+            world.disk.unlink = taking_back
+            if by == "clean":
+                assert (await engine.clean(older_than_s=0))["quarantined"] == 2
+            else:
+                await trio.sleep(1100)
+            await trio.sleep(1)
+            assert (await engine.get(last.id)).invalid is None
+        assert world.disk.paths() == ["/downloads/2"]
+
+    run(1, story)
