@@ -90,30 +90,35 @@ class Retuning:
         self._look = look
         self._file = file
         self._news = trio.Event()
+        self._was_paused = False
         self.say: Callable[[str], None] = _warn
 
     async def run(self) -> None:
         """Look at the file and at the time of day about once a second, for as long as the engine is open."""
-        was_paused = self._s.throttle.is_paused
+        self._was_paused = self._s.throttle.is_paused
         while True:
             self._news = trio.Event()
             is_live = self._file is not None or self._s.settings.schedule
             with trio.move_on_after(LOOK_S if is_live else SELDOM_S):
                 await self._news.wait()
-            if self._file is not None:
-                try:
-                    settings = await self._s.threads.run(self._file.changed)
-                except InvalidSetting as error:
-                    hint = f" ({error.hint})" if error.hint else ""
-                    self.say(f"{error}{hint}; the old settings hold")
-                    settings = None
-                if settings is not None:
-                    self.adopt(settings)
-            self._s.throttle.refresh()
-            if was_paused != self._s.throttle.is_paused:
-                with self._s.mishaps.survived("the look at this machine", StoreError, DiskFull):
-                    await self._look()  # else it is told at the next one
-                was_paused = not was_paused
+            with self._s.mishaps.survived("the look at the settings", StoreError, DiskFull):
+                await self._turn()
+
+    async def _turn(self) -> None:
+        """Look once; a pause that cannot be told now is told at the next look around."""
+        if self._file is not None:
+            try:
+                settings = await self._s.threads.run(self._file.changed)
+            except InvalidSetting as error:
+                hint = f" ({error.hint})" if error.hint else ""
+                self.say(f"{error}{hint}; the old settings hold")
+                settings = None
+            if settings is not None:
+                self.adopt(settings)
+        self._s.throttle.refresh()
+        if self._was_paused != self._s.throttle.is_paused:
+            self._was_paused = not self._was_paused
+            await self._look()
 
     def adopt(self, settings: Settings) -> None:
         """Take over of these settings what can change while an engine works."""

@@ -18,6 +18,7 @@ from lading.quarantine import Quarantine
 from lading.testing.cache import MemoryCache
 from lading.testing.machine import MemoryMachine
 from lading.testing.simulation import World, run
+from lading.throttle import Throttle
 from lading.upkeep import Upkeep
 
 pytestmark = pytest.mark.row("S1.4")
@@ -38,6 +39,7 @@ def breaking(*_args, **_named):
         ((Bundling, "settle"), {}),
         ((Quarantine, "put_aside"), {}),
         ((MemoryMachine, "look"), {"watch_s": 5.0}),
+        ((Throttle, "refresh"), {}),
         ((MemoryCache, "keep"), {"cache": "on", "cache_least_bytes": 0}),
     ],
 )
