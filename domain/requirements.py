@@ -18,6 +18,8 @@ from lading.domain.errors import InvalidSetting
 DISK, MEMORY, NETWORK, METERED, SCHEDULE = "disk", "memory", "network", "metered", "schedule"
 GIVE_WAY = (NETWORK, METERED, SCHEDULE)
 """For these, what runs already has to stop; for room and memory only nothing more is begun."""
+OF_THE_WAY = (NETWORK, METERED)
+"""These are about the way to other machines, which what lies on this one does not need."""
 MEMORY_EASE_PERCENT = 5
 """Memory has to come down by so much below its limit before it is no longer in the way, so that it does not flicker."""
 
@@ -96,7 +98,12 @@ def holds(reasons: Mapping[str, str], host: str) -> str | None:
     What lies on this very machine needs no network.
     """
     is_here = urls.is_local(host)
-    return next((reason for reason in reasons if not (is_here and reason in {NETWORK, METERED})), None)
+    return next((reason for reason in reasons if not (is_here and reason in OF_THE_WAY)), None)
+
+
+def holds_all(reasons: Container[str]) -> bool:
+    """Tell whether a reason keeps downloads of every host from running, so that none needs to be looked at."""
+    return any(reason in reasons for reason in (MEMORY, SCHEDULE))
 
 
 def reserve(reserve_bytes: int, percent: int, capacity: int) -> int:

@@ -208,8 +208,8 @@ class Scheduler:
         """
         reading, now_ns, limits = self._reading, self._s.clock.now_ns(), self._s.settings.limits
         reading.catch_up()
-        rests = self.paused or reading.hold().paused
         reasons = {reason: message for reason, message in self._around.reasons.items() if reason != requirements.DISK}
+        rests = self.paused or reading.hold().paused or requirements.holds_all(reasons)
         due, next_due_ns = ([], None) if rests else reading.due(now_ns, MOST_A_PASS)
         resting = {} if rests else reading.resting(now_ns)
         following: list[tuple[str, Download]] = []

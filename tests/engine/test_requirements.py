@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from lading.domain import events as e
+from lading.domain import requirements
 from lading.domain.errors import DiskFull
 from lading.domain.requests import Request
 from lading.domain.states import State
@@ -398,5 +399,35 @@ def test_a_network_that_went_while_nothing_could_be_said_is_told_later(tale):
             world.log.append = append
             await trio.sleep(5)
         assert [each.online for each in tale(world.log).all(e.NetworkChanged)] == [False]
+
+    run(1, story)
+
+
+@pytest.mark.law(9)
+@pytest.mark.row("S2.10")
+def test_while_nothing_may_start_no_host_of_the_queue_is_looked_at(payload, monkeypatch):
+    """However many there are, and however often what runs wakes the engine; it goes on by itself afterwards."""
+    asked: list[str] = []
+
+    def counting(reasons, host):
+        asked.append(host)
+        return holds(reasons, host)
+
+    holds = requirements.holds
+    monkeypatch.setattr(requirements, "holds", counting)
+
+    async def story(world: World) -> None:
+        urls = [f"http://{number}.example/f" for number in range(50)]
+        for url in urls:
+            world.network.serve(url, payload(1000))
+        world.machine.memory_percent = 99.0
+        async with world.engine(watch_s=1.0) as engine:
+            for url in urls:
+                await engine.submit(Request(url))
+            await trio.sleep(5)
+            assert len(asked) == 0
+            world.machine.memory_percent = 10.0
+            await engine.wait_idle()
+            assert len(await engine.history()) == 50
 
     run(1, story)
