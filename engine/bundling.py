@@ -88,10 +88,13 @@ class Bundling:
         self._closing = True
 
     async def recover(self) -> None:
-        """Bring to an end what an engine that ended without a word had begun to make visible, before anything else."""
+        """Bring to an end what an engine that ended without a word had begun to make visible, before anything else.
+
+        What cannot be done now is tried again like anything that there is to do with bundles.
+        """
         begun = await self._s.threads.run(self._begun)
         for id in begun:
-            await self.settle(id)
+            await self._is_settled(id)
 
     def _begun(self) -> list[UUID]:
         with self._reading.views.read() as reader:
@@ -119,14 +122,17 @@ class Bundling:
                 for id in ids:
                     if self._closing:
                         break
-                    is_settled = False
-                    with self._s.mishaps.survived(f"what there is to do with the bundle {id}", DiskFull):
-                        is_settled = await self.settle(id)
-                    if not is_settled:
+                    if not await self._is_settled(id):
                         self._again_s[id] = self._s.clock.monotonic() + AGAIN_S
         finally:
             self.is_busy = False
             self.on_rest()
+
+    async def _is_settled(self, id: UUID) -> bool:
+        """Settle a bundle; one of which the log has no room to say anything, or that Lading fails at, is not."""
+        with self._s.mishaps.survived(f"what there is to do with the bundle {id}", DiskFull):
+            return await self.settle(id)
+        return False
 
     async def settle(self, id: UUID) -> bool:
         """Do what there is to do with a bundle now, and tell whether that could be done; it may be tried at any time.

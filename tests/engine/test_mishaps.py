@@ -127,3 +127,22 @@ def test_whoever_says_nothing_about_it_is_warned():
     """Who wants warnings to be errors has the engine end of it."""
     with pytest.warns(EngineWarning, match="this failed"), Mishaps().survived("this"):
         raise ValueError(SECRET)
+
+
+def test_a_bundle_that_cannot_be_brought_to_an_end_keeps_no_home_from_being_opened(payload):
+    """Whoever opens it gets all the rest, and is told."""
+
+    async def story(world: World) -> list[str]:
+        world.network.serve(URL, payload(1000))
+        async with world.engine() as engine:
+            bundle = await engine.submit_bundle(BundleRequest("b", [Request(URL)], policy="all_or_nothing"))
+            await engine.wait_bundle(bundle.id)
+        with (
+            patch.object(Bundling, "_begun", lambda _: [bundle.id]),
+            patch.object(Bundling, "settle", breaking),
+            pytest.warns(EngineWarning, match=str(bundle.id)),
+        ):
+            async with world.engine() as engine:
+                assert (await engine.wait((await engine.submit(Request(URL))).id)).ok
+
+    run(1, story)
