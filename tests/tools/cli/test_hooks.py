@@ -49,7 +49,7 @@ def test_a_hook_that_fails_is_told_with_its_error_and_without_its_secrets(lading
     lading("get", origin.url(small.name))
     said = lading("hooks")
     rows = lading.rows("hooks")
-    assert all(row["failures"] >= 1 for row in rows)
+    assert {row["failures"] for row in rows} <= {1, 2}, "an engine that closes during a pause asks once more"
     assert rows[1]["tells"] == "127.0.0.1:1"
     shown = said.out + said.err + json.dumps(rows) + lading("config").out + json.dumps(lading.rows("log"))
     assert "s3cret" not in shown
