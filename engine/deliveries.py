@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
 
 from lading.adapters import programs
 from lading.domain import hooks
 from lading.domain.errors import TransferError
 from lading.domain.hooks import Hook, HookFailed, Payload
+
+if TYPE_CHECKING:
+    from lading.adapters.http.posting import Poster
 
 _TAKEN = range(200, 300)
 
@@ -18,6 +23,7 @@ class Deliveries:
     def __init__(self, *, trust_env: bool, quiet: bool = True) -> None:
         self._trust_env = trust_env
         self._quiet = quiet
+        self._poster: Poster | None = None
 
     async def deliver(self, hook: Hook, told: Payload) -> None:
         """Tell a hook of one event.
@@ -41,16 +47,11 @@ class Deliveries:
             raise HookFailed(f"the program failed: {error}") from None
 
     async def _post(self, hook: Hook, told: Payload, body: bytes) -> None:
-        from lading.adapters.http.posting import post
+        from lading.adapters.http.posting import Poster
 
+        poster = self._poster = self._poster or Poster(trust_env=self._trust_env)
         try:
-            status = await post(
-                hook.url,
-                body=body,
-                headers=hooks.headers(told),
-                timeout_s=hook.timeout_s,
-                trust_env=self._trust_env,
-            )
+            status = await poster.post(hook.url, body=body, headers=hooks.headers(told), timeout_s=hook.timeout_s)
         except TransferError as error:
             raise HookFailed(error.message) from None
         if status not in _TAKEN:

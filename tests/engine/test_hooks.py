@@ -6,6 +6,7 @@ import itertools
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -378,6 +379,28 @@ def test_a_url_gets_a_post_with_the_key_of_the_event_and_nobody_hears_the_url(li
         with pytest.raises(HookFailed) as caught:
             trio.run(deliveries.deliver, slow, SAMPLE)
     assert "s3cret" not in str(caught.value) + caplog.text
+
+
+def test_whom_a_post_trusts_is_read_once_and_not_on_the_event_loop(listener, monkeypatch):
+    """Reading all authorities takes longer than many a download waits for its turn."""
+    where: list[threading.Thread] = []
+    create = ssl.create_default_context
+
+    def counting(*args, **named):
+        where.append(threading.current_thread())
+        return create(*args, **named)
+
+    monkeypatch.setattr(ssl, "create_default_context", counting)
+    deliveries, hook = Deliveries(trust_env=False), Hook(url=f"http://127.0.0.1:{listener.server_address[1]}/")
+
+    async def story() -> None:
+        for _ in range(3):
+            await deliveries.deliver(hook, SAMPLE)
+
+    trio.run(story)
+    assert len(listener.posted) == 3
+    assert len(where) == 1
+    assert threading.main_thread() not in where
 
 
 @pytest.mark.law(9)
