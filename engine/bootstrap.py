@@ -7,7 +7,7 @@ import getpass
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ from lading.deliveries import Deliveries
 from lading.domain import events as e
 from lading.domain.checkpoints import Budget
 from lading.domain.disks import Disk
-from lading.domain.errors import UsageError
+from lading.domain.errors import DiskFull, UsageError
 from lading.domain.facts import Context
 from lading.domain.health import Processes
 from lading.domain.keeping import Cache
@@ -236,7 +236,8 @@ async def run_engine(
                 yield engine
             await services.caching.close()
             if scheduler is not None:
-                await journal.note(worker, e.EngineClosed(worker=worker), context=context)
+                with suppress(DiskFull):  # the next engine finds one that ended without a word, and nothing is lost
+                    await journal.note(worker, e.EngineClosed(worker=worker), context=context)
         finally:
             services.caching.stop()
             writer.close()

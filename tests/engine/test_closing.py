@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from lading.domain import events as e
-from lading.domain.errors import StoreUnavailable
+from lading.domain.errors import DiskFull, StoreUnavailable
 from lading.domain.replies import OVERLAP_BYTES
 from lading.domain.requests import Request
 from lading.domain.states import RUNNING, STOPPING, State
@@ -156,5 +156,26 @@ def test_a_small_slow_file_keeps_what_it_has_as_well(how, tale, payload):
             await engine.resume(id)
             assert (await engine.wait(id)).resumed_from == left.received
         assert world.disk.content("/downloads/a.bin") == data
+
+    run(1, story)
+
+
+def test_an_engine_whose_log_is_full_closes_all_the_same(payload):
+    """It cannot say so; the next one goes on with what was running."""
+
+    async def story(world: World) -> None:
+        url, data, append = "http://a.example/f", payload(100_000), world.log.append
+        world.network.serve(url, data, rate=1e3)
+
+        def full(requests):
+            raise DiskFull("the disk of the log is full")
+
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(url))).id
+            await trio.sleep(5)
+            world.log.append = full
+        world.log.append = append
+        async with world.engine() as engine:
+            assert (await engine.wait(id)).ok
 
     run(1, story)
