@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import attrs
+import trio
 
 from lading.domain import commands as c
 from lading.domain import events as e
@@ -19,7 +20,7 @@ from lading.domain import undoing
 from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand, StoreUnavailable, UsageError
 from lading.domain.facts import Context, Fact
-from lading.domain.ports import Conflict, Entry
+from lading.domain.ports import Conflict, Entry, Secrets
 from lading.journal import MOST_REBASES
 from lading.projections import acts, hold
 from lading.reading import Reading
@@ -83,16 +84,30 @@ class Acts:
                 for download in plan.unsettled:
                     await self._settle(download)
                 continue
-            for download, replaced in plan.sources:
-                await self._s.threads.run(functools.partial(self._keep_url, download, replaced))
-            (answer,) = await self._s.journal.append([plan.entries])
-            if not isinstance(answer, Conflict):
+            if await self._is_taken(plan):
                 for id in plan.taken.downloads if plan.taken.changed else ():
                     download_now = await self._s.journal.load(id)
                     if download_now is not None:
                         await self._settle(download_now)
                 return plan.taken
         raise StoreUnavailable("what is to be undone is changed by others all the time", hint="try again")
+
+    async def _is_taken(self, plan: _Plan) -> bool:
+        """Have it recorded, and tell whether nobody was faster; if it is not, the vault knows what it knew before."""
+        before = [
+            held
+            for download, replaced in plan.sources
+            if (held := await self._s.threads.run(functools.partial(self._keep_url, download, replaced))) is not None
+        ]
+        is_taken = False
+        try:
+            (answer,) = await self._s.journal.append([plan.entries])
+            is_taken = not isinstance(answer, Conflict)
+        finally:
+            if before and not is_taken:
+                with trio.CancelScope(shield=True):
+                    await self._s.threads.run(functools.partial(self._s.vault.keep, before))
+        return is_taken
 
     def _plan(self, *, back: bool, patient: bool) -> _Plan:
         """Return all that there is to record; blocks."""
@@ -178,9 +193,15 @@ class Acts:
                 hint=f"`lading log --id {stream}` tells how; undo that first, or use the opposite verb",
             )
 
-    def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> None:
-        """Have the vault know a URL that comes back, which has nothing secret, beside the secrets that stay."""
+    def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> tuple[UUID, Secrets] | None:
+        """Have the vault know a URL that comes back, which has nothing secret, beside the secrets that stay.
+
+        Returns:
+            What it knew before, None when it knows nothing of this download.
+        """
         kept = self._s.vault.recall(download.id) if download.order.secret else None
-        if kept is not None:
-            urls = [*kept.urls[: replaced.source], replaced.url, *kept.urls[replaced.source + 1 :]]
-            self._s.vault.keep([(download.id, attrs.evolve(kept, urls=tuple(urls)))])
+        if kept is None:
+            return None
+        urls = [*kept.urls[: replaced.source], replaced.url, *kept.urls[replaced.source + 1 :]]
+        self._s.vault.keep([(download.id, attrs.evolve(kept, urls=tuple(urls)))])
+        return download.id, kept

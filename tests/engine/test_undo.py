@@ -7,7 +7,7 @@ import trio
 
 from lading.domain import commands as c
 from lading.domain import events as e
-from lading.domain.errors import IllegalCommand, UsageError
+from lading.domain.errors import DiskFull, IllegalCommand, UsageError
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -399,3 +399,27 @@ def test_what_is_taken_back_while_others_are_deleted_is_not_deleted(by):
         assert world.disk.paths() == ["/downloads/2"]
 
     run(1, story)
+
+
+@pytest.mark.law(2)
+def test_an_undo_that_is_not_recorded_leaves_the_vault_as_it_was():
+    """The URL that the log still tells can still be fetched, its secret included."""
+
+    async def story(world: World, engine) -> None:
+        id = (await engine.submit(Request(URL))).id
+        await engine.refresh_url(id, f"{OTHER}?token=sesame")
+        before, append = world.vault.recall(id), world.log.append
+
+        def full(requests):
+            raise DiskFull("the disk of the log is full")
+
+        world.log.append = full
+        with pytest.raises(DiskFull):
+            await engine.undo()
+        world.log.append = append
+        assert "sesame" in before.urls[0]
+        assert world.vault.recall(id) == before
+        assert (await engine.undo()).kind == "SourceReplaced"
+        assert world.vault.recall(id).urls[0] == URL
+
+    undone(story)
