@@ -334,7 +334,7 @@ class Bundling:
         return await self._is_said(bundle, bundles.Fail(cause=cause, message=told))
 
     def _take_back(self, bundle: Bundle, members: Sequence[_Member]) -> None:
-        """Leave no final name to any member, and its part to each that still waits; blocks."""
+        """Leave no final name to any member, and its part to each, were it given up or not; blocks."""
         disk, names = self._s.disk, list[str]()
         if self._is_shown(bundle) and bundle.folder is not None and bundle.staging is not None:
             staging = self._places.absolute(bundle.root, bundle.staging)
@@ -343,7 +343,7 @@ class Bundling:
             part, final = member.part, member.final
             if final is None or not self._is_ours(member, final):
                 continue
-            if part is None or member.download.ended or disk.inode(part) is not None:
+            if part is None or disk.inode(part) is not None:
                 names.append(final)
             else:
                 disk.rename(final, part)

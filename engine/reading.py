@@ -240,10 +240,13 @@ class Reading:
         return self._existing(ids)
 
     def litter(self, limit: int) -> list[Download]:
-        """Return downloads whose files have to be put aside or back."""
+        """Return downloads whose files have to be put aside or back.
+
+        Those of a bundle that is being made visible are left alone, until something has come of that or nothing.
+        """
         with self.views.read() as reader:
-            ids = list(litter.ids(reader, limit))
-        return self._existing(ids)
+            found = [progress.get(reader, id, ROWS) for id in litter.ids(reader, limit)]
+            return [d for d in found if d is not None and not bundles.is_being_published(reader, d)]
 
     def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
         """Return downloads of which files have been kept for long enough."""

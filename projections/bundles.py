@@ -102,6 +102,13 @@ def get(reader: Reader, id: UUID) -> tuple[Bundle, Muster] | None:
     return None if found is None else (found, _muster(reader.get(MUSTER + id.bytes)))
 
 
+def is_being_published(reader: Reader, download: Download) -> bool:
+    """Tell whether a download is a member of a bundle that is being made visible at this moment."""
+    id = download.order.bundle if download.order.together else None
+    bundle = None if id is None else _bundle(id, reader.get(STATE + id.bytes))
+    return bundle is not None and bundle.phase is Phase.PUBLISHING
+
+
 def members(reader: Reader, id: UUID) -> Iterator[UUID]:
     """Walk the members of a bundle, in the order in which they were asked for."""
     for _, value in reader.scan(MEMBER + id.bytes):

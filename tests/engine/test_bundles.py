@@ -212,11 +212,61 @@ def test_cut_off_at_any_step_of_taking_back_none_is_visible(policy, tale, payloa
 
 def pause_behind_its_back(world: World, tale) -> UUID:
     """Pause one member as another process would, between two steps of the owner."""
+    return behind_its_back(world, tale, e.Paused())
+
+
+def behind_its_back(world: World, tale, event: e.Event) -> UUID:
+    """Say something of one member that is whole, as another process would, between two steps of the owner."""
     download = next(d for d in tale(world.log).downloads() if d.staged)
-    sealed = codec.seal(e.Paused(), id=UUID(int=1), at_ns=world.clock.now_ns())
-    (answer,) = world.log.inner.append([[Entry(download.id, download.version + 1, e.Paused.TOPIC, sealed)]])
+    sealed = codec.seal(event, id=UUID(int=download.version), at_ns=world.clock.now_ns())
+    (answer,) = world.log.inner.append([[Entry(download.id, download.version + 1, event.TOPIC, sealed)]])
     assert isinstance(answer, tuple)
     return download.id
+
+
+@pytest.mark.law(2)
+@pytest.mark.row("S2.13")
+@pytest.mark.parametrize("event", [e.Cancelled(), e.Removed()], ids=["cancelled", "removed"])
+@pytest.mark.parametrize(
+    ("policy", "step"),
+    [(TOGETHER[0], "publish"), (TOGETHER[0], "retract"), (TOGETHER[0], "rename"), (TOGETHER[1], "publish")],
+)
+def test_what_is_given_up_while_it_is_published_keeps_its_bytes(policy, step, event, tale, payload):
+    """It is put aside like any other, whatever name it had at that moment, and no kill after that loses it."""
+
+    async def story(world: World) -> int:
+        requests, truth = serve(world, payload, policy)
+        cut_off: list[World] = []
+        given_up: list[UUID] = []
+        begun: list[bool] = []
+
+        def tell(did: str) -> None:
+            begun.extend([True] * did.startswith("append lading.bundle-verified"))
+            if given_up:
+                fork = world.fork(len(cut_off))
+                fork.log, fork.disk = world.log.inner.copy(), world.disk.inner.copy()
+                cut_off.append(fork)
+            elif begun and did == step:
+                given_up.append(behind_its_back(world, tale, event))
+
+        watched(world, tell)
+        async with world.engine() as engine:
+            await engine.submit_bundle(BundleRequest("film", requests, policy=policy))
+            await engine.wait_idle()
+        for fork in [*cut_off, world]:
+            await comes_back(fork, given_up[0], truth)
+        return len(cut_off)
+
+    async def comes_back(world: World, id: UUID, truth: dict[str, bytes]) -> None:
+        async with world.engine() as engine:
+            await trio.sleep(60)
+            assert visible(world, truth) == set()
+            member = await engine.get(id)
+            content = truth[next(path for path in truth if path.endswith(member.order.url.rpartition("/")[2]))]
+            assert member.received == len(content)
+            assert world.disk.durable(f"/downloads/{member.part}") == content
+
+    assert run(5, story) > 2
 
 
 @pytest.mark.parametrize("policy", TOGETHER)
