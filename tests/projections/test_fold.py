@@ -162,8 +162,7 @@ def test_what_is_removed_leaves_only_its_past_behind(data, worlds, make):
         state = world.do(id, c.Remove())
         if state.state == "removing":
             state = world.do(id, make.stop(state))
-        if state.litter:
-            world.do(id, c.Discard(size=0))
+        world.do(id, c.Discard(size=0))
     letters = {key[:2] for key in make.contents(make.fold(world.facts()))}
     assert letters <= {b"pp", b"rs", b"rt", b"rc", b"he", b"ht", b"hu", b"ha", b"cq", b"uf", *COUNTED}
 
