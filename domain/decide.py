@@ -114,6 +114,8 @@ def _retry(download: Download, _: c.Retry) -> Events:
     if download.litter:
         raise _illegal(download, "retry", "its files are still being removed; try again in a moment")
     is_lost = download.state is _S.COMPLETED and download.invalid is not None
+    if is_lost and download.kept is not None:  # something lay at its path when it was to be put back there
+        return (e.Returned(),)
     if is_lost and download.order.together:
         raise _illegal(download, "retry", "its bundle was published as one; add it anew by itself")
     if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:

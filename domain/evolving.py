@@ -74,6 +74,7 @@ _TAKEN_UP: Changes = {
     "invalid": None,
 }
 """What is true of no download that goes on after it had ended."""
+_GONE = "its file was removed"
 
 _CHANGES: dict[type[e.Event], Callable[[Download, e.Event, int], Changes]] = {}
 
@@ -175,14 +176,17 @@ def _cancelled(_: Download, event: e.Cancelled, __: int) -> Changes:
 
 
 @_on(e.Removed)
-def _removed(_: Download, event: e.Removed, __: int) -> Changes:
-    return {"remove_files": event.files}
+def _removed(download: Download, event: e.Removed, _: int) -> Changes:
+    changes: Changes = {"remove_files": event.files}
+    # while its file is on its way back, nobody knows where it is
+    return changes | {"quarantined_until_ns": None} if event.files and download.returning else changes
 
 
 @_on(e.Discarded)
 def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
     if download.state is State.COMPLETED:
-        return {"replaced": None, "kept": None, "quarantined_until_ns": None}
+        invalid = _GONE if download.returning else download.invalid
+        return {"replaced": None, "kept": None, "quarantined_until_ns": None, "invalid": invalid}
     gone = download.remove_files or download.kept is not None
     return {
         "durable": (),
@@ -192,7 +196,7 @@ def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
         "replaced": None,
         "remove_files": False,
         "quarantined_until_ns": None,
-        "invalid": "its file was removed" if gone else download.invalid,
+        "invalid": _GONE if gone else download.invalid,
     }
 
 
@@ -305,8 +309,8 @@ def _restored(_: Download, __: e.Restored, ___: int) -> Changes:
 
 
 @_on(e.Returned)
-def _returned(_: Download, __: e.Returned, ___: int) -> Changes:
-    return {"remove_files": False}
+def _returned(download: Download, _: e.Returned, __: int) -> Changes:
+    return {"remove_files": False, "invalid": None if download.state is State.COMPLETED else download.invalid}
 
 
 @_on(e.Invalidated)

@@ -128,6 +128,7 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Invalidated: _S.COMPLETED,
         e.Confirmed: _S.COMPLETED,
         e.Discarded: _S.COMPLETED,
+        e.Returned: _S.COMPLETED,
         e.Resumed: _S.QUEUED,
     },
     _S.FAILED: {

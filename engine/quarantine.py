@@ -56,7 +56,7 @@ class Quarantine:
         except NOT_NOW:
             return ()
 
-    def put_back(self, download: Download) -> c.Confirm | c.Invalidate:
+    def put_back(self, download: Download) -> c.Confirm | c.Invalidate | c.Discard:
         """Put the file of a completed download back to its path, and return what there is to say of it.
 
         What lies there meanwhile stays, unless the request was to overwrite: then it is put aside.
@@ -68,7 +68,7 @@ class Quarantine:
         if self._disk.inode(kept) is None:
             if self._files.holds(final, download.total, download.digest):
                 return c.Confirm(replaced=self.replaced(download))
-            return c.Invalidate(reason="its file is gone: it is no longer where it had been put aside")
+            return c.Discard(size=0)
         try:
             if download.order.if_exists is IfExists.OVERWRITE:
                 self._keep_replaced(download, stay=False)

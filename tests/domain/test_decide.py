@@ -141,8 +141,9 @@ def test_every_arrow_of_the_table_is_made_by_some_decision(reached, verbs, repor
     ]
     after.append(evolve(after[-1], e.Discarded(size=0), stream=after[-1].id, at_ns=0))
     replaced = attrs.evolve(reached[State.COMPLETED], replaced=".file.bin.old")
+    kept = attrs.evolve(reached[State.COMPLETED], invalid="something lies there", kept=".file.bin.kept")
     taken = {(None, e.Queued)}
-    others = (blocked.download, mirrored.download, endless.download, staged, replaced, *after)
+    others = (blocked.download, mirrored.download, endless.download, staged, replaced, kept, *after)
     for download in (*reached.values(), *others):
         unblock = c.Unblock(reason=download.blocked or "nothing")
         for command in (*verbs.values(), unblock, *reports_of(download.attempt, download).values()):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 import trio
 
+from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.errors import DiskFull, IllegalCommand, UsageError
+from lading.domain.ports import Entry
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -185,6 +189,80 @@ def test_a_removed_file_comes_back_unless_something_else_lies_there(payload):
             assert world.disk.content(f"/downloads/{left.kept}") == content
             await trio.sleep(3700)
             assert world.disk.paths() == [FINAL]
+
+    run(1, story)
+
+
+def test_what_could_not_come_back_comes_back_when_it_is_tried_again(payload):
+    """Its file is kept, so nothing is fetched for that; once that is gone for good, it is fetched like any other."""
+
+    async def story(world: World) -> None:
+        content = payload(5000)
+        world.network.serve(URL, content)
+        async with world.engine(retention_s=3600) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+            await engine.remove(id, files=True)
+            world.disk.put(FINAL, b"in the way")
+            await engine.undo()
+            await engine.retry(id)
+            await trio.sleep(5)
+            assert "something else lies at its path" in (await engine.get(id)).invalid
+            world.disk.unlink(FINAL)
+            await engine.retry(id)
+            await trio.sleep(5)
+            now = await engine.get(id)
+            assert (now.state, now.invalid, now.kept) == (State.COMPLETED, None, None)
+            assert (world.disk.paths(), world.disk.content(FINAL)) == ([FINAL], content)
+            await engine.remove(id, files=True)
+            for path in world.disk.paths():
+                world.disk.unlink(path)
+            await engine.undo()
+            assert (await engine.get(id)).invalid == "its file was removed"
+            assert len(world.network.calls) == 1
+            await engine.retry(id)
+            assert (await engine.wait(id)).ok
+            assert world.disk.content(FINAL) == content
+
+    run(1, story)
+
+
+@pytest.mark.law(3)
+@pytest.mark.parametrize("ends", ["its time", "its return"])
+def test_what_two_want_at_the_same_moment_is_what_the_log_says(ends, telling, tale, payload):
+    """It comes back just as its time ends, or goes again just as it comes back: no file is where none should be."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        disk, armed = world.disk, list[str]()
+
+        def tell(step: str) -> None:
+            if step in armed:
+                armed.clear()
+                left = next(download for download in tale(world.log).downloads() if download.id == id)
+                event = e.Returned() if ends == "its time" else e.Removed(files=True)
+                sealed = codec.seal(event, id=UUID(int=1), at_ns=world.clock.now_ns())
+                (answer,) = world.log.append([[Entry(id, left.version + 1, event.TOPIC, sealed)]])
+                assert isinstance(answer, tuple)
+
+        world.disk = telling(disk, tell)
+        async with world.engine(retention_s=3600) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+            await engine.remove(id, files=True)
+            armed.append("after unlink" if ends == "its time" else "after set_aside")
+            if ends == "its time":
+                await trio.sleep(3700)
+                left = await engine.get(id)
+                assert (left.state, left.invalid) == (State.COMPLETED, "its file was removed")
+            else:
+                await engine.undo()
+                await trio.sleep(60)
+                left = await engine.get(id)
+                assert (left.state, left.litter) == (State.REMOVED, False)
+                assert disk.paths() == [f"/downloads/{left.kept}"]
+                await trio.sleep(3700)
+            assert disk.paths() == []
 
     run(1, story)
 
