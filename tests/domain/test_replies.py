@@ -495,6 +495,8 @@ def test_no_head_makes_an_error_and_none_makes_a_splice(headers, status, downloa
             assert (receive.offset, receive.skip) == (0, 0)
         case Whole(total=total):
             assert download.received == total == download.total
+        case Unguarded():
+            assert ask.if_range is not None
         case _:
             assert verdict.reason if isinstance(verdict, Afresh) else verdict.message
 
