@@ -155,6 +155,11 @@ class Caching:
         self._flights.give_up(key, id)
         self.on_landing()
 
+    def leave(self, id: UUID) -> None:
+        """Let nobody wait for a download that is to be slow from now on."""
+        if self._flights.leave(id):
+            self.on_landing()
+
     def land(self, key: str, id: UUID) -> None:
         """Note that a download has stored nothing and will not."""
         self._land(key, id, kept=False)
@@ -285,7 +290,8 @@ class Claim:
         """Note what the answer says about keeping what follows; where it is not to be kept, nobody waits for it."""
         disposition = head.headers.get("content-disposition")
         self._disposition = disposition if disposition and len(disposition) <= caching.LONGEST_NAME else None
-        self._is_kept = self._key is not None and self._caching.may_be_kept(head, receive)
+        alone = not self._download.order.together  # what waits for its bundle has nothing to keep before that is there
+        self._is_kept = alone and self._key is not None and self._caching.may_be_kept(head, receive)
         if not self._is_kept and self._joined and self._key is not None:
             self._caching.give_up(self._key, self._download.id)
 

@@ -55,6 +55,13 @@ class Flights:
             flight.is_vain = True
             self._free(key)
 
+    def leave(self, id: UUID) -> bool:
+        """Let nobody wait for a download, whatever it fetches, and tell whether anybody might have until now."""
+        led = [key for key, flight in self._flights.items() if flight.leader == id and not flight.is_vain]
+        for key in led:
+            self.give_up(key, id)
+        return bool(led)
+
     def land(self, key: str, id: UUID, now_s: float, *, kept: bool) -> None:
         """Note that a download is done with it: the others find it in the cache if it was `kept`, or try themselves."""
         flight = self._flights.get(key)

@@ -169,8 +169,7 @@ class Scheduler:
                 nursery.start_soon(self._tidy)
             look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
             self._next_due_ns = look.next_due_ns
-            for download in look.running:
-                self._s.throttle.limit(download)
+            self._heed_limits(look.running)
             for id in look.unwanted:
                 if id in self._running:
                     self._running[id].scope.cancel()
@@ -260,6 +259,13 @@ class Scheduler:
             return self._room.lack(folder, wanted)
         except (InvalidDestination, OSError):  # its attempt will say so
             return None
+
+    def _heed_limits(self, running: Sequence[Download]) -> None:
+        """Have what runs go by its limits, whenever they came; nobody is to wait for what has one."""
+        for download in running:
+            self._s.throttle.limit(download)
+            if download.limit_rate is not None:
+                self._s.caching.leave(download.id)
 
     def _give_way(self) -> None:
         """Have the attempts stop that need what is not there now."""

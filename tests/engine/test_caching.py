@@ -9,6 +9,7 @@ import pytest
 import trio
 
 import lading
+from lading import BundleRequest
 from lading.domain import caching
 from lading.domain import events as e
 from lading.domain.requests import Request
@@ -348,6 +349,40 @@ def test_nobody_waits_for_what_will_not_be_kept(tale, payload):
             began = trio.current_time()
             assert all([(await engine.wait(id)).ok for id in ids])
             assert trio.current_time() - began < 1.5 * SIZE / 1e6
+
+    run(1, story)
+
+
+def test_nobody_waits_for_what_becomes_slow(payload):
+    """Whoever gives a limit to one download means that one, not all that want the same."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(SIZE), rate=1e6)
+        async with world.engine(cache="on") as engine:
+            first, second = [await submit(engine, name) for name in "ab"]
+            assert (await engine.get(second.id)).blocked == caching.BLOCKED
+            await engine.limit(1000, first.id)
+            began = trio.current_time()
+            assert (await engine.wait(second.id)).ok
+            assert trio.current_time() - began < 2 * SIZE / 1e6
+            assert (await engine.get(first.id)).state is State.ACTIVE
+
+    run(1, story)
+
+
+@pytest.mark.row("S3.8")
+def test_nobody_waits_for_what_is_to_wait_for_its_bundle(payload):
+    """A member is kept by the cache as little as it has a name before all others are whole."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(SIZE), rate=1e6)
+        members = [Request(URL), Request("http://a.example/never.bin")]
+        async with world.engine(cache="on") as engine:
+            await engine.submit_bundle(BundleRequest("film", members, policy="all_or_nothing"))
+            await trio.sleep(0.5)
+            began = trio.current_time()
+            assert (await engine.wait((await submit(engine, "b")).id)).ok
+            assert trio.current_time() - began < 1.2 * SIZE / 1e6
 
     run(1, story)
 

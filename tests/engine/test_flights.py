@@ -64,6 +64,16 @@ def test_nobody_waits_for_what_is_in_vain():
     assert flights.join("k", D, 1.0) is None
 
 
+def test_nobody_waits_for_who_is_left():
+    """Whatever that one fetches; it is said once that they may go on."""
+    flights = waiting(B)
+    assert not flights.leave(B)
+    assert flights.leave(A)
+    assert flights.may_go_on(B, 1.0)
+    assert flights.join("k", C, 1.0) is None
+    assert not flights.leave(A)
+
+
 def test_only_who_leads_can_say_that_it_is_over():
     """Another attempt's word changes nothing."""
     flights = waiting(B)
