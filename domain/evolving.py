@@ -291,7 +291,7 @@ def _finish_requested(_: Download, __: e.FinishRequested, ___: int) -> Changes:
 
 
 @_on(e.Quarantined)
-def _quarantined(_: Download, event: e.Quarantined, __: int) -> Changes:
+def _quarantined(download: Download, event: e.Quarantined, _: int) -> Changes:
     changes: Changes = {
         "quarantined_until_ns": event.until_ns,
         "part": event.part,
@@ -300,6 +300,8 @@ def _quarantined(_: Download, event: e.Quarantined, __: int) -> Changes:
     }
     if event.part is None:
         changes |= {"durable": (), "best": 0}
+    if download.remove_files and event.kept is None:
+        changes["invalid"] = _GONE
     return changes | {"replaced": None} if event.back else changes
 
 
@@ -310,7 +312,10 @@ def _restored(_: Download, __: e.Restored, ___: int) -> Changes:
 
 @_on(e.Returned)
 def _returned(download: Download, _: e.Returned, __: int) -> Changes:
-    return {"remove_files": False, "invalid": None if download.state is State.COMPLETED else download.invalid}
+    changes: Changes = {"remove_files": False}
+    if download.kept is None:
+        changes["quarantined_until_ns"] = None
+    return changes | {"invalid": None} if download.state is State.COMPLETED else changes
 
 
 @_on(e.Invalidated)

@@ -33,7 +33,8 @@ class Quarantine:
         """Put aside what is left of a download that was given up, and return what there is to say of it.
 
         Its published file goes only where that was asked and it is still what was published; what lay there before
-        comes back then. What nobody could go on with is deleted, and so is all where nothing is to be kept.
+        comes back then, or stays where it is kept. What nobody could go on with is deleted, and so is all where nothing
+        is to be kept.
         """
         now_ns, retention_s = self._s.clock.now_ns(), self._s.settings.retention_s
         self._withdraw(download)
@@ -44,7 +45,7 @@ class Quarantine:
             kept = self._keep_file(download, download.path) if retention_s else None
             size += self._size(download, kept)
             back = self._give_back(download)
-        if part is None and kept is None:
+        if part is None and kept is None and (back or download.replaced is None):
             return c.Discard(size=size)
         until_ns = now_ns + int(retention_s * 1e9)
         return c.Quarantine(size=size, until_ns=until_ns, part=part, kept=kept, back=back)

@@ -158,6 +158,35 @@ def test_what_was_overwritten_is_kept_under_the_same_retention(payload):
     run(1, story)
 
 
+@pytest.mark.parametrize("files", [False, True])
+def test_what_was_overwritten_goes_in_time_though_its_successor_was_removed(files, payload):
+    """With its files or not, and where another has the name by now: it comes back with an undo, or is deleted once."""
+
+    async def story(world: World) -> None:
+        world.disk.put(FINAL, b"mine")
+        world.network.serve(URL, payload(5000))
+        wanted = Request(URL, path="file.bin", if_exists=IfExists.OVERWRITE)
+        async with world.engine(retention_s=RETENTION_S) as engine:
+            id = (await engine.submit(wanted)).id
+            await engine.wait(id)
+            if files:
+                await engine.wait((await engine.submit(wanted)).id)
+            await trio.sleep(5)
+            await engine.remove(id, files=files)
+            removed = await engine.get(id)
+            assert world.disk.content(f"/downloads/{removed.replaced}") == b"mine"
+            if not files:
+                await engine.undo()
+                back = await engine.get(id)
+                assert (back.state, back.invalid, back.replaced) == (State.COMPLETED, None, removed.replaced)
+                assert [state["state"] for state in await engine.files(id)] == ["valid"]
+                await engine.redo()
+            await trio.sleep(RETENTION_S + 100)
+            assert (world.disk.paths(), world.disk.content(FINAL)) == ([FINAL], payload(5000))
+
+    run(1, story)
+
+
 def cut_off(story, telling, *, power: bool) -> list[World]:
     """Run a story, and return the world as it was before and after each of its steps, had it ended there."""
 
