@@ -107,7 +107,7 @@ class _Desk:
         self._known.add(act)
         count, kind = self._count(act)
         streams = self._streams.setdefault(act, {})
-        if stream not in streams and (fact.version == 1 or self._batch.get(STREAM + act + stream) is None):
+        if stream not in streams and (fact.version == 1 or self._batch.ahead(STREAM + act + stream) is None):
             self._acts[act] = (count + 1, kind)
             if count < MOST_STREAMS:
                 streams[stream] = fact.version

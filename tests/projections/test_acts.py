@@ -129,3 +129,18 @@ def test_only_so_many_acts_and_streams_are_kept(split, make, monkeypatch):
         assert len(list(acts.streams(reader, last.id))) == 2
         assert len(list(reader.scan(acts.COUNT))) == 3
         assert len(list(reader.scan(acts.STREAM))) == 6
+
+
+def test_an_act_that_goes_on_after_it_was_forgotten_is_the_same_in_batches_of_any_size(make):
+    """It was undone, and something else was done, while a slow process was still about it."""
+    desk, stream = Desk(), UUID(int=7)
+    desk.act("ann", [stream], [c.Pause()])
+    desk.turn("ann", back=False)
+    desk.act("ann", [UUID(int=8)], [c.Pause()])
+    state = desk.states[stream]
+    (paused,) = decide(state, c.Pause())
+    desk.append([(stream, state.version + 1, paused)], Context(actor="ann", correlation=UUID(int=1)))
+    facts = desk.facts()
+    at_once = make.contents(make.fold(facts))
+    for split in range(1, len(facts)):
+        assert make.contents(make.fold(facts, [split])) == at_once
