@@ -342,6 +342,8 @@ def _falter(download: Download, r: c.Falter) -> Events:
         retry_after_s=r.retry_after_s,
         repeated=download.repeated if download.cause == r.cause else 0,
     )
+    if download.finishing and r.cause is Cause.DIGEST:  # another attempt would begin an endless body anew
+        delay_s = None
     following = _following(download, r.cause, exhausted=delay_s is None)
     if delay_s is None and following is None:
         hint = faults.HINTS.get(r.cause, "")

@@ -182,6 +182,15 @@ class Settings:
         said = {key: value for key, value in attrs.asdict(own).items() if value is not None}
         return attrs.evolve(self, **said)
 
+    def rates(self, host: str, *, bundle: bool = False) -> dict[str, int]:
+        """Return the limits of rate that hold for a download from a host (`host:port`), bytes a second by setting."""
+        found = {
+            "limit_rate": self.limit_rate,
+            "host_limit_rate": self.of_host(host).limit_rate or 0,
+            "bundle_limit_rate": self.bundle_limit_rate if bundle else 0,
+        }
+        return {name: rate for name, rate in found.items() if rate}
+
     @property
     def limits(self) -> Limits:
         """What the scheduler may run at once."""

@@ -56,3 +56,20 @@ def test_only_what_is_received_and_has_no_size_can_be_finished(payload):
                 await engine.finish(waiting.id)
 
     run(1, story)
+
+
+@pytest.mark.law(9)
+def test_a_digest_that_does_not_fit_ends_it_instead_of_beginning_the_stream_anew(payload):
+    """Another attempt at an endless body would have no end either."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(400_000), rate=16384.0, sized=False)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, digest="sha256:" + "0" * 64))).id
+            await trio.sleep(10.5)
+            await engine.finish(id)
+            with trio.fail_after(5):
+                outcome = await engine.wait(id)
+            assert (outcome.state, outcome.cause, outcome.attempts) == (State.FAILED, "digest-mismatch", 1)
+
+    run(1, story)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lading.tools.origin import Behaviour, Refusal
 
 
@@ -32,3 +34,14 @@ def test_the_hint_of_a_cause_is_given(lading, origin):
     """To people and to programs."""
     id = lading.row("get", origin.url("missing"), code=1)["id"]
     assert lading.row("why", id)["hint"] in lading("why", id).out
+
+
+@pytest.mark.law(10)
+@pytest.mark.row("S2.11")
+def test_what_is_slow_says_which_limit_holds_it(lading, origin, large, working, eventually):
+    """Its own and those of the settings, each by its name."""
+    lading("config", "set", "limit_rate", "300K")
+    id = lading.add(origin.url(large.name), "--limit-rate", "200K")
+    eventually(lambda: lading.row("list")["state"] == "active")
+    assert lading.row("why", id)["limits"] == {"its own limit": 204_800, "limit_rate": 307_200}
+    assert "held to 200.0 KiB/s by its own limit" in lading("why", id).out

@@ -24,17 +24,21 @@ def command(frame: Frame, id: str) -> None:
     from lading.tools.cli.answers import plain, write_json
     from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
     from lading.tools.cli.naming import find
+    from lading.tools.cli import units
     from lading.tools.cli.units import moment
 
     with looking(frame) as reading:
         download = find(reading, id)
         row = _row(download, reading.stream(download.id), reading.around(time.time_ns()))
+        row["limits"] = _limits(frame, download)
     if frame.json:
         write_json(row)
         return
     print(f"{row['id']} is {row['state']}: {plain(row['why'])}")
     if is_abandoned(frame, [row["state"]]):
         print(f"  {ABANDONED}")
+    for name, rate in row["limits"].items():
+        print(f"  held to {units.rate(rate)} by {name}")
     if row["left_out"]:
         print(f"  {row['left_out']} earlier events are left out; `lading log --id {row['id']}` has them")
     for cause in row["causes"]:
@@ -70,6 +74,21 @@ def _row(download: Download, facts: list[Fact], around: Around) -> dict[str, Any
             for fact in chain[-MOST_CAUSES:]
         ],
     }
+
+
+def _limits(frame: Frame, download: Download) -> dict[str, int]:
+    """Return what keeps a download that runs from being faster: bytes a second, by what says so."""
+    import os
+
+    from lading.projections.queue import host
+    from lading.settings import load
+    from lading.tools.cli import homes
+
+    if download.state.shown != "active":
+        return {}
+    settings = load(homes.folder(frame) / "settings.toml", os.environ)
+    own = {} if download.limit_rate is None else {"its own limit": download.limit_rate}
+    return own | settings.rates(host(download), bundle=download.order.bundle is not None)
 
 
 def _chain(facts: list[Fact]) -> list[Fact]:
