@@ -21,10 +21,10 @@ MOST_CAUSES = 200
 @click.argument("id")
 def command(frame: Frame, id: str) -> None:
     """Tell why a download is in the state that it is in: what happened to it, and who wanted that."""
+    from lading.tools.cli import units
     from lading.tools.cli.answers import plain, write_json
     from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
     from lading.tools.cli.naming import find
-    from lading.tools.cli import units
     from lading.tools.cli.units import moment
 
     with looking(frame) as reading:
