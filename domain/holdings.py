@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lading.domain.events import Discarded, Event, PieceRejected, Progressed, Quarantined, Restarted
+from lading.domain.events import Completed, Discarded, Event, PieceRejected, Progressed, Quarantined, Restarted
 from lading.domain.pieces import Piece
 
 
 def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
     """Return, in order of their bytes, the pieces that were logged and neither rejected nor given up since.
 
-    A piece that has grown replaces the shorter one that began at the same byte.
+    A piece that has grown replaces the shorter one that began at the same byte. What is complete is no part any more:
+    whoever fetches it once more, since its file was lost, begins without any.
     """
     held: dict[int, Piece] = {}
     for event in events:
@@ -24,7 +25,7 @@ def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
                     for start, piece in held.items()
                     if piece.end <= event.start or piece.start >= event.end
                 }
-            case Restarted() | Discarded() | Quarantined(part=None):
+            case Restarted() | Discarded() | Quarantined(part=None) | Completed():
                 held = {}
             case _:
                 pass

@@ -10,7 +10,6 @@ from lading.domain import events as e
 from lading.domain import holdings
 from lading.domain.errors import Fenced, IllegalCommand
 from lading.domain.pieces import Piece
-from lading.domain.states import State
 
 HELD = e.Progressed(attempt=1, pieces=(Piece(0, 10, "a"), Piece(10, 20, "b")))
 
@@ -27,9 +26,8 @@ def test_no_piece_stands_that_the_log_does_not_vouch_for(stream, commands, data)
         except (Fenced, IllegalCommand):
             continue
         durable = {byte for start, end in walk.download.durable for byte in range(start, end)}
-        if walk.download.state is not State.COMPLETED:
-            for piece in holdings.standing(walk.events):
-                assert durable >= set(range(piece.start, piece.end))
+        for piece in holdings.standing(walk.events):
+            assert durable >= set(range(piece.start, piece.end))
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,31 @@ def test_retry_fetches_again_what_is_not_valid_any_more(harm, if_exists, ends):
 
 
 @pytest.mark.row("S3.12")
+@pytest.mark.law(3)
+def test_what_is_fetched_once_more_holds_no_piece_of_the_time_before(tale, payload):
+    """Cut short, it goes on with all that was received since, however the pieces lay at that time."""
+
+    async def story(world: World) -> None:
+        served = world.network.serve(URL, payload(9_000_000), rate=1e5)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, path="lost.bin", connections=1))).id
+            await engine.wait(id)
+            await engine.wait_idle()
+            world.disk.unlink("/downloads/lost.bin")
+            await engine.files(id)
+            served.replace(payload(9_000_000, 1))
+            await engine.retry(id)
+            await trio.sleep(70)
+            (paused,) = await engine.pause(id)
+            await engine.resume(id)
+            outcome = await engine.wait(id)
+            assert (outcome.ok, outcome.resumed_from) == (True, paused.received)
+        assert world.disk.content("/downloads/lost.bin") == payload(9_000_000, 1)
+        assert tale(world.log).all(e.PieceRejected) == []
+
+    run(1, story)
+
+
 def test_files_tells_of_each_download_what_lies_there():
     """Valid, partial, none, replaced; by tag; and nothing is told to the log where nothing has changed."""
 
