@@ -215,6 +215,7 @@ class MemoryDisk:
         file = self._names[part.path]
         if file.durable != file.data:
             part.flush()
+        self.keep_name(part.path, file)  # the folder is flushed, in which both names are
         held = self._names.get(final)
         if held is file:
             return

@@ -184,3 +184,28 @@ def test_a_log_that_fails_at_any_append_ends_the_engine_and_costs_nothing(error,
         if not run(fails_at, lambda world, at=fails_at: story(world, at)):
             break
     assert fails_at > 15
+
+
+def test_an_empty_file_that_was_published_is_found_by_its_part(telling, payload):
+    """Its folder was flushed, and with that the name of its part: the next engine says that it is complete."""
+
+    async def story(world: World) -> None:
+        world.network.serve(SMALL, payload(0))
+        cut_off: list[World] = []
+
+        def tell(step: str) -> None:
+            if step == "after publish":
+                cut_off.append(world.fork(1))
+
+        world.disk = telling(world.disk, tell)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(SMALL, path="empty.bin"))).id
+            await engine.wait(id)
+        (fork,) = cut_off
+        fork.disk.crash()
+        async with fork.engine() as engine:
+            assert (await engine.wait(id)).ok
+            await engine.wait_idle()
+        assert fork.disk.paths() == ["/downloads/empty.bin"]
+
+    run(1, story)
