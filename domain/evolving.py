@@ -166,7 +166,7 @@ def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     if download.state is State.COMPLETED:
         changes |= {"part": None, "total": None, "validator": None}
     if event.fresh:
-        changes |= {"spent": 0, "repeated": 0, "best": download.received, "alone": False}
+        changes |= {"spent": 0, "repeated": 0, "best": spans.size(download.durable), "alone": False}
     return changes
 
 

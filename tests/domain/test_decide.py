@@ -334,6 +334,23 @@ def test_a_server_that_gets_further_each_time_goes_on(stream, make_order):
 
 
 @pytest.mark.row("S3.4")
+def test_a_lost_file_that_is_fetched_again_makes_progress_from_its_first_byte(stream, reports_of):
+    """What was held when it was complete is held no more: the budget is renewed like that of any other download."""
+    walk = stream()
+    walk.start()
+    walk.vouch(0, 10)
+    walk.do(reports_of(1, walk.download)["complete"])
+    walk.do(c.Invalidate(reason="it is missing"))
+    walk.do(c.Retry())
+    walk.start(reuse=False)
+    walk.falter()
+    assert walk.download.spent == 1
+    walk.start()
+    walk.vouch(0, 5)
+    assert (walk.download.spent, walk.download.best) == (0, 5)
+
+
+@pytest.mark.row("S3.4")
 def test_coming_back_to_the_previous_best_is_no_progress(stream):
     """The budget is renewed by the byte after the best, not by those before it."""
     download = stream()
