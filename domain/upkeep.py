@@ -24,8 +24,8 @@ CLEAN_AFTER_S = 30 * 86_400.0
 MAINTENANCE_S = 86_400.0
 """How often an engine looks for what is to be tidied up."""
 
-_PART = re.compile(r"\..+\.(?P<tail>[0-9a-f]{8})\.(?P<attempt>[1-9][0-9]{0,8})\.part(?:\.new)?", re.DOTALL)
-_BESIDE = ".new"
+_PART = re.compile(r"\..+\.(?P<tail>[0-9a-f]{8})\.(?P<attempt>[1-9][0-9]{0,8})\.(?:part(?:\.new)?|kept)", re.DOTALL)
+_BESIDE, _KEPT = ".new", ".kept"
 
 
 class Presence(enum.StrEnum):
@@ -137,7 +137,8 @@ def word(download: Download, verdict: Verdict) -> c.Invalidate | c.Confirm | Non
 def is_part_name(name: str) -> bool:
     """Tell whether a file could have been made by an attempt, by its name alone, which proves nothing yet.
 
-    What was put aside for somebody has another name: it may be a file of the user's own.
+    What an attempt left may have been put aside meanwhile. A file of the user's own that was replaced has the number
+    0, and is never looked at here.
     """
     return _PART.fullmatch(name) is not None
 
@@ -170,9 +171,17 @@ def _disowns(download: Download, path: str, attempt: int) -> bool:
     """
     if download.state in RUNNING | STOPPING or attempt > download.attempt:
         return False
+    if path.endswith(_KEPT):
+        return is_let_go(download) and path not in {download.part, download.kept}
     if download.state is State.COMPLETED:
         return True
     return path not in {download.part, f"{download.part}{_BESIDE}"}
+
+
+def is_let_go(download: Download) -> bool:
+    """Tell whether it was said that all that was put aside of a download that was given up goes from the disk."""
+    given_up = download.state in {State.CANCELLED, State.REMOVED}
+    return given_up and not download.litter and download.quarantined_until_ns is None
 
 
 def is_stale(download: Download, before_ns: int) -> bool:

@@ -8,6 +8,8 @@ killed in between finds it by its name and goes on. Everything here blocks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
@@ -78,14 +80,22 @@ class Quarantine:
             return c.Invalidate(reason=f"something else lies at its path; its file is kept as {kept}")
         return c.Confirm(replaced=self.replaced(download))
 
-    def expire(self, download: Download) -> c.Discard:
-        """Delete what was put aside, and return what there is to say of it."""
-        aside = [download.kept, download.replaced]
-        if download.state is not State.COMPLETED:
-            aside.append(download.part)
-        size = sum(self._disk.unlink(self._files.at(download, path)) for path in aside if path is not None)
+    @staticmethod
+    def named(download: Download) -> list[str]:
+        """Return where the log says that something is put aside of a download."""
+        part = None if download.state is State.COMPLETED else download.part
+        return [path for path in (download.kept, download.replaced, part) if path is not None]
+
+    def weigh(self, download: Download) -> int:
+        """Return how many bytes are put aside of a download."""
+        paths = [self._files.at(download, path) for path in self.named(download)]
+        return sum(look.size for path in paths if (look := self._disk.look(path)) is not None)
+
+    def delete(self, download: Download, paths: Sequence[str]) -> None:
+        """Delete files that the log does not name any more."""
+        for path in paths:
+            self._disk.unlink(self._files.at(download, path))
         self._files.leave_folder(download)
-        return c.Discard(size=size)
 
     # -- what was replaced -----------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand
 from lading.files import Files
+from lading.letting_go import LettingGo
 from lading.quarantine import NOT_NOW, Quarantine
 from lading.reading import Reading
 from lading.services import Services
@@ -28,6 +29,7 @@ class Sweeper:
         self._s = services
         self._reading = reading
         self._quarantine = Quarantine(services, files)
+        self._letting_go = LettingGo(services, self._quarantine)
         self._again_s: dict[UUID, float] = {}
 
     def look(self) -> list[Download]:
@@ -43,10 +45,11 @@ class Sweeper:
             if download.id in running or self._again_s.get(download.id, now_s) > now_s:
                 continue
             if download.litter:
-                settle: Callable[[Download], c.Command] = self._quarantine.put_aside
+                await self._settle(download, self._quarantine.put_aside, now_s)
+            elif download.returning:
+                await self._settle(download, self._quarantine.put_back, now_s)
             else:
-                settle = self._quarantine.put_back if download.returning else self._quarantine.expire
-            await self._settle(download, settle, now_s)
+                await self._let_go(download, now_s)
 
     async def make_room(self, folder: str, is_enough: Callable[[], bool]) -> bool:
         """Delete what is kept on the storage of `folder`, the oldest first, until there is enough room.
@@ -64,10 +67,17 @@ class Sweeper:
         for download in await self._s.threads.run(functools.partial(self._reading.aside, MOST_A_PASS)):
             if download.storage != storage:
                 continue
-            await self._settle(download, self._quarantine.expire, now_s)
+            await self._let_go(download, now_s)
             if await self._s.threads.run(is_enough):
                 return True
         return False
+
+    async def _let_go(self, download: Download, now_s: float) -> None:
+        """Delete what is put aside; what cannot be deleted now is tried again later, if the log still names it."""
+        self._again_s[download.id] = now_s + SWEEP_AGAIN_S
+        with self._s.mishaps.survived(f"deleting what is kept of {download.id}", *NOT_NOW):
+            await self._letting_go.let_go(download, self._s.context)
+            self._again_s.pop(download.id, None)
 
     async def _settle(self, download: Download, settle: Callable[[Download], c.Command], now_s: float) -> None:
         """Do it, unless something was said of the download since it was looked at, which the next pass will see."""

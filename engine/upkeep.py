@@ -29,6 +29,7 @@ from lading.domain.facts import Context
 from lading.domain.states import State
 from lading.files import Files
 from lading.inspection import FileState, Inspector
+from lading.letting_go import LettingGo
 from lading.nurseries import open_plain_nursery
 from lading.orphans import Orphans
 from lading.placing import Places
@@ -101,7 +102,8 @@ class Upkeep:
         self._settled = settled
         self._inspector = Inspector(reading, services.disk, places)
         self._orphans = Orphans(reading, services.disk, places)
-        self._quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        self._letting_go = LettingGo(services, quarantine)
         self._folder: bytes | None = None
         self._file: int | None = None
 
@@ -258,12 +260,9 @@ class Upkeep:
         if present is None or present.version != download.version:
             return None
         try:
-            gone = await self._s.threads.run(functools.partial(self._quarantine.expire, download))
+            return await self._letting_go.let_go(download, errand.context)
         except NOT_NOW:
             return None
-        with contextlib.suppress(Fenced, IllegalCommand):
-            return await self._s.journal.execute(download.id, gone, state=download, context=errand.context)
-        return None
 
     async def _sweep(self, errand: _Errand, done: Tidied) -> None:
         """Remove orphans, folder by folder."""

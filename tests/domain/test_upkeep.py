@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import attrs
 import pytest
 
@@ -9,6 +11,8 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import upkeep
 from lading.domain.decide import decide
+from lading.domain.download import Download
+from lading.domain.requests import Order, Source
 from lading.domain.states import RUNNING, STOPPING, State
 from lading.domain.upkeep import Look, Presence
 
@@ -117,10 +121,30 @@ def test_a_name_that_no_download_stands_for_is_somebody_elses(reached):
 @pytest.mark.parametrize(
     "name",
     ["f", ".f.part", ".f.0000000g.1.part", ".f.00000000.0.part", ".f.00000000.1.part.old", "f.00000000.1.part",
-     ".00000000.1.part", ".f.00000000.1.kept", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
+     ".00000000.1.part", ".f.00000000.0.kept", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
      ".f.ABCDEF00.1.part"],
 )  # fmt: skip
 def test_what_only_looks_like_a_part_is_none(name):
     """The name is the first proof of three."""
     assert not upkeep.is_part_name(name)
     assert not upkeep.is_orphan(name, name, [])
+
+
+@pytest.mark.law(2)
+@pytest.mark.parametrize(
+    ("changes", "orphan"),
+    [
+        ({"state": State.CANCELLED, "part": None}, True),
+        ({"state": State.REMOVED, "part": None}, True),
+        ({"state": State.CANCELLED, "part": ".f.00000001.1.part"}, False),
+        ({"state": State.CANCELLED, "part": ".f.00000001.1.kept", "quarantined_until_ns": 5}, False),
+        ({"state": State.REMOVED, "part": None, "remove_files": True}, False),
+        ({"state": State.COMPLETED, "part": None}, False),
+        ({"state": State.QUEUED, "part": ".f.00000001.1.kept"}, False),
+    ],
+)
+def test_what_was_put_aside_is_an_orphan_only_once_it_was_said_that_it_goes(changes, orphan):
+    """Between the word and the deed an engine may die; before the word it is somebody's."""
+    order = Order(sources=(Source(url="https://a.example/f"),))
+    download = Download(**{"id": UUID(int=1), "order": order, "attempt": 1, "path": "f", **changes})
+    assert upkeep.is_orphan(".f.00000001.1.kept", ".f.00000001.1.kept", [download]) is orphan

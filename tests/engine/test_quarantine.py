@@ -273,3 +273,29 @@ def _check(fork: World, what: str, content: bytes, mine: bytes | None) -> None:
         assert len(found) <= 1 + (mine is not None) + (download.part is not None and mine is not None)
 
     run(2, look)
+
+
+@pytest.mark.law(2)
+@pytest.mark.row("S2.13")
+def test_what_is_kept_goes_only_after_that_was_said(telling, tale, payload):
+    """Whoever takes it back before has the word; so the log never claims bytes that are gone."""
+
+    async def story(world: World) -> None:
+        world.network.serve("http://a.example/f", payload(400_000), break_after=200_000)
+        disk, ids, seen = world.disk, [], []
+
+        def tell(what: str) -> None:
+            kept = [path for path in disk.paths() if path.endswith(".kept")]
+            if what == "before unlink" and kept and ids:
+                seen.append(tale(world.log).names(ids[0])[-1])
+
+        world.disk = telling(disk, tell)
+        async with world.engine(retention_s=60) as engine:
+            ids.append((await engine.submit(Request("http://a.example/f", retries=0))).id)
+            await engine.wait(ids[0])
+            await engine.cancel(ids[0])
+            await trio.sleep(200)
+            assert disk.paths() == []
+        assert seen == ["Discarded"]
+
+    run(1, story)
