@@ -121,7 +121,7 @@ def test_a_name_that_no_download_stands_for_is_somebody_elses(reached):
 @pytest.mark.parametrize(
     "name",
     ["f", ".f.part", ".f.0000000g.1.part", ".f.00000000.0.part", ".f.00000000.1.part.old", "f.00000000.1.part",
-     ".00000000.1.part", ".f.00000000.0.kept", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
+     ".00000000.1.part", ".f.00000000.0.kept", ".f.00000000.1.part.new.new",
      ".f.ABCDEF00.1.part"],
 )  # fmt: skip
 def test_what_only_looks_like_a_part_is_none(name):
