@@ -82,7 +82,8 @@ class Hook:
     def __attrs_post_init__(self) -> None:
         if bool(self.command) == bool(self.url):
             raise InvalidSetting(
-                "a hook has a command or a url", hint='write command = "PROGRAM …" or url = "https://…"'
+                "a hook has a command or a url",
+                hint='write command = "PROGRAM …" or url = "https://…", and not both',
             )
         unknown = [name for name in self.on if name != ALL and name not in WORDS]
         if unknown or not self.on:

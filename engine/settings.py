@@ -24,7 +24,7 @@ from lading.domain.hooks import Hook
 from lading.domain.requests import MOST_CONNECTIONS
 from lading.domain.scheduling import DEFAULT_CONCURRENCY, DEFAULT_CONNECTIONS, Limits
 from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
-from lading.tables import Table, of_environment, over, paths
+from lading.tables import Table, check_key, of_environment, over, paths, said
 from lading.tables import parse as parse_table
 
 _between, _whole = values.between, values.whole
@@ -214,14 +214,27 @@ def load(file: Path | None, environ: Mapping[str, str], **overrides: Any) -> Set
     Raises:
         InvalidSetting: a name that does not exist or a value that it cannot have; the message tells where it stands.
     """
-    found: dict[str, Any] = {}
-    tables: dict[str, Any] = {}
-    origins = dict.fromkeys(FIELDS, "default")
-    for origin, layer in (
+    return _layered(
         (str(file), _read(file)),
         ("environment", _of_environment(environ)),
         ("call", {name: value for name, value in overrides.items() if value is not None}),
-    ):
+    )
+
+
+def check(text: str, origin: str) -> None:
+    """Refuse the text of a file of settings that could not be loaded.
+
+    Raises:
+        InvalidSetting: as `load` does.
+    """
+    _layered((origin, tomllib.loads(text)))
+
+
+def _layered(*layers: tuple[str, Mapping[str, Any]]) -> Settings:
+    found: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
+    origins = dict.fromkeys(FIELDS, "default")
+    for origin, layer in layers:
         for name, value in layer.items():
             if name in TABLES:
                 made = parse_table(name, TABLES[name], value, origin)
@@ -264,8 +277,16 @@ def parse(name: str, value: Any, origin: str) -> Any:
     return values.convert(name, KINDS[name], value, origin)
 
 
-def parse_at(path: Sequence[str], value: Any, origin: str) -> Any:
+def kind_at(path: Sequence[str]) -> values.Kind | None:
+    """Return what the setting of a whole name wants, None for one that there is not."""
+    table = TABLES.get(path[0])
+    return (KINDS if table is None else values.kinds_of(table.kind)).get(path[-1])
+
+
+def parse_at(path: Sequence[str], value: Any, origin: str, beside: Settings) -> Any:
     """Return `value` as the setting of a whole name wants it: one of the plain ones, or one of a table.
+
+    What is set `beside` it holds with it: a hook, for one, is nothing without a command or a url.
 
     Raises:
         InvalidSetting: there is no such setting, or it cannot have that value.
@@ -275,11 +296,10 @@ def parse_at(path: Sequence[str], value: Any, origin: str) -> Any:
         parsed = parse(path[0], value, origin)
         Settings(**{path[0]: parsed})
         return parsed
-    given: Any = {path[-1]: value}
-    for key in reversed(path[1:-1]):
-        given = {key: given}
-    made = parse_table(path[0], TABLES[path[0]], given, origin)
-    return getattr(made[path[1]] if TABLES[path[0]].named else made, path[-1])
+    table = TABLES[path[0]]
+    given: Any = said(table, beside.tables.get(path[0]), path[1]) | {path[-1]: value}
+    made = parse_table(path[0], table, {path[1]: given} if table.named else given, origin)
+    return getattr(made[path[1]] if table.named else made, path[-1])
 
 
 def check_name(path: Sequence[str], origin: str) -> None:
@@ -299,7 +319,7 @@ def check_name(path: Sequence[str], origin: str) -> None:
         hint = f"known are {', '.join(f'{where}.{name}' for name in known)}"
         raise InvalidSetting(f"{origin}: there is no setting {'.'.join(path)!r}", hint=hint)
     if table.named:
-        parse_table(path[0], table, {path[1]: {}}, origin)
+        check_key(path[0], table, path[1], origin)
 
 
 def _of_environment(environ: Mapping[str, str]) -> dict[str, Any]:

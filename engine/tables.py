@@ -47,10 +47,25 @@ def parse(name: str, table: Table, value: Any, origin: str) -> Any:
         told = _told(table.kind, value)
         raise InvalidSetting(f"{origin}: {name} cannot be {told}", hint=f'it is written as [{name}."NAME"]')
     for key in value:
-        if table.names is not None and key not in table.names:
-            known = ", ".join(f"[{name}.{one}]" for one in table.names)
-            raise InvalidSetting(f"{origin}: there is no table [{name}.{key}]", hint=f"known are {known}")
+        check_key(name, table, key, origin)
     return {key: _read(f'[{name}."{key}"]', table.kind, inner, origin) for key, inner in value.items()}
+
+
+def check_key(name: str, table: Table, key: str, origin: str) -> None:
+    """Refuse a name that no table of a kind has.
+
+    Raises:
+        InvalidSetting: the hint says which there are.
+    """
+    if table.names is not None and key not in table.names:
+        known = ", ".join(f"[{name}.{one}]" for one in table.names)
+        raise InvalidSetting(f"{origin}: there is no table [{name}.{key}]", hint=f"known are {known}")
+
+
+def said(table: Table, held: Any, key: str) -> dict[str, Any]:
+    """Return what tables of a kind, as they were read, say under a name, or the one that there is."""
+    one = (held or {}).get(key) if table.named else held
+    return {} if one is None else {k: v for k, v in attrs.asdict(one, recurse=False).items() if v is not None}
 
 
 def paths(name: str, table: Table, value: Any) -> list[str]:

@@ -88,6 +88,28 @@ def test_settings_of_tables_have_values_and_origins_too(lading, monkeypatch):
     assert found["transport.http.stall_timeout_s"]["value"] is None
 
 
+@pytest.mark.row("S1.6")
+def test_each_setting_of_a_hook_can_be_set_beside_those_that_it_has(lading):
+    """One that is new begins with a command or a url; what is left of one must be a hook still."""
+    assert settings(lading, "set", "hooks.new.command", "echo hi")["hooks.new.command"]["value"] == "(not shown)"
+    settings(lading, "set", "hooks.new.timeout_s", "5")
+    found = settings(lading, "set", "hooks.new.on", "failed, completed")
+    assert (found["hooks.new.timeout_s"]["value"], found["hooks.new.on"]["value"]) == (5.0, ["failed", "completed"])
+    file = lading.home / "settings.toml"
+    written = '[hooks.new]\ncommand = "echo hi"\ntimeout_s = 5.0\non = ["failed", "completed"]\n'
+    assert file.read_text() == written
+    for words in (
+        ("set", "hooks.other.timeout_s", "5"),
+        ("set", "hooks.new.url", "http://a.test/"),
+        ("set", "hooks.new.on", "nonsense"),
+        ("set", "hooks.new.nonsense", "5"),
+        ("unset", "hooks.new.command"),
+    ):
+        assert lading("--json", "config", *words, code=2).trouble["hint"]
+        assert file.read_text() == written
+    assert settings(lading, "unset", "hooks.new.timeout_s")["hooks.new.timeout_s"]["value"] == 60.0
+
+
 @pytest.mark.row("S3.11")
 def test_a_feature_that_is_off_is_off_in_a_run(lading):
     """The engine reads the same file."""

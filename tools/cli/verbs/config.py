@@ -32,14 +32,21 @@ def command(context: click.Context) -> None:
 @json_option
 @pass_frame
 def set_(frame: Frame, name: str, value: str) -> None:
-    """Write a setting into settings.toml of this home; `features.direct_io` is one of the table [features]."""
-    from lading.settings import KINDS, parse_at
+    """Write a setting into settings.toml of this home; `features.direct_io` is one of the table [features].
+
+    Where it takes several words, as `hooks.NAME.on` does, they stand in one VALUE, with commas between them.
+    """
+    from lading.settings import kind_at, load, parse_at
+    from lading.tools.cli import homes
 
     path = _path(name)
-    meant: str = value
-    if KINDS.get(path[-1]) is Path and value:
+    meant: str | tuple[str, ...] = value
+    if kind_at(path) is Path and value:
         meant = str(Path(value).expanduser().absolute())
-    _write(frame, path, parse_at(path, meant, "the command line"))
+    elif kind_at(path) is tuple:
+        meant = tuple(value.replace(",", " ").split())
+    beside = load(homes.folder(frame) / "settings.toml", {})
+    _write(frame, path, parse_at(path, meant, "the command line", beside))
 
 
 @command.command()
@@ -88,6 +95,8 @@ def _plain(value: Any) -> Any:
     """Return a value as it is written: a share of the downloads is `on`, `off` or `30%`."""
     from lading.domain.features import Percent
 
+    if isinstance(value, tuple):
+        return list(value)
     return str(value) if isinstance(value, Percent) else value
 
 
@@ -102,16 +111,17 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     from lading.adapters.system import SystemChance
     from lading.domain.errors import InvalidSetting
     from lading.home import open_home, write_durably
-    from lading.settings import KINDS, load
+    from lading.settings import check, kind_at, load
     from lading.tools.cli import homes, toml_text
 
     home, name = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns())), ".".join(path)
-    if KINDS.get(path[-1]) is Path and value is not None and not Path(value).is_file():
+    if kind_at(path) is Path and value is not None and not Path(value).is_file():
         raise InvalidSetting(f"{name}: there is no file {value}", hint="give the path of a file that is there")
     load(home.settings_path, {})
     after = toml_text.changed(_text(home.settings_path), path, _plain(value))
     if after is None:
         raise InvalidSetting(f"{home.settings_path} cannot be changed by this", hint=f"edit {name} there yourself")
+    check(after, f"{home.settings_path} without {name}" if value is None else str(home.settings_path))
     write_durably(home.settings_path, after.encode())
     _show(frame)
 
