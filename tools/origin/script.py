@@ -66,6 +66,7 @@ def read(text: str, *, seed: str) -> Line:
     Raises:
         UsageError: it is neither, or has a field that we do not know or with a value that it cannot have.
     """
+    text = text.strip()
     name, equals, size = text.partition("=")
     try:
         given = json.loads(text) if text.lstrip().startswith("{") else {"name": name, "size": size}

@@ -72,10 +72,11 @@ def test_a_page_survives_the_way_to_another_process():
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("x=4096", 4096), ("x=64K", 65536), ("x=2M", 2 << 20), ('{"name":"x","size":7}', 7)]
+    ("text", "size"),
+    [("x=4096", 4096), ("x=64K", 65536), ("x=2M", 2 << 20), ("x=2M\n", 2 << 20), ('{"name":"x","size":7}', 7)],
 )
 def test_a_resource_can_be_named_in_short(text, size):
-    """`NAME=SIZE` takes the seed of the command line."""
+    """`NAME=SIZE` takes the seed of the command line, and is the same with the end of its line."""
     assert script.read(text, seed="own").content == Resource("x", size, "own")
 
 
