@@ -168,8 +168,11 @@ def why(download: Download, around: Surroundings | None = None) -> str:
             return _WHY[state].format(download)
 
 
+READY = "ready to run when its turn comes"
+"""Why a download is queued that nothing keeps from its turn."""
+
 _WHY = {
-    State.QUEUED: "ready to run when its turn comes",
+    State.QUEUED: READY,
     State.ACTIVE: "attempt {0.attempt} is running",
     State.VERIFYING: "attempt {0.attempt} has everything and publishes it",
     State.PAUSING: "asked to be paused, attempt {0.attempt} is stopping",

@@ -16,6 +16,7 @@ COLUMNS = (
     Column("RATE", right=True),
     Column("LEFT", right=True),
     Column("WHAT", least=14),
+    Column("WHY", least=14),
 )
 
 
@@ -29,4 +30,12 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         units.rate(row["rate"]),
         units.duration(row["eta"]),
         row["path"] or row["url"],
+        row["why"] if _is_kept(row) else "",
     )
+
+
+def _is_kept(row: Mapping[str, Any]) -> bool:
+    """Tell whether something keeps a download from being complete, other than its turn, its work or a wish."""
+    from lading.projections.progress import READY
+
+    return row["state"] in {"waiting", "failed"} or (row["state"] == "queued" and row["why"] != READY)

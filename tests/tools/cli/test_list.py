@@ -42,9 +42,21 @@ def test_what_is_removed_is_shown_on_demand(lading, queued):
 def test_a_pipe_gets_aligned_text_without_colours(lading, queued):
     """Each row has the same columns."""
     first, *rows = lading("list").out.splitlines()
-    assert first.split() == ["ID", "STATE", "DONE", "SIZE", "RATE", "LEFT", "WHAT"]
+    assert first.split() == ["ID", "STATE", "DONE", "SIZE", "RATE", "LEFT", "WHAT", "WHY"]
     assert [row.split()[:2] for row in rows] == [[row["id"], row["state"]] for row in queued]
     assert "\x1b" not in "".join(rows)
+
+
+def test_what_waits_or_failed_says_why_in_its_row(lading, origin):
+    """As --json does; what is only to have its turn says nothing."""
+    lading("get", origin.url("missing"), "--retries", "0", code=1)
+    lading("add", "http://a.test/1")
+    first, *rows = lading("list").out.splitlines()
+    failed = lading.rows("list")[0]["why"]
+    assert [row[first.index("WHY") :] for row in rows] == [failed, ""]
+    lading("pause", "--queue")
+    held = lading("list").out.splitlines()[-1]
+    assert held.endswith(lading.rows("list")[1]["why"])
 
 
 def test_an_empty_list_is_empty(lading):
