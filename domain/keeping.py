@@ -63,6 +63,10 @@ class Cache(Protocol):
         """Let go of what was used least lately until there is not more than that, and return what went."""
         ...
 
+    def weigh(self) -> Freed:
+        """Return what `clear` would let go of."""
+        ...
+
     def clear(self) -> Freed:
         """Let go of everything, and return what went."""
         ...

@@ -108,6 +108,10 @@ class Caching:
         self._flights.land(key, id, self._clock.monotonic(), kept=kept)
         self.on_landing()
 
+    async def weigh(self) -> Freed:
+        """Return how many contents are kept, and how many bytes."""
+        return await self._threads.run(self._cache.weigh)
+
     async def clear(self) -> Freed:
         """Let go of everything that is kept, and return how many contents went, and how many bytes."""
         return await self._threads.run(self._cache.clear)

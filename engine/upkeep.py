@@ -184,8 +184,8 @@ class Upkeep:
         if self._is_owner or errand.dry:
             await self._let_go(errand, done)
             await self._sweep(errand, done)
-        if errand.cache and not errand.dry:
-            freed = await self._s.caching.clear()
+        if errand.cache:
+            freed = await (self._s.caching.weigh() if errand.dry else self._s.caching.clear())
             done.evicted, done.bytes_reclaimed = freed.blobs, done.bytes_reclaimed + freed.bytes
         await self._inspect(errand, done)
         if self._is_owner and not errand.dry and done != Tidied():

@@ -153,6 +153,11 @@ class FolderCache:
             self._unlink(digest)
         return Freed(blobs=len(gone), bytes=sum(size for _, size in gone))
 
+    def weigh(self) -> Freed:
+        """Return what `clear` would let go of."""
+        sizes = [size for place in self._contents() if (size := _size(place)) is not None]
+        return Freed(blobs=len(sizes), bytes=sum(sizes))
+
     def clear(self) -> Freed:
         """Let go of everything, of what the index does not know as well, and return what went."""
         self._ask(lambda index: index.evict(0), list[tuple[str, int]]())

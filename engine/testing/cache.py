@@ -99,6 +99,10 @@ class MemoryCache:
             self.blobs.pop(digest, None)
         return Freed(blobs=len(gone), bytes=sum(size for _, size in gone))
 
+    def weigh(self) -> Freed:
+        """Return what there is to let go of."""
+        return Freed(blobs=len(self.blobs), bytes=sum(map(len, self.blobs.values())))
+
     def clear(self) -> Freed:
         """Let go of everything."""
         return self.evict(0)

@@ -157,7 +157,7 @@ def test_what_was_used_least_lately_goes_first(new_cache, keep, tmp_path):
     assert len(files(tmp_path)) == len(left)
     assert cache.evict(250) == Freed(blobs=6, bytes=600)
     assert [number for number in range(11) if cache.find(f"k{number}")] == [0, 10]
-    assert cache.clear() == Freed(blobs=2, bytes=200)
+    assert cache.weigh() == cache.clear() == Freed(blobs=2, bytes=200)
     assert files(tmp_path) == []
     assert cache.is_empty or cache.find("k10") is None
 

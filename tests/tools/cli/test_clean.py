@@ -44,6 +44,16 @@ def test_by_default_only_what_is_as_old_as_the_setting_says(lading, littered):
     assert lading.rows("clean")[-1]["failures"] == 1
 
 
+def test_what_emptying_the_cache_would_give_back_is_told_before(lading, origin, small):
+    """The same that it gives back then; and telling takes nothing away."""
+    lading("config", "set", "cache_least_bytes", "0")
+    lading("get", origin.url(small.name))
+    told = lading.rows("clean", "--cache", "--dry-run")[-1]
+    done = lading.rows("clean", "--cache")[-1]
+    assert (told["evicted"], told["bytes_reclaimed"]) == (done["evicted"], done["bytes_reclaimed"]) == (1, small.size)
+    assert lading.rows("clean", "--cache", "--dry-run")[-1]["evicted"] == 0
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30d", 2_592_000), ("12h", 43_200), ("1.5m", 90), ("2w", 1_209_600), ("7", 7)]
 )
