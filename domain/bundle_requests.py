@@ -9,6 +9,7 @@ import attrs
 
 from lading.domain.bundle import BundlePolicy
 from lading.domain.errors import InvalidDestination, InvalidSetting
+from lading.domain.names import FALLBACK, clean
 from lading.domain.requests import IfExists, Request
 
 MOST_MEMBERS = 10_000
@@ -66,8 +67,21 @@ class BundleRequest:
                 f"a bundle cannot have {len(requests)} members",
                 hint=f"it has at least 1 and at most {MOST_MEMBERS}; make several of more",
             )
+        seen: dict[object, int] = {}
+        for number, one in enumerate(requests, start=1):
+            first = seen.setdefault((one.url, one.path, one.folder, frozenset(one.headers.items())), number)
+            if first != number:
+                raise InvalidSetting(
+                    f"the members {first} and {number} of the bundle ask for the same URL",
+                    hint="name it once, or give each a file of its own with -o",
+                )
 
     def __attrs_post_init__(self) -> None:
+        if self.policy is BundlePolicy.ALL_OR_NOTHING and FALLBACK == clean(self.name) != self.name:
+            raise InvalidSetting(
+                f"a bundle called {self.name!r} cannot become a folder",
+                hint=f"under {self.policy} its name is that of its folder; give it another",
+            )
         if not self.policy.together:
             return
         for request in self.requests:

@@ -19,22 +19,23 @@ class Percent(int):
 
     @classmethod
     def parse(cls, value: object) -> Percent:
-        """Read `on`, `off`, `30%` or a number of per cent.
+        """Read `on`, `off` or `30%`; a number without its sign may mean another thing, and is none of these.
 
         Raises:
             ValueError: it is none of these, or a share that cannot be.
         """
+        if isinstance(value, Percent):
+            return value
         if isinstance(value, bool):
             return cls(100 * value)
-        if isinstance(value, str):
-            word = value.strip().lower()
-            known = {"on": 100, "yes": 100, "true": 100, "off": 0, "no": 0, "false": 0}
-            value = known[word] if word in known else float(word.removesuffix("%"))
-        if not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= 100:
+        word = value.strip().lower() if isinstance(value, str) else ""
+        known = {"on": 100, "yes": 100, "true": 100, "off": 0, "no": 0, "false": 0}
+        if word in known:
+            return cls(known[word])
+        share = float(word.removesuffix("%")) if word.endswith("%") else math.nan
+        if not 0 <= share <= 100 or share != int(share):
             raise ValueError(value)
-        if value != int(value):
-            raise ValueError(value)
-        return cls(value)
+        return cls(share)
 
     def __str__(self) -> str:
         return {0: "off", 100: "on"}.get(int(self), f"{int(self)}%")

@@ -57,6 +57,8 @@ def check_key(name: str, table: Table, key: str, origin: str) -> None:
     Raises:
         InvalidSetting: the hint says which there are.
     """
+    if not key.strip():
+        raise InvalidSetting(f"{origin}: {name} has a table without a name", hint=f'it is written as [{name}."NAME"]')
     if table.names is not None and key not in table.names:
         known = ", ".join(f"[{name}.{one}]" for one in table.names)
         raise InvalidSetting(f"{origin}: there is no table [{name}.{key}]", hint=f"known are {known}")

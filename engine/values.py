@@ -37,7 +37,7 @@ _SAID: dict[Kind, str] = {
     str: "text",
     tuple: "a list of texts",
     Path: "the path of a file",
-    Percent: "on, off, or a share such as 30%",
+    Percent: "on, off, or a share with its sign, such as 30%",
 }
 NOT_SHOWN = "(not shown)"
 """What stands in the place of a value that may be a secret."""

@@ -575,6 +575,14 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_queued(payload):
         assert "10000" in caught.value.hint
     with pytest.raises(InvalidSetting, match="policy"):
         BundleRequest("x", [one], policy="both")
+    for name in (".", "..", "\\"):
+        BundleRequest(name, [one])
+        with pytest.raises(InvalidSetting, match="folder"):
+            BundleRequest(name, [one], policy="all_or_nothing")
+    BundleRequest("download", [one], policy="all_or_nothing")
+    with pytest.raises(InvalidSetting, match=r"members 1 and 3 .* the same URL"):
+        BundleRequest("x", [one, Request("http://a.example/y"), one])
+    BundleRequest("x", [one, Request("http://a.example/x", path="y")])
     for policy in TOGETHER:
         for if_exists in ("overwrite", "skip"):
             with pytest.raises(InvalidSetting, match="if_exists"):

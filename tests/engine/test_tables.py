@@ -31,6 +31,8 @@ def test_a_table_is_read_beside_the_plain_settings(tmp_path):
         ('[host.a]\nrequests = "many"', '[host."a"]: requests cannot be'),
         ("[host.a]\nlimit_rate = -1", '[host."a"]: limit_rate cannot be -1'),
         ("[hosts.a]\nlimit_rate = 1", "there is no setting 'hosts'"),
+        ('[host.""]\nlimit_rate = 1', "host has a table without a name"),
+        ("[features]\nretry = 3", "retry cannot be 3"),
     ],
 )
 def test_a_fault_in_a_table_is_told_with_where_it_stands(tmp_path, text, said):
@@ -65,7 +67,7 @@ def test_what_is_set_for_a_transport_wins_over_what_is_set_for_all(tmp_path):
 def test_a_call_says_of_a_table_what_it_says(tmp_path):
     """The rest of it stays as the file has it."""
     file = tmp_path / "settings.toml"
-    file.write_text('[features]\nretry = "off"\ndirect_io = 30\n[host.a]\nrequests = 1\n[host.b]\nrequests = 1\n')
+    file.write_text('[features]\nretry = "off"\ndirect_io = "30%"\n[host.a]\nrequests = 1\n[host.b]\nrequests = 1\n')
     found = load(file, {}, features={"direct_io": "off"}, host={"a": {"connections": 2}})
     assert (found.features.retry, found.features.direct_io, found.features.network) == (0, 0, 100)
     assert found.hosts == {"a": HostLimits(requests=1.0, connections=2), "b": HostLimits(requests=1.0)}

@@ -55,8 +55,8 @@ class SpanType(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds."""
         match = _SPAN.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is not a span of time such as 30d, 12h or 90m", param, ctx)
+        if match is None or not (match[2] or float(match[1]) == 0):
+            self.fail(f"{value!r} is not a span of time with its unit, such as 30d, 12h or 90m", param, ctx)
         return float(match[1]) * _SECONDS[match[2].lower()]
 
 

@@ -55,13 +55,14 @@ def test_what_emptying_the_cache_would_give_back_is_told_before(lading, origin, 
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30d", 2_592_000), ("12h", 43_200), ("1.5m", 90), ("2w", 1_209_600), ("7", 7)]
+    ("text", "seconds"), [("30d", 2_592_000), ("12h", 43_200), ("1.5m", 90), ("2w", 1_209_600), ("7s", 7), ("0", 0)]
 )
 def test_spans_are_read_as_people_write_them(text, seconds):
-    """Days, hours, minutes, weeks, or plain seconds."""
+    """Days, hours, minutes, weeks, seconds; nothing is nothing of each."""
     assert SPAN.convert(text, None, None) == seconds
 
 
 def test_a_span_that_is_none_is_a_usage_error(lading, littered):
     """And says how it is written."""
     assert "30d" in lading("clean", "--older-than", "soon", code=2).err
+    assert "30d" in lading("clean", "--older-than", "3", code=2).err

@@ -50,6 +50,8 @@ def test_the_rest_of_the_file_stays_as_it_was_written(lading):
         ("transport.http.stall_timeout_s", "0"),
         ("transport.http", "on"),
         ('host."a.example".speed', "1"),
+        ('host."".limit_rate', "1"),
+        ("features.retry", "3"),
         ("retries.more", "1"),
         ("a b", "1"),
     ],
