@@ -21,6 +21,8 @@ GIB = 1 << 30
 LEAST_FREE_BYTES = GIB
 MOST_OWN_BYTES = GIB
 MOST_LAG = 100_000
+MOST_UNTOLD = 1000
+"""So many events a hook may be behind while it is served."""
 HIGH_SHARE, CRITICAL_SHARE = 0.8, 0.95
 """Of the open files that a process may have."""
 NOTHING_GOES = 10
@@ -78,6 +80,22 @@ class Process:
     threads: int | None = None
 
 
+@attrs.frozen(kw_only=True)
+class Told:
+    """How far a hook has been told of the log.
+
+    Attributes:
+        lag: events that it has still to be told of.
+        failures: how often that of the next one has failed, and `error` why the last time.
+        given_up: events that were skipped, in all.
+    """
+
+    lag: int = 0
+    failures: int = 0
+    error: str | None = None
+    given_up: int = 0
+
+
 class Processes(Protocol):
     """What the system tells of processes and files; every method may block, and answers None for what it cannot say."""
 
@@ -110,6 +128,8 @@ class Vitals:
         home, folders: what is free where the home lies, and in each folder that downloads in the queue go to.
         partial_bytes, partial_downloads: data on the disk of downloads that are not complete.
         quarantined_bytes: data that is put aside.
+        invalid: how many published files are known not to be what was published.
+        hooks: how far each has been told, by name.
     """
 
     working: bool
@@ -128,6 +148,8 @@ class Vitals:
     partial_bytes: int = 0
     partial_downloads: int = 0
     quarantined_bytes: int = 0
+    invalid: int = 0
+    hooks: Mapping[str, Told] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -146,7 +168,7 @@ class Health:
 
 def judge(vitals: Vitals) -> Health:
     """Return what is to be said of a home."""
-    parts = (_engine, _queue, _blocked, _failures, _views, _rooms, _process, _data)
+    parts = (_engine, _queue, _blocked, _failures, _views, _rooms, _process, _data, _hooks)
     return Health(findings=tuple(finding for part in parts for finding in part(vitals)), vitals=vitals)
 
 
@@ -291,4 +313,33 @@ def _data(v: Vitals) -> Iterator[Finding]:
             check="quarantine",
             value=amounts.size(v.quarantined_bytes),
             figures={"quarantined_bytes": v.quarantined_bytes},
+        )
+    if v.invalid:
+        yield Finding(
+            check="published files",
+            status=Status.WARN,
+            value=f"{amounts.of(v.invalid, 'file')} known to be gone or changed",
+            hint="`lading files` tells which; `lading retry ID` fetches one again, `lading remove ID` lets it be",
+            figures={"invalid": v.invalid},
+        )
+
+
+def _hooks(v: Vitals) -> Iterator[Finding]:
+    for name, told in v.hooks.items():
+        status, hint = Status.OK, ""
+        value = f"{amounts.of(told.lag, 'event')} behind"
+        if told.error is not None:
+            failed = f"failed {amounts.of(told.failures, 'time')} in a row" if told.failures else "cannot be told"
+            value = f"{failed}: {told.error}; {value}"
+            status, hint = Status.WARN, f"`lading hooks test {name}` tries it"
+        elif told.lag and not v.working:
+            status, hint = Status.WARN, "`lading run` tells it"
+        elif told.lag > MOST_UNTOLD:
+            status, hint = Status.WARN, "it takes longer for an event than events take to happen; let it tell of fewer"
+        yield Finding(
+            check=f"hook {name}",
+            status=status,
+            value=f"{value}, {told.given_up} given up" if told.given_up else value,
+            hint=hint,
+            figures={"lag": told.lag, "failures": told.failures, "given_up": told.given_up},
         )

@@ -286,6 +286,7 @@ def _checkup(
         home=home,
         roots=roots,
         settings=lambda: services.settings,
+        cursors=None if parts.hands is None else parts.hands.cursors,
     )
 
 

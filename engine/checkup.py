@@ -10,18 +10,21 @@ import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from lading.cursors import behind
 from lading.domain import requirements
 from lading.domain.disks import Disk
 from lading.domain.errors import LadingError
-from lading.domain.health import Health, Processes, Space, Vitals, judge
+from lading.domain.health import Health, Processes, Space, Told, Vitals, judge
+from lading.domain.hooks import Cursor, Cursors
 from lading.domain.ports import Reader
-from lading.projections import figures, hold, progress, queue, roster, shares
+from lading.projections import figures, hold, progress, queue, roster, shares, upkeep
 from lading.reading import Reading
 from lading.settings import Settings
 from lading.views import ROWS
 
 MOST_FOLDERS = 16
 LOOKED_AT = 64
+MOST_INVALID = 10_000
 KEPT_FOR_THE_LOG_BYTES = 16 * 1024 * 1024
 """Where less is free, an engine may soon have nothing to say."""
 _IN_USE = ("active", "verifying", "stopping", "waiting", "queued")
@@ -38,6 +41,7 @@ class Checkup:
         home: where it lies; None for one in memory.
         roots: the folders that paths of the log are relative to, by name.
         settings: tells what is set now, which includes what is kept free.
+        cursors: tell how far hooks have been told; None where there are none.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Checkup:
         home: Path | None,
         roots: Mapping[str, str],
         settings: Callable[[], Settings],
+        cursors: Cursors | None = None,
     ) -> None:
         self._reading = reading
         self._processes = processes
@@ -58,6 +63,7 @@ class Checkup:
         self._home = home
         self._roots = roots
         self._settings = settings
+        self._cursors = cursors
 
     def look(self, now_ns: int, *, owner: bool) -> Health:
         """Return what is to be said of the home now; `owner` tells that this process is its engine."""
@@ -92,7 +98,24 @@ class Checkup:
                 partial_bytes=counted.partial_bytes,
                 partial_downloads=counted.partial_downloads,
                 quarantined_bytes=counted.quarantined_bytes,
+                invalid=sum(1 for _ in upkeep.invalid(reader, MOST_INVALID)),
+                hooks=self._told(),
             )
+
+    def _told(self) -> dict[str, Told]:
+        found: dict[str, Told] = {}
+        if self._cursors is None:
+            return found
+        for name, hook in self._settings().hooks.items():
+            try:
+                cursor = self._cursors.load(name)
+            except LadingError as error:
+                found[name] = Told(error=error.message)
+                continue
+            lag = behind(self._reading, hook, cursor)
+            at = cursor or Cursor(position=0)
+            found[name] = Told(lag=lag, failures=at.failures, error=at.error, given_up=at.given_up)
+        return found
 
     def _in_home(self, name: str) -> str:
         return str(self._home / name) if self._home is not None else name

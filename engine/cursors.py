@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 import orjson
 
 from lading.domain import hooks
 from lading.domain.errors import IntegrityError
-from lading.domain.hooks import Cursor
+from lading.domain.hooks import Cursor, Hook
 from lading.home import write_durably
 
+if TYPE_CHECKING:
+    from lading.reading import Reading
+
 FOLDER = "hooks"
+MOST_READ = 10_000
+"""So many events are read to see whether a hook is to be told of them; of those after them, each counts."""
+
+
+def behind(reading: Reading, hook: Hook, cursor: Cursor | None) -> int:
+    """Return how many events of the log a hook has still to be told of; blocks. A new one begins where it says."""
+    if cursor is None and hook.since != "start":
+        return 0
+    position, found, read = 0 if cursor is None else cursor.position, 0, 0
+    while read < MOST_READ:
+        page = reading.facts(position)
+        if not page:
+            return found
+        found += sum(hook.matches(fact.event) for fact in page)
+        position, read = page[-1].position, read + len(page)
+    return found + max(0, reading.log.head() - position)
 
 
 class FileCursors:

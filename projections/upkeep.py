@@ -2,9 +2,11 @@
 
     uf ‖ text(root) ‖ text(folder) ‖ end of the id (4 bytes) ‖ id  → (empty)   every download that ever had an attempt
     us ‖ ended (u64) ‖ id                                          → (empty)   is failed or cancelled
+    ui ‖ id                                                        → (empty)   has published what is not valid any more
 
 The first finds the folders in which parts may lie, and in each the downloads whose parts bear a name; the second what
-has failed longest ago. What has been published is found in the roster, newest first.
+has failed longest ago; the third what somebody should look after. What has been published is found in the roster,
+newest first.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from lading.projections import roster
 from lading.projections.batch import Batch, Change
 from lading.projections.keys import number, read_number, text, word
 
-FOLDER, STALE = b"uf", b"us"
+FOLDER, STALE, INVALID = b"uf", b"us", b"ui"
 _ID_BYTES, _TAIL_BYTES, _AGE_BYTES = 16, 4, 8
 _GIVEN_UP = frozenset({State.FAILED, State.CANCELLED})
 
@@ -44,6 +46,15 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
                 batch.delete(old)
             if new is not None:
                 batch.put(new, b"")
+        was, wrong = before is not None and _is_invalid(before), _is_invalid(after)
+        if wrong and not was:
+            batch.put(INVALID + id.bytes, b"")
+        elif was and not wrong:
+            batch.delete(INVALID + id.bytes)
+
+
+def _is_invalid(download: Download) -> bool:
+    return download.state is State.COMPLETED and download.invalid is not None
 
 
 def _folder(download: Download) -> bytes:
@@ -84,6 +95,12 @@ def stale(reader: Reader, before_ns: int, after: bytes | None = None) -> Iterato
         if read_number(key[len(STALE) : -_ID_BYTES]) >= before_ns:
             return
         yield key, UUID(bytes=key[-_ID_BYTES:])
+
+
+def invalid(reader: Reader, limit: int | None = None) -> Iterator[UUID]:
+    """Walk the completed downloads whose files are known not to be what was published."""
+    for found, _ in islice(reader.scan(INVALID), limit):
+        yield UUID(bytes=bytes(found[-_ID_BYTES:]))
 
 
 def published(reader: Reader, before: int | None = None, limit: int | None = None) -> Iterator[tuple[int, UUID]]:

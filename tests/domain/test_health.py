@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from lading.domain import health
-from lading.domain.health import GIB, Process, Space, Status, Vitals, judge
+from lading.domain.health import GIB, Process, Space, Status, Told, Vitals, judge
 
 pytestmark = [pytest.mark.row("S2.7"), pytest.mark.row("S3.9")]
 
@@ -54,6 +54,17 @@ def using(**changes):
         (attrs.evolve(WELL, blocked={"bundle": 1}), "blocked by bundle", "ok", "until that passes"),
         (WELL, "failures", "ok", "0 failed and 5 completed"),
         (attrs.evolve(WELL, failed=1), "failures", "warn", "1 failed"),
+        (attrs.evolve(WELL, invalid=1), "published files", "warn", "1 file known to be gone or changed"),
+        (attrs.evolve(WELL, hooks={"h": Told(lag=3)}), "hook h", "ok", "3 events behind"),
+        (attrs.evolve(WELL, hooks={"h": Told(lag=3000)}), "hook h", "warn", "3,000 events behind"),
+        (attrs.evolve(IDLE, hooks={"h": Told(lag=1)}), "hook h", "warn", "1 event behind"),
+        (attrs.evolve(IDLE, hooks={"h": Told(given_up=2)}), "hook h", "ok", "0 events behind, 2 given up"),
+        (
+            attrs.evolve(WELL, hooks={"h": Told(lag=1, failures=2, error="no")}),
+            "hook h",
+            "warn",
+            "failed 2 times in a row: no; 1 event behind",
+        ),
         (attrs.evolve(WELL, failed=10, completed=1), "failures", "warn", "10 failed"),
         (attrs.evolve(WELL, failed=10, completed=0), "failures", "fail", "10 failed and 0 completed"),
         (WELL, "views", "ok", "0 events behind"),

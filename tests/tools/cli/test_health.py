@@ -51,6 +51,18 @@ def test_a_failure_is_exit_code_1(lading, origin):
     assert "FAIL  failures" in lading("health", code=1).out
 
 
+def test_published_files_that_are_known_to_have_changed_are_a_warning(lading, origin, small, folder):
+    """Once somebody has looked, and until the file is right again or nobody cares for it any more."""
+    id = lading.row("get", origin.url(small.name))["id"]
+    with (folder / small.name).open("ab") as file:
+        file.write(b"more")
+    lading("files")
+    assert (found := checks(lading)["published files"])["status"] == "warn"
+    assert found["figures"] == {"invalid": 1}
+    lading("remove", id)
+    assert "published files" not in checks(lading)
+
+
 def test_a_home_that_is_not_there_is_exit_code_3(lading):
     """Looking makes none."""
     assert lading("health", code=3).err

@@ -42,6 +42,7 @@ def _look(frame: Frame) -> Health:
     from lading.adapters.disk import LocalDisk
     from lading.adapters.processes import SystemProcesses
     from lading.checkup import Checkup
+    from lading.cursors import FileCursors
     from lading.home import EngineLock
     from lading.settings import load
     from lading.tools.cli.homes import existing, looking
@@ -57,6 +58,7 @@ def _look(frame: Frame) -> Health:
             home=home.path,
             roots={"/": "/"},
             settings=lambda: settings,
+            cursors=FileCursors(home.path),
         )
         return checkup.look(time.time_ns(), owner=False)
 

@@ -113,7 +113,7 @@ def _show(frame: Frame) -> None:
 
 
 def _rows(frame: Frame) -> Iterator[dict[str, Any]]:
-    from lading.cursors import FileCursors
+    from lading.cursors import FileCursors, behind
     from lading.domain import urls
     from lading.domain.hooks import Cursor
     from lading.home import MARKER
@@ -124,19 +124,20 @@ def _rows(frame: Frame) -> Iterator[dict[str, Any]]:
     if not hooks:
         return
     folder = homes.folder(frame)
-    cursors, head = FileCursors(folder), 0
+    held_by_name = {name: FileCursors(folder).load(name) for name in hooks}
+    lags = dict.fromkeys(hooks, 0)
     if (folder / MARKER).exists():
         with homes.looking(frame, caught_up=False) as reading:
-            head = reading.log.head()
+            lags = {name: behind(reading, hook, held_by_name[name]) for name, hook in hooks.items()}
     for name, hook in hooks.items():
-        held = cursors.load(name)
-        cursor = held or Cursor(position=0 if hook.since == "start" else head)
+        held = held_by_name[name]
+        cursor = held or Cursor(position=0)
         yield {
             "name": name,
             "tells": hook.arguments()[0] if hook.command else urls.host(hook.url),
             "on": list(hook.on),
             "position": None if held is None else cursor.position,
-            "lag": max(0, head - cursor.position),
+            "lag": lags[name],
             "delivered": cursor.delivered,
             "given_up": cursor.given_up,
             "failures": cursor.failures,
