@@ -162,6 +162,8 @@ def why(download: Download, around: Surroundings | None = None) -> str:
             return f"failed of {error(download) or 'an unknown cause'}"
         case State.COMPLETED if download.invalid is not None:
             return f"complete, but {download.invalid}"
+        case State.COMPLETED:
+            return f"complete, {vouched(download.assurance)}"
         case State.CANCELLED if download.message:
             return f"cancelled: {download.message}"
         case state:
@@ -181,8 +183,12 @@ _WHY = {
     State.PAUSED: "paused by request",
     State.CANCELLED: "cancelled by request",
     State.REMOVED: "removed by request",
-    State.COMPLETED: "complete, vouched for by its {0.assurance}",
 }
+
+
+def vouched(assurance: str | None) -> str:
+    """Return what vouches for a file that is complete, if anything does."""
+    return f"vouched for by its {assurance}" if assurance and assurance != "none" else "and nothing vouches for it"
 
 
 def _of(cause: str | None, message: str | None) -> str | None:

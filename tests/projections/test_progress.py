@@ -184,3 +184,9 @@ def test_ids_are_walked_from_behind_any_id(make):
         assert list(progress.ids(reader, after=ids[2], limit=2)) == ids[3:5]
         assert list(progress.ids(reader, after=ids[-1])) == []
         assert progress.get(reader, UUID(int=1), ROWS) is None
+
+
+def test_what_nothing_vouches_for_is_said_to_be_that(make):
+    """A body whose end nobody knew is complete as far as anybody can tell."""
+    assert progress.vouched("digest") == "vouched for by its digest"
+    assert progress.vouched("none") == progress.vouched(None) == "and nothing vouches for it"

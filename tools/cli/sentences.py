@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import re
 
+from lading.domain import amounts
 from lading.domain import events as e
 from lading.domain.facts import Context, Fact
 from lading.projections.instants import iso
+from lading.projections.progress import vouched
 from lading.tools.cli.units import moment, size
 
 
@@ -141,7 +143,7 @@ def _(event: e.Verified, _: Context) -> str:
 
 @_say.register
 def _(event: e.Completed, _: Context) -> str:
-    return f"completed, {size(event.size)}, vouched for by its {event.assurance}"
+    return f"completed, {size(event.size)}, {vouched(event.assurance)}"
 
 
 @_say.register
@@ -174,9 +176,9 @@ def _(_event: e.EngineClosed, context: Context) -> str:
 
 @_say.register
 def _(event: e.LimitChanged, context: Context) -> str:
-    rate = "no limit of its own" if event.limit_rate is None else f"{size(event.limit_rate)} a second"
-    lines = "" if event.connections is None else f", {event.connections} connections"
-    return f"limited to {rate}{lines}{_by(context)}"
+    told = [] if event.limit_rate is None else [f"{size(event.limit_rate)} a second"]
+    told += [] if event.connections is None else [amounts.of(event.connections, "connection")]
+    return f"limited to {', '.join(told)}{_by(context)}" if told else f"left without limits of its own{_by(context)}"
 
 
 @_say.register

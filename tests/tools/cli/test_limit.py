@@ -23,6 +23,13 @@ def test_a_limit_is_kept_with_the_download_and_taken_away(lading):
         shown = lading.row("show", id)
         assert (shown["limit_rate"], shown["connections"]) == (rate, connections)
     assert [row["event"] for row in lading.rows("log")].count("LimitChanged") == 4
+    told = [cause["text"].partition(" by ")[0] for cause in lading.row("why", id)["causes"][1:]]
+    assert told == [
+        "limited to 500.0 KiB a second, 3 connections",
+        "limited to 1.0 MiB a second, 2 connections",
+        "limited to 2 connections",
+        "left without limits of its own",
+    ]
 
 
 def test_all_or_those_of_a_tag_are_limited_where_that_changes_anything(lading):
