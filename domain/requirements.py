@@ -79,7 +79,8 @@ def unmet(
         most = policy.memory_percent - (MEMORY_EASE_PERCENT if MEMORY in before else 0)
         if policy.memory_percent < 100 and conditions.memory_percent >= most:
             found[MEMORY] = (
-                f"{conditions.memory_percent:.0f} % of the memory is in use, {policy.memory_percent} % is the most"
+                f"{conditions.memory_percent:.0f} % of the memory is in use, {policy.memory_percent} % is the most "
+                "(memory_percent)"
             )
     if asleep:
         found[SCHEDULE] = "the schedule has everything rest now"

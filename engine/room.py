@@ -7,6 +7,7 @@ to find that nothing fits; whoever meets a full disk all the same is blocked, an
 from __future__ import annotations
 
 from lading.domain import requirements
+from lading.domain.amounts import size
 from lading.holding import PREALLOCATE_MOST
 from lading.services import Services
 
@@ -30,9 +31,11 @@ class Room:
         kept = requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, capacity)
         if free - promised > kept + wanted:
             return None
-        return f"{_shown(free)} are free in {folder}, {_shown(kept)} are kept free, {_shown(wanted)} are wanted" + (
-            f" and {_shown(promised)} promised to others" if promised else ""
-        )
+        setting = "disk_free_percent" if kept > settings.reserve_bytes else "reserve_bytes"
+        said = [f"{size(free)} are free in {folder}", f"{size(kept)} are kept free ({setting})"]
+        said += [f"{size(wanted)} are wanted"] if wanted else []
+        said += [f"{size(promised)} promised to others"] if promised else []
+        return ", ".join(said)
 
     def promised(self, storage: str) -> int:
         """Return how many bytes running transfers to a storage have still to receive, and have no blocks for yet."""
@@ -40,7 +43,3 @@ class Room:
             gauge for gauge in self._s.board.gauges.values() if gauge.storage == storage and gauge.total is not None
         )
         return sum(max(0, (gauge.total or 0) - gauge.received - PREALLOCATE_MOST) for gauge in gauges)
-
-
-def _shown(size: int) -> str:
-    return f"{size / 1024**2:,.1f} MiB"

@@ -84,3 +84,9 @@ def test_what_a_metered_network_cannot_do_is_refused(value):
     with pytest.raises(InvalidSetting) as refused:
         requirements.metered(value)
     assert "run, pause" in refused.value.hint
+
+
+def test_what_is_in_the_way_of_memory_is_said_with_the_setting_that_it_is_of():
+    """So that who wants it otherwise knows where."""
+    (said,) = unmet(Conditions(memory_percent=91.0), POLICY).values()
+    assert said == "91 % of the memory is in use, 80 % is the most (memory_percent)"

@@ -228,3 +228,19 @@ def test_a_log_whose_disk_is_full_blocks_and_goes_on(moment, tale, payload, unla
         assert world.disk.content(FINAL) == truth[URL]
 
     run(1, story)
+
+
+def test_what_is_lacking_is_said_in_the_words_of_everything_else_and_with_the_setting_that_decides():
+    """Nothing is said to be wanted of what has no size yet."""
+
+    async def story(world: World, **chosen: int) -> str:
+        world.network.serve(URL, b"x" * SIZE)
+        world.disk.room = 200 << 20
+        async with world.engine(**chosen) as engine:
+            await engine.submit(Request(URL))
+            await trio.sleep(10)
+            return (await engine.listing())[0]["why"]
+
+    said = run(5, lambda world: story(world, reserve_bytes=1 << 30))
+    assert "200.0 MiB are free in /downloads, 1.0 GiB are kept free (reserve_bytes)" in said
+    assert "wanted" not in said
