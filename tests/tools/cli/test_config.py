@@ -90,6 +90,19 @@ def test_settings_of_tables_have_values_and_origins_too(lading, monkeypatch):
     assert found["transport.http.stall_timeout_s"]["value"] is None
 
 
+def test_who_changes_a_setting_is_shown_that_one(lading):
+    """And where one of it is left no more, that."""
+    assert [line.split()[:2] for line in lading("config", "set", "retries", "9").out.splitlines()] == [
+        ["SETTING", "VALUE"],
+        ["retries", "9"],
+    ]
+    assert lading("config", "unset", "retries").out.splitlines()[1].split()[0] == "retries"
+    assert "a.example" in lading("config", "set", 'host."a.example".requests', "3").out
+    (lading.home / "settings.toml").write_text("")
+    said = lading("config", "unset", 'host."a.example".requests')
+    assert (said.out, "not set any more" in said.err) == ("", True)
+
+
 @pytest.mark.row("S1.6")
 def test_each_setting_of_a_hook_can_be_set_beside_those_that_it_has(lading):
     """One that is new begins with a command or a url; what is left of one must be a hook still."""

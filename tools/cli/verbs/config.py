@@ -68,12 +68,13 @@ def _path(name: str) -> tuple[str, ...]:
     return toml_text.path(name) or (name,)
 
 
-def _show(frame: Frame) -> None:
+def _show(frame: Frame, changed: tuple[str, ...] = ()) -> None:
+    """Show the settings; people who have just changed one are shown that, and programs all of them."""
     from lading.settings import FIELDS, TABLES, load
     from lading.tables import complete
     from lading.tables import rows as table_rows
     from lading.tools.cli import homes, tables
-    from lading.tools.cli.answers import write_json
+    from lading.tools.cli.answers import note, write_json
 
     chosen = load(homes.folder(frame) / "settings.toml", os.environ)
     rows = [
@@ -86,9 +87,11 @@ def _show(frame: Frame) -> None:
     if frame.json:
         for row in rows:
             write_json(row)
-    else:
-        columns = [tables.Column(title) for title in ("SETTING", "VALUE", "FROM")]
-        tables.show(columns, ((row["name"], _shown(row["value"]), row["origin"]) for row in rows))
+        return
+    columns = [tables.Column(title) for title in ("SETTING", "VALUE", "FROM")]
+    wanted = [row for row in rows if not changed or _path(row["name"]) == changed]
+    if not tables.show(columns, ((row["name"], _shown(row["value"]), row["origin"]) for row in wanted)):
+        note(frame, f"{'.'.join(changed)} is not set any more")
 
 
 def _plain(value: Any) -> Any:
@@ -123,7 +126,7 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
         raise InvalidSetting(f"{home.settings_path} cannot be changed by this", hint=f"edit {name} there yourself")
     check(after, f"{home.settings_path} without {name}" if value is None else str(home.settings_path))
     write_durably(home.settings_path, after.encode())
-    _show(frame)
+    _show(frame, path)
 
 
 def _text(path: Path) -> str:
