@@ -254,7 +254,7 @@ def resume(frame: Frame, bundle: str) -> None:
 @named
 @no_wait
 def cancel(frame: Frame, bundle: str, *, no_wait: bool) -> None:
-    """Give all members of a bundle up that are not there, and discard what was received of them."""
+    """Give all members of a bundle up that are not there, and put aside what was received of them."""
     from lading.domain.commands import Cancel
     from lading.tools.cli import bundling
 
@@ -270,7 +270,7 @@ def cancel(frame: Frame, bundle: str, *, no_wait: bool) -> None:
 @click.option("--files", is_flag=True, help="Remove the files of completed ones from the disk too.")
 @no_wait
 def remove(frame: Frame, bundle: str, *, files: bool, no_wait: bool) -> None:
-    """Take a bundle out of the queue and discard what is incomplete; what is complete stays on the disk."""
+    """Take a bundle out of the queue and put aside what is incomplete; what is complete stays on the disk."""
     from lading.domain.commands import Remove
     from lading.tools.cli import bundling
 
