@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import attrs
 import pytest
+
+from lading.domain.hooks import Hook
 
 pytestmark = pytest.mark.row("S1.6")
 
@@ -66,4 +69,12 @@ def test_where_there_are_no_hooks_it_is_said_how_one_is_made(lading):
     """And not a row."""
     lading.home.mkdir()
     lading("config")
-    assert "[hooks.NAME]" in lading("hooks").err
+    assert "lading config set hooks.NAME.command" in lading("hooks").err
+    hint = lading("--json", "hooks", "test", "x", code=2).trouble["hint"]
+    assert hint == "there are none: `lading config set hooks.x.command PROGRAM` makes one"
+
+
+def test_the_help_tells_of_each_setting_of_a_hook(lading):
+    """They stand in no other place that people look at first."""
+    said = lading("hooks", "--help").out
+    assert [field.name for field in attrs.fields(Hook) if f"\n  {field.name}  " not in said] == []

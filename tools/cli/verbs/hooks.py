@@ -14,6 +14,8 @@ from lading.tools.cli.frame import Frame, json_option
 if TYPE_CHECKING:
     from lading.domain.hooks import Hook
 
+_MADE = "`lading config set hooks.NAME.command PROGRAM` makes one"
+
 pass_frame = click.make_pass_decorator(Frame, ensure=True)
 
 
@@ -23,9 +25,18 @@ pass_frame = click.make_pass_decorator(Frame, ensure=True)
 def command(context: click.Context) -> None:
     """Show the hooks of this home, how far each has been told of the log, and what went wrong last.
 
-    A hook is a table [hooks.NAME] in settings.toml of the home, with a command or a url; the engine that works there
-    tells it of each event that it wants at least once, in order.
-    """
+    A hook is a table [hooks.NAME] in settings.toml of the home; the engine that works there tells it of each event that
+    it wants at least once, in order. `lading config set hooks.NAME.SETTING VALUE` sets what it may have:
+
+    \b
+    command        a program with its arguments, which gets the event as JSON on stdin
+    url            or where the same JSON is posted
+    on             the events that it is told of, such as started,retry-scheduled;
+                   all are every one [completed,failed]
+    since          where a new one begins: now, or at the start of the log [now]
+    timeout_s      the longest that one delivery may take, in seconds [60]
+    give_up_after  so many failures after which an event is skipped; 0 is never [0]
+    """  # noqa: D301 # click takes a backspace for "leave these lines as they are"
     if context.invoked_subcommand is None:
         _show(context.ensure_object(Frame))
 
@@ -46,8 +57,9 @@ def test(frame: Frame, name: str) -> int:
 
     settings, hooks = _settings(frame)
     if name not in hooks:
-        known = ", ".join(sorted(hooks)) or "none: write a table [hooks.NAME] into settings.toml of the home"
-        raise InvalidSetting(f"there is no hook {name!r}", hint=f"known are {known}")
+        known = ", ".join(sorted(hooks))
+        hint = f"known are {known}" if known else f"there are none: {_MADE.replace('NAME', name)}"
+        raise InvalidSetting(f"there is no hook {name!r}", hint=hint)
     row = {"name": name, "event": "test", "delivered": True, "error": None}
     try:
         trio.run(Deliveries(trust_env=settings.trust_env, quiet=False).deliver, hooks[name], _sample(name))
@@ -106,7 +118,7 @@ def _show(frame: Frame) -> None:
         for r in rows
     )
     if not tables.show(columns, cells):
-        note(frame, "there are no hooks: write a table [hooks.NAME] into settings.toml of the home")
+        note(frame, f"there are no hooks: {_MADE}")
     for row in rows:
         if row["troubled"]:
             note(frame, f"{row['name']} cannot be told of an event: {row['error']}; `lading hooks test {row['name']}`")
