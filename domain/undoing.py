@@ -15,7 +15,7 @@ from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand
-from lading.domain.evolving import fold
+from lading.domain.evolving import evolve, fold
 from lading.domain.facts import Fact
 from lading.domain.states import RUNNING, STOPPING, State
 
@@ -67,6 +67,20 @@ def redo(facts: Sequence[Fact], act: UUID, turn: UUID | None) -> Commands:
     if not isinstance(event, e.Queued):
         return _again(event)
     return _restore(_state(facts, undone[0].version), state_of(facts), event)
+
+
+def has_let_go(facts: Sequence[Fact]) -> bool:
+    """Tell whether the file that a completed download had replaced was deleted, and lies at no path any more."""
+    download: Download | None = None
+    is_gone = False
+    for fact in facts:
+        before = download
+        download = evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
+        if download.replaced is not None:
+            is_gone = False
+        elif before is not None and before.replaced is not None:
+            is_gone = isinstance(fact.event, e.Discarded) and not before.litter
+    return is_gone
 
 
 def _first(facts: Sequence[Fact], act: UUID) -> Fact:

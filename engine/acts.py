@@ -21,8 +21,10 @@ from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand, StoreUnavailable, UsageError
 from lading.domain.facts import Context, Fact
 from lading.domain.ports import Conflict, Entry, Secrets
+from lading.domain.states import State
 from lading.journal import MOST_REBASES
 from lading.projections import acts, hold
+from lading.quarantine import Quarantine
 from lading.reading import Reading
 from lading.services import Services
 
@@ -63,9 +65,16 @@ class Acts:
     `settle` waits until a download has had the whole effect of what was asked of it.
     """
 
-    def __init__(self, services: Services, reading: Reading, settle: Callable[[Download], Awaitable[Download]]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        reading: Reading,
+        quarantine: Quarantine,
+        settle: Callable[[Download], Awaitable[Download]],
+    ) -> None:
         self._s = services
         self._reading = reading
+        self._quarantine = quarantine
         self._settle = settle
 
     async def turn(self, *, back: bool) -> Taken:
@@ -137,6 +146,8 @@ class Acts:
                 continue
             self._check(facts, act.id, stream, what=f"the download {stream}")
             commands = undoing.redo(facts, act.id, turn) if back else undoing.undo(facts, act.id, redone)
+            if not back:
+                self._check_files(facts, state, commands)
             sources += [(state, command) for command in commands if isinstance(command, c.ReplaceSource)]
             made = self._s.journal.draft(stream, state, commands, context)[1]
             changed += bool(made)
@@ -191,6 +202,22 @@ class Acts:
             raise IllegalCommand(
                 f"{what} has been changed by {who or 'somebody else'} since",
                 hint=f"`lading log --id {stream}` tells how; undo that first, or use the opposite verb",
+            )
+
+    def _check_files(self, facts: Sequence[Fact], state: Download, commands: undoing.Commands) -> None:
+        """Refuse to take a file away that would not be kept, or whose forerunner cannot come back."""
+        if state.state is not State.COMPLETED or c.Remove(files=True) not in commands:
+            return
+        if not self._s.settings.retention_s:
+            raise IllegalCommand(
+                f"the file of the download {state.id} would be lost: nothing is kept, as the setting retention_s is 0",
+                hint="`lading remove ID --files` deletes it for good",
+            )
+        is_gone = state.replaced is not None and self._quarantine.replaced(state) is None
+        if is_gone or undoing.has_let_go(facts):
+            raise IllegalCommand(
+                f"what the file of the download {state.id} had replaced is gone: it is not kept any longer",
+                hint="`lading remove ID --files` takes the file away all the same",
             )
 
     def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> tuple[UUID, Secrets] | None:

@@ -27,11 +27,13 @@ from lading.domain.health import Health
 from lading.domain.hold import Hold
 from lading.domain.requests import Request
 from lading.domain.states import ENDED, STOPPING
+from lading.files import Files
 from lading.following import Follower
 from lading.nurseries import open_plain_nursery
 from lading.outcome import Outcome, Overall, of
 from lading.placing import Places
 from lading.projections.figures import Statistics
+from lading.quarantine import Quarantine
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.retuning import Retuning
@@ -77,7 +79,8 @@ class Engine(SecondThoughts, Tended):
         self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
-        self._acts = Acts(services, reading, self._settled)
+        quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        self._acts = Acts(services, reading, quarantine, self._settled)
         self.news = lambda: self._news
         self.worker = worker
         self.retuning: Retuning | None = None

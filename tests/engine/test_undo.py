@@ -167,6 +167,37 @@ def test_what_was_downloaded_is_put_aside_by_undoing_and_put_back_by_redoing(pay
     run(1, story)
 
 
+@pytest.mark.law(2)
+@pytest.mark.parametrize("how", ["its time", "removed and back", "by hand", "nothing is kept"])
+def test_no_file_is_taken_away_when_what_it_replaced_is_gone_or_it_would_not_be_kept(how, payload):
+    """It is refused, with a hint, and the file stays: the last of two versions is not lost by undoing."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        world.disk.put(FINAL, b"mine")
+        keeps = {"retention_s": 0 if how == "nothing is kept" else 3600}
+        async with world.engine(**keeps) as engine:
+            id = (await engine.submit(Request(URL, path="file.bin", if_exists=IfExists.OVERWRITE))).id
+            await engine.wait(id)
+            await trio.sleep(5)
+            if how == "by hand":
+                world.disk.unlink(f"/downloads/{(await engine.get(id)).replaced}")
+            if how == "removed and back":
+                await engine.remove(id)
+                await trio.sleep(3700)
+                await engine.undo()
+            if how == "its time":
+                await trio.sleep(3700)
+            head = world.log.head()
+            with pytest.raises(IllegalCommand) as caught:
+                await engine.undo()
+            assert caught.value.hint
+            assert world.log.head() == head
+            assert (world.disk.paths(), world.disk.content(FINAL)) == ([FINAL], payload(5000))
+
+    run(1, story)
+
+
 def test_a_removed_file_comes_back_unless_something_else_lies_there(payload):
     """Then it stays where it is kept, which is told, and nothing is overwritten."""
 
