@@ -33,6 +33,7 @@ class Download:
         alone: whether sources are not to be mixed any more: once the digest did not fit to what came of that.
         whole_host: whether it waits because its server wants to be left alone, which holds for all of that host.
         limit_rate, connections: what it may use: bytes a second, and connections at once; None: no limit of its own.
+        failed: whether it failed and nobody has let it go on since, even if it was given up and that was taken back.
         finishing: whether somebody wants its endless body to end here.
         quarantined_until_ns: until when its files are kept, which were put aside.
         kept: where its published file was put aside, below the order's root.
@@ -80,6 +81,7 @@ class Download:
     whole_host: bool = False
     limit_rate: int | None = None
     connections: int | None = None
+    failed: bool = False
     finishing: bool = False
     quarantined_until_ns: int | None = None
     kept: str | None = None

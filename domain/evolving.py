@@ -107,6 +107,7 @@ def _started(download: Download, event: e.Started, at_ns: int) -> Changes:
         "not_before_ns": None,
         "whole_host": False,
         "blocked": None,
+        "failed": False,
         "finishing": False,
     }
 
@@ -162,7 +163,7 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 
 @_on(e.Resumed)
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
-    changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None} | _TAKEN_UP
+    changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None, "failed": False} | _TAKEN_UP
     if download.state is State.COMPLETED:
         changes |= {"part": None, "total": None, "validator": None}
     if event.fresh:
@@ -269,7 +270,7 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
 
 @_on(e.Failed)
 def _failed(_: Download, event: e.Failed, __: int) -> Changes:
-    return {"cause": event.cause, "message": event.message, "worker": None, "pace": None}
+    return {"cause": event.cause, "message": event.message, "failed": True, "worker": None, "pace": None}
 
 
 @_on(e.LimitChanged)

@@ -144,7 +144,8 @@ def path(download: Download) -> str | None:
 
 def error(download: Download) -> str | None:
     """Return what the last attempt failed of, when that is why the download does not run; else None."""
-    faltered = download.state is State.FAILED or (download.state is State.WAITING and download.blocked is None)
+    waits = download.state is State.WAITING and download.blocked is None
+    faltered = waits or download.state is State.FAILED or (download.state is State.PAUSED and download.failed)
     return _of(download.cause, download.message) if faltered else None
 
 
@@ -160,6 +161,8 @@ def why(download: Download, around: Surroundings | None = None) -> str:
             return f"waiting until {iso(download.not_before_ns)} after {error(download) or 'a failed attempt'}"
         case State.FAILED:
             return f"failed of {error(download) or 'an unknown cause'}"
+        case State.PAUSED if download.failed:
+            return f"paused after it had failed of {error(download) or 'an unknown cause'}"
         case State.COMPLETED if download.invalid is not None:
             return f"complete, but {download.invalid}"
         case State.COMPLETED:

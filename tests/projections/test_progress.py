@@ -175,6 +175,23 @@ def test_each_state_says_why_from_its_own_events(make):
     assert why() == "cancelled: there is one already"
 
 
+@pytest.mark.parametrize("given_up", [c.Cancel(), c.Remove()])
+def test_what_comes_back_after_it_had_failed_says_so_with_its_cause(given_up, make):
+    """Paused, but by nobody's request, until somebody lets it go on."""
+    world = make.World()
+    id = world.submit()
+    world.do(id, make.start(world.downloads[id]))
+    world.do(id, make.falter(world.downloads[id], Cause.TLS), given_up)
+    if world.downloads[id].litter:
+        world.do(id, c.Discard(size=0))
+    world.do(id, c.Restore(paused=True))
+    assert progress.why(world.downloads[id]).startswith("paused after it had failed of tls")
+    assert progress.error(world.downloads[id]).startswith("tls")
+    world.do(id, c.Retry(), c.Pause())
+    assert progress.why(world.downloads[id]) == "paused by request"
+    assert progress.error(world.downloads[id]) is None
+
+
 def test_ids_are_walked_from_behind_any_id(make):
     """Pages of ids follow each other without gap or overlap."""
     world = make.World()

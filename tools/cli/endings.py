@@ -91,6 +91,8 @@ def outcome(download: Download, reason: str = "") -> dict[str, Any]:
 
 def hint(download: Download) -> str | None:
     """Return what to do about the cause that keeps a download from running, or None."""
+    if download.state is State.PAUSED and download.failed:
+        return with_id("`lading retry ID` tries again", download.id)
     if download.state not in {State.FAILED, State.WAITING}:
         return None
     if download.blocked is not None:

@@ -49,3 +49,15 @@ def test_what_lies_in_the_way_stays_and_it_is_told_where_the_file_is(lading, ori
     assert str(kept) in lading("why", id).out
     assert (folder / small.name).read_bytes() == b"in the way"
     assert kept.read_bytes() == small.read()
+
+
+def test_what_had_failed_comes_back_with_its_cause_and_what_to_do_about_it(lading, origin):
+    """It is not said to be paused by request: nobody asked for that."""
+    id = lading.row("get", origin.url("missing"), code=1)["id"]
+    lading("remove", id)
+    lading("undo")
+    row = lading.row("why", id)
+    assert row["state"] == "paused"
+    assert "after it had failed" in row["why"]
+    assert "lading retry" in row["hint"]
+    assert lading.row("list")["error"]
