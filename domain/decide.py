@@ -200,7 +200,10 @@ def _restore(download: Download, command: c.Restore) -> Events:
         raise _illegal(download, "take back", "its files are still being put aside; try again in a moment")
     if download.state is _S.REMOVED and download.assurance is not None:
         if download.lost:
-            raise _illegal(download, "take back", "its file is gone: the time for which it was kept is over")
+            raise IllegalCommand(
+                f"the file of the download {download.id} is gone: it is not kept, or not any longer",
+                hint="add it again to fetch it again",
+            )
         return (e.Returned(),)
     return (e.Restored(), e.Paused()) if command.paused else (e.Restored(),)
 

@@ -14,6 +14,10 @@ from lading.domain.requests import Order
 from lading.domain.states import ENDED, State
 from lading.domain.validators import Validator
 
+GONE = "its file was removed"
+LEFT = "there was no file of its own at its path any more, and what lies there was left"
+"""What is wrong with a removed file: it was deleted; or it had been changed, so that it is no longer ours to remove."""
+
 
 @attrs.frozen(kw_only=True, slots=False)
 class Download:
@@ -112,7 +116,7 @@ class Download:
     @property
     def lost(self) -> bool:
         """Whether the file of a removed download that had been complete was taken off the disk for good."""
-        return self.invalid is not None and self.kept is None
+        return self.invalid == GONE and self.kept is None
 
     @property
     def litter(self) -> bool:

@@ -14,7 +14,7 @@ import attrs
 
 from lading.domain import events as e
 from lading.domain import spans
-from lading.domain.download import Download
+from lading.domain.download import GONE, LEFT, Download
 from lading.domain.errors import LogDamaged
 from lading.domain.faults import Cause
 from lading.domain.states import ENDED, TRANSITIONS, State
@@ -74,7 +74,6 @@ _TAKEN_UP: Changes = {
     "invalid": None,
 }
 """What is true of no download that goes on after it had ended."""
-_GONE = "its file was removed"
 
 _CHANGES: dict[type[e.Event], Callable[[Download, e.Event, int], Changes]] = {}
 
@@ -184,11 +183,13 @@ def _removed(download: Download, event: e.Removed, _: int) -> Changes:
 
 
 @_on(e.Discarded)
-def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
+def _discarded(download: Download, event: e.Discarded, _: int) -> Changes:
     if download.state is State.COMPLETED:
-        invalid = _GONE if download.returning else download.invalid
+        invalid = GONE if download.returning else download.invalid
         return {"replaced": None, "kept": None, "quarantined_until_ns": None, "invalid": invalid}
-    gone = download.remove_files or download.kept is not None
+    invalid = download.invalid if download.kept is None else GONE
+    if download.remove_files and download.kept is None:
+        invalid = GONE if event.size else LEFT
     return {
         "durable": (),
         "best": 0,
@@ -197,7 +198,7 @@ def _discarded(download: Download, _: e.Discarded, __: int) -> Changes:
         "replaced": None,
         "remove_files": False,
         "quarantined_until_ns": None,
-        "invalid": _GONE if gone else download.invalid,
+        "invalid": invalid,
     }
 
 
@@ -302,7 +303,7 @@ def _quarantined(download: Download, event: e.Quarantined, _: int) -> Changes:
     if event.part is None:
         changes |= {"durable": (), "best": 0}
     if download.remove_files and event.kept is None:
-        changes["invalid"] = _GONE
+        changes["invalid"] = GONE if event.size else LEFT
     return changes | {"replaced": None} if event.back else changes
 
 
@@ -313,10 +314,8 @@ def _restored(_: Download, __: e.Restored, ___: int) -> Changes:
 
 @_on(e.Returned)
 def _returned(download: Download, _: e.Returned, __: int) -> Changes:
-    changes: Changes = {"remove_files": False}
-    if download.kept is None:
-        changes["quarantined_until_ns"] = None
-    return changes | {"invalid": None} if download.state is State.COMPLETED else changes
+    changes: Changes = {"remove_files": False, "invalid": None}
+    return changes if download.kept is not None else changes | {"quarantined_until_ns": None}
 
 
 @_on(e.Invalidated)

@@ -62,7 +62,8 @@ class _Plan:
 class Acts:
     """Takes back what the actor of an engine did, or does it again.
 
-    `settle` waits until a download has had the whole effect of what was asked of it.
+    `settle` waits until a download has had the whole effect of what was asked of it; `look` has the log told
+    whether the files of some are what was published.
     """
 
     def __init__(
@@ -71,14 +72,18 @@ class Acts:
         reading: Reading,
         quarantine: Quarantine,
         settle: Callable[[Download], Awaitable[Download]],
+        look: Callable[[Sequence[UUID]], Awaitable[object]],
     ) -> None:
         self._s = services
         self._reading = reading
         self._quarantine = quarantine
         self._settle = settle
+        self._look = look
 
-    async def turn(self, *, back: bool) -> Taken:
+    async def turn(self, *, back: bool = False, skip: bool = False) -> Taken:
         """Undo the last act that stands, or with `back` redo the last that was undone.
+
+        With `skip` the act has its effect still, and counts as undone: the one before it is the last that stands then.
 
         Raises:
             UsageError: there is none.
@@ -87,19 +92,29 @@ class Acts:
         """
         waits = 0
         for _ in range(MOST_REBASES):
-            plan = await self._s.threads.run(functools.partial(self._plan, back=back, patient=waits >= MOST_WAITS))
+            planned = functools.partial(self._plan, back=back, skip=skip, patient=waits >= MOST_WAITS)
+            plan = await self._s.threads.run(planned)
             if plan.unsettled:
                 waits += 1
                 for download in plan.unsettled:
                     await self._settle(download)
                 continue
             if await self._is_taken(plan):
-                for id in plan.taken.downloads if plan.taken.changed else ():
-                    download_now = await self._s.journal.load(id)
-                    if download_now is not None:
-                        await self._settle(download_now)
+                await self._settle_all(plan.taken)
                 return plan.taken
         raise StoreUnavailable("what is to be undone is changed by others all the time", hint="try again")
+
+    async def _settle_all(self, taken: Taken) -> None:
+        """Wait for the whole effect, and look at the files of those that are complete again."""
+        back: list[UUID] = []
+        for id in taken.downloads if taken.changed else ():
+            download = await self._s.journal.load(id)
+            if download is not None:
+                download = await self._settle(download)
+                if download.state is State.COMPLETED and download.kept is None:
+                    back.append(id)
+        if back:
+            await self._look(back)
 
     async def _is_taken(self, plan: _Plan) -> bool:
         """Have it recorded, and tell whether nobody was faster; if it is not, the vault knows what it knew before."""
@@ -118,16 +133,27 @@ class Acts:
                     await self._s.threads.run(functools.partial(self._s.vault.keep, before))
         return is_taken
 
-    def _plan(self, *, back: bool, patient: bool) -> _Plan:
+    def _plan(self, *, back: bool, patient: bool, skip: bool = False) -> _Plan:
         """Return all that there is to record; blocks."""
-        act, streams, version = self._find(back=back)
+        act, streams, version = self._find(back=back, skip=skip)
+        try:
+            return self._plan_of(act, streams, version, back=back, patient=patient, skip=skip)
+        except IllegalCommand as error:
+            if not back:
+                past = "`lading undo --skip` lets it stand, and turns to what was before it"
+                error.hint = f"{error.hint}; {past}" if error.hint else past
+            raise
+
+    def _plan_of(
+        self, act: acts.Act, streams: Sequence[UUID], version: int, *, back: bool, patient: bool, skip: bool
+    ) -> _Plan:
         now_ns, own = self._s.clock.now_ns(), self._s.context
         context = Context(actor=own.actor, host=own.host, correlation=self._s.chance.uuid(now_ns), causation=act.id)
         queue = self._told_since(act.id, streams[0], version)
         turned: list[e.Event] = [e.Redone(act=act.id) if back else e.Undone(act=act.id)]
         turn = next((f.context.correlation for f in reversed(queue) if f.event == e.Undone(act=act.id)), None)
         redone = {fact.context.correlation for fact in queue if fact.event == e.Redone(act=act.id)}
-        if e.QUEUE in streams:
+        if e.QUEUE in streams and not skip:
             self._check(queue, act.id, e.QUEUE, what="the queue")
             turned.append(_OF_THE_QUEUE[act.kind][back]())
         entries = [
@@ -138,7 +164,7 @@ class Acts:
         unsettled: list[Download] = []
         sources: list[tuple[Download, c.ReplaceSource]] = []
         changed = 0
-        for stream in downloads:
+        for stream in () if skip else downloads:
             facts = self._reading.stream(stream)
             state = undoing.state_of(facts)
             if undoing.is_unsettled(state) and not patient:
@@ -170,7 +196,7 @@ class Acts:
                 return told
             back *= 2
 
-    def _find(self, *, back: bool) -> tuple[acts.Act, list[UUID], int]:
+    def _find(self, *, back: bool, skip: bool) -> tuple[acts.Act, list[UUID], int]:
         """Return the act that is meant, the streams that it was about, and the version of the queue's at that moment.
 
         Whoever undoes at the same time makes the latter another.
@@ -185,7 +211,7 @@ class Acts:
                     if back
                     else "only what you asked for yourself can be undone; `lading log` tells who asked for what",
                 )
-            if act.streams > acts.MOST_STREAMS:
+            if act.streams > acts.MOST_STREAMS and not skip:
                 raise IllegalCommand(
                     f"this was about {act.streams:,} downloads, and at most {acts.MOST_STREAMS:,} are undone at once",
                     hint="use the opposite verb with --tag or --all",

@@ -80,11 +80,11 @@ class Engine(SecondThoughts, Tended):
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
         quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
-        self._acts = Acts(services, reading, quarantine, self._settled)
         self.news = lambda: self._news
         self.worker = worker
         self.retuning: Retuning | None = None
         self.upkeep = Upkeep(services, reading, places, worker, owner=scheduler is not None, settled=self._settled)
+        self._acts = Acts(services, reading, quarantine, self._settled, self.upkeep.look)
         if scheduler is not None:
             scheduler.on_rest = self.notice
 

@@ -45,7 +45,7 @@ class Quarantine:
         kept, back = None, False
         if download.remove_files and download.path is not None:
             kept = self._keep_file(download, download.path) if retention_s else None
-            size += self._size(download, kept)
+            size = self._size(download, kept)  # its part, if it is still there, is a second name of the same bytes
             back = self._give_back(download)
         if part is None and kept is None and (back or download.replaced is None):
             return c.Discard(size=size)

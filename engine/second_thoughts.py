@@ -51,16 +51,17 @@ class SecondThoughts:
         self.notice()
         return refreshed
 
-    async def undo(self) -> Taken:
+    async def undo(self, *, skip: bool = False) -> Taken:
         """Take back the last act of this engine's actor: what one call asked for, of however many downloads.
 
-        When this returns, it is durable, and files are where it wants them.
+        When this returns, it is durable, and files are where it wants them. With `skip` nothing is taken back: what
+        was done stands, and the next undo is about the act before it.
 
         Raises:
             UsageError: there is nothing to undo.
             IllegalCommand: it cannot be undone, and why; nothing was recorded.
         """
-        return await self._acts.turn(back=False)
+        return await self._acts.turn(skip=skip)
 
     async def redo(self) -> Taken:
         """Do again what was undone last, as long as this actor has asked for nothing else since.

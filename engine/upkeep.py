@@ -150,6 +150,10 @@ class Upkeep:
         await self.say([(s.download.id, word) for s in states if (word := upkeep.word(s.download, s.verdict))])
         return states
 
+    async def look(self, ids: Sequence[UUID]) -> object:
+        """Look at the files of downloads quickly, and say what has changed."""
+        return await self.files(ids, tag=None, digest=False)
+
     async def _known(self, id: UUID) -> Download:
         download = await self._s.journal.load(id)
         if download is None:

@@ -10,6 +10,7 @@ import trio
 from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
+from lading.domain.download import LEFT
 from lading.domain.errors import DiskFull, IllegalCommand, UsageError
 from lading.domain.ports import Entry
 from lading.domain.requests import IfExists, Request
@@ -220,6 +221,77 @@ def test_a_removed_file_comes_back_unless_something_else_lies_there(payload):
             assert world.disk.content(f"/downloads/{left.kept}") == content
             await trio.sleep(3700)
             assert world.disk.paths() == [FINAL]
+
+    run(1, story)
+
+
+@pytest.mark.parametrize("edited", [b"edited", None], ids=["edited", "taken away"])
+def test_a_file_that_was_left_since_it_had_changed_is_complete_again_and_not_what_was_published(edited, tale, payload):
+    """What lies there was never touched, and the log is told what it is; earlier acts can be undone after that."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        async with world.engine(retention_s=3600) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+            world.disk.unlink(FINAL)
+            if edited is not None:
+                world.disk.put(FINAL, edited)
+            await engine.remove(id, files=True)
+            assert (await engine.get(id)).invalid == LEFT
+            assert (await engine.undo()).kind == "Removed"
+            back = await engine.get(id)
+            assert (back.state, back.kept) == (State.COMPLETED, None)
+            assert "6 bytes" in back.invalid if edited else "missing" in back.invalid
+            assert tale(world.log).names(id)[-2:] == ["Returned", "Invalidated"]
+            assert (await engine.undo()).kind == "Queued"
+            assert world.disk.paths() == ([FINAL] if edited else [])
+
+    run(1, story)
+
+
+def test_the_edited_successor_of_a_file_stays_and_so_does_what_it_had_replaced(payload):
+    """Undoing takes back neither, and both are where they are said to be."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        world.disk.put(FINAL, b"mine")
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL, path="file.bin", if_exists=IfExists.OVERWRITE))).id
+            await engine.wait(id)
+            await trio.sleep(5)
+            world.disk.put(FINAL, b"edited")
+            await engine.undo()
+            left = await engine.get(id)
+            assert (left.state, left.invalid) == (State.REMOVED, LEFT)
+            assert world.disk.content(FINAL) == b"edited"
+            assert world.disk.content(f"/downloads/{left.replaced}") == b"mine"
+
+    run(1, story)
+
+
+@pytest.mark.parametrize("retention_s", [0, 600])
+def test_what_can_never_be_undone_says_why_and_does_not_keep_from_what_was_before_it(retention_s, payload):
+    """It is refused as often as it is asked for, until somebody lets it stand."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(5000))
+        async with world.engine(retention_s=retention_s) as engine:
+            id = (await engine.submit(Request(URL))).id
+            other = (await engine.submit(Request(OTHER))).id
+            await engine.wait(id)
+            await engine.prioritise(3, other)
+            await engine.remove(id, files=True)
+            await trio.sleep(700)
+            for _ in range(2):
+                with pytest.raises(IllegalCommand, match="not kept") as caught:
+                    await engine.undo()
+                assert "--skip" in caught.value.hint
+            stands = await engine.undo(skip=True)
+            assert (stands.kind, stands.changed) == ("Removed", 0)
+            assert (await engine.get(id)).state is State.REMOVED
+            assert (await engine.undo()).kind == "Reprioritised"
+            assert (await engine.get(other)).priority == 0
 
     run(1, story)
 

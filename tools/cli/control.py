@@ -183,10 +183,15 @@ def _again(reading: Reading, found: list[Download]) -> list[Download]:
 
 
 def _say(frame: Frame, downloads: list[Download]) -> None:
+    from lading.domain.download import LEFT
+    from lading.domain.states import State
     from lading.projections import progress
     from lading.tools.cli.answers import answer, note
+    from lading.tools.cli.taking_back import wrong
 
     for download in downloads:
         answer(frame, progress.listing(download, time.time_ns()), f"{download.id} {download.state.shown}")
+        if download.state is State.REMOVED and download.invalid == LEFT:
+            note(frame, wrong(download))
     if not downloads:
         note(frame, "there was nothing to do")

@@ -29,8 +29,8 @@ _DOINGS = {
 """The verb of each kind of act, and what a person was doing with it."""
 
 
-def carry_out(frame: Frame, *, back: bool) -> None:
-    """Undo, or with `back` redo, and tell what that was.
+def carry_out(frame: Frame, *, back: bool, skip: bool = False) -> None:
+    """Undo, or with `back` redo, and tell what that was; with `skip` the undo leaves it as it is.
 
     Raises:
         UsageError: there is nothing to, or it cannot be, and why.
@@ -44,24 +44,36 @@ def carry_out(frame: Frame, *, back: bool) -> None:
 
     async def main() -> tuple[Taken, list[Download]]:
         async with homes.working(frame, start=False) as engine:
-            taken = await (engine.redo() if back else engine.undo())
-            found = [await engine.get(id) for id in taken.downloads]
+            taken = await (engine.redo() if back else engine.undo(skip=skip))
+            found = [] if skip else [await engine.get(id) for id in taken.downloads]
             return taken, [download for download in found if download.invalid is not None]
 
     taken, invalid = trio.run(main)
-    _say(frame, taken, back=back)
+    _say(frame, taken, back=back, skip=skip)
     for download in invalid:
-        note(frame, f"{download.id}: {download.invalid}")
+        note(frame, wrong(download))
 
 
-def _say(frame: Frame, taken: Taken, *, back: bool) -> None:
+def wrong(download: Download) -> str:
+    """Return what is wrong with the file of a download, and where what it had replaced is, if that is kept."""
+    aside = f"; what it had replaced is kept as {download.replaced}" if download.replaced is not None else ""
+    return f"{download.id}: {download.invalid}{aside}"
+
+
+def _say(frame: Frame, taken: Taken, *, back: bool, skip: bool) -> None:
     from lading.tools.cli.answers import answer, note
 
     verb, doing = _DOINGS[taken.kind]
     ids = [str(id) for id in taken.downloads]
-    row = {"act": str(taken.act), "undone": not back, "command": verb, "downloads": ids, "changed": taken.changed}
+    row = {
+        "act": str(taken.act),
+        "undone": not back and not skip,
+        "command": verb,
+        "downloads": ids,
+        "changed": taken.changed,
+    }
     which = f" {ids[0]}" if len(ids) == 1 else f" {len(ids):,} downloads" if ids else ""
-    answer(frame, row, f"{'done again' if back else 'undone'}: {doing}{which}")
-    if ids and taken.changed < len(ids):
+    answer(frame, row, f"{'left as it is' if skip else 'done again' if back else 'undone'}: {doing}{which}")
+    if ids and not skip and taken.changed < len(ids):
         ended = len(ids) - taken.changed
         note(frame, f"{ended:,} of them had come to their end meanwhile, which made no difference")

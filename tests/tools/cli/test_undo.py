@@ -61,3 +61,24 @@ def test_what_had_failed_comes_back_with_its_cause_and_what_to_do_about_it(ladin
     assert "after it had failed" in row["why"]
     assert "lading retry" in row["hint"]
     assert lading.row("list")["error"]
+
+
+def test_a_file_that_was_changed_and_left_is_told_of(lading, origin, small, folder):
+    """By the verb that leaves it, and by the undo of that one."""
+    id = lading.row("get", origin.url(small.name))["id"]
+    (folder / small.name).write_bytes(b"edited")
+    assert "left" in lading("remove", id, "--files").err
+    assert "6 bytes" in lading("undo").err
+    assert (folder / small.name).read_bytes() == b"edited"
+
+
+def test_what_cannot_be_undone_is_let_stand_when_that_is_asked(lading, origin, small):
+    """The hint names the option, and what was before it comes next."""
+    lading("config", "set", "retention_s", "0")
+    id = lading.row("get", origin.url(small.name))["id"]
+    lading("add", "http://a.test/1")
+    lading("remove", id, "--files")
+    assert "--skip" in lading("--json", "undo", code=2).trouble["hint"]
+    row = lading.row("undo", "--skip")
+    assert (row["undone"], row["command"], row["changed"]) == (False, "remove", 0)
+    assert lading.row("undo")["command"] == "add"
