@@ -158,6 +158,13 @@ def _unreplace(before: Download | None, now: Download, event: e.Event) -> Comman
     return (back, c.Pause()) if before.state is _S.FAILED else (back,)
 
 
+def _unfinish(_: Download | None, now: Download, __: e.Event) -> Commands:
+    raise IllegalCommand(
+        f"a finish cannot be undone: the download {now.id} ended, or is to end, with what had arrived",
+        hint="add it again to fetch more of it",
+    )
+
+
 _UNDO: dict[type[e.Event], Callable[[Download | None, Download, e.Event], Commands]] = {
     e.Queued: _unqueue,
     e.Cancelled: _restore,
@@ -167,6 +174,7 @@ _UNDO: dict[type[e.Event], Callable[[Download | None, Download, e.Event], Comman
     e.Reprioritised: _unprioritise,
     e.LimitChanged: _unlimit,
     e.SourceReplaced: _unreplace,
+    e.FinishRequested: _unfinish,
 }
 
 

@@ -457,6 +457,28 @@ def test_undoing_waits_until_what_it_takes_back_has_stopped(payload):
     run(1, story)
 
 
+def test_a_finish_cannot_be_undone_and_nothing_older_is_undone_for_it(payload):
+    """It is the last thing that was asked for; only who lets it stand comes to what was before it."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, payload(400_000), rate=16384.0, sized=False)
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(URL))).id
+            await trio.sleep(10.5)
+            await engine.finish(id)
+            with pytest.raises(IllegalCommand, match="finish cannot be undone") as caught:
+                await engine.undo()
+            assert "--skip" in caught.value.hint
+            assert (await engine.get(id)).state is State.COMPLETED
+            assert FINAL in world.disk.paths()
+            assert (await engine.undo(skip=True)).kind == "FinishRequested"
+            assert (await engine.redo()).changed == 0
+            await engine.undo(skip=True)
+            assert (await engine.undo()).kind == "Queued"
+
+    run(1, story)
+
+
 @pytest.mark.parametrize("begun", [e.QueuePaused, e.QueueResumed])
 def test_the_pause_of_the_whole_queue_can_be_undone(begun, tale):
     """It is an act on the queue's own stream."""

@@ -23,6 +23,7 @@ _DOINGS = {
     "Reprioritised": ("prioritise", "giving another priority to"),
     "LimitChanged": ("limit", "limiting"),
     "SourceReplaced": ("refresh-url", "giving another URL to"),
+    "FinishRequested": ("finish", "finishing"),
     "QueuePaused": ("pause --queue", "pausing the queue"),
     "QueueResumed": ("resume --queue", "letting the queue go on"),
 }
