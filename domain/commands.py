@@ -32,9 +32,14 @@ class Resume:
     """Let a paused or waiting one go on."""
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Retry:
-    """Try a failed, cancelled or waiting one again, now and with a fresh budget."""
+    """Try a failed, cancelled or waiting one again, now and with a fresh budget.
+
+    With `overwrite` its file is to take the place of what lies at its path, which is put aside.
+    """
+
+    overwrite: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -108,7 +108,7 @@ def _resume(download: Download, _: c.Resume) -> Events:
 
 
 @_on(c.Retry)
-def _retry(download: Download, _: c.Retry) -> Events:
+def _retry(download: Download, command: c.Retry) -> Events:
     if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING} or download.staged:
         return ()
     if download.litter:
@@ -118,8 +118,11 @@ def _retry(download: Download, _: c.Retry) -> Events:
         return (e.Returned(),)
     if is_lost and download.order.together:
         raise _illegal(download, "retry", "its bundle was published as one; add it anew by itself")
+    if command.overwrite and download.replaced is not None:
+        hint = "move what lies at its path away; then `lading retry ID` fetches it"
+        raise _illegal(download, "overwrite the file of", f"a file that it replaced is still kept: {hint}")
     if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
-        return (e.Resumed(fresh=True),)
+        return (e.Resumed(fresh=True, overwrite=command.overwrite),)
     raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
 
 

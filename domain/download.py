@@ -10,7 +10,7 @@ import attrs
 
 from lading.domain import spans
 from lading.domain.faults import BUNDLE, NEEDS_SOMEBODY
-from lading.domain.requests import Order
+from lading.domain.requests import IfExists, Order
 from lading.domain.states import ENDED, State
 from lading.domain.validators import Validator
 
@@ -38,6 +38,7 @@ class Download:
         whole_host: whether it waits because its server wants to be left alone, which holds for all of that host.
         limit_rate, connections: what it may use: bytes a second, and connections at once; None: no limit of its own.
         failed: whether it failed and nobody has let it go on since, even if it was given up and that was taken back.
+        overwrite: whether somebody wants its file to take the place of what lies there, whatever the order says.
         finishing: whether somebody wants its endless body to end here.
         quarantined_until_ns: until when its files are kept, which were put aside.
         kept: where its published file was put aside, below the order's root.
@@ -86,6 +87,7 @@ class Download:
     limit_rate: int | None = None
     connections: int | None = None
     failed: bool = False
+    overwrite: bool = False
     finishing: bool = False
     quarantined_until_ns: int | None = None
     kept: str | None = None
@@ -107,6 +109,11 @@ class Download:
         if self.state is State.COMPLETED:
             return self.total or 0
         return spans.size(self.durable)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether its file takes the place of what lies at its path."""
+        return self.overwrite or self.order.if_exists is IfExists.OVERWRITE
 
     @property
     def staged(self) -> bool:

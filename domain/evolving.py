@@ -165,6 +165,8 @@ def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None, "failed": False} | _TAKEN_UP
     if download.state is State.COMPLETED:
         changes |= {"part": None, "total": None, "validator": None}
+    if event.overwrite:
+        changes["overwrite"] = True
     if event.fresh:
         changes |= {"spent": 0, "repeated": 0, "best": spans.size(download.durable), "alone": False}
     return changes
@@ -259,6 +261,7 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
         "tier": event.tier,
         "resumed_from": event.resumed_from,
         "replaced": event.replaced,
+        "overwrite": False,
         "blocked": None,
         "invalid": None,
         "durable": (),

@@ -84,7 +84,8 @@ HINTS: dict[Cause, str] = {
     Cause.TLS: "the server's certificate was not accepted; check the host name and the clock",
     Cause.DIGEST: "the server's file is not the one that the digest describes; check both",
     Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
-    Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite",
+    Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite; "
+    "`lading retry ID --overwrite` puts aside what lies there",
     Cause.DISK: "check that the folder exists, is writable and has room",
     Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL, or give it that by"
     " `lading refresh-url ID URL`",

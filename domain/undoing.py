@@ -191,7 +191,7 @@ def _again(event: e.Event) -> Commands:
         case e.Paused():
             return (c.Pause(),)
         case e.Resumed():
-            return (c.Retry(),) if event.fresh else (c.Resume(),)
+            return (c.Retry(overwrite=event.overwrite),) if event.fresh else (c.Resume(),)
         case e.Reprioritised():
             return (c.Prioritise(priority=event.priority),)
         case e.LimitChanged():

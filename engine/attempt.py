@@ -29,7 +29,6 @@ from lading.domain.errors import (
 )
 from lading.domain.faults import BUNDLE, OF_THE_NETWORK, Cause
 from lading.domain.ports import Call, Secrets
-from lading.domain.requests import IfExists
 from lading.domain.states import RUNNING, State
 from lading.domain.validators import Validator
 from lading.fetching import Fetching
@@ -242,7 +241,7 @@ class Attempt:
         expected = str(Digest.parse(order.digest)) if order.digest else known.digest if known else None
         path = work.download.path or fetching.place.path
         final, held = self._places.absolute(order.root, path), work.held
-        replace = order.if_exists is IfExists.OVERWRITE
+        replace = work.download.replaces
         if probe is None or replace or order.together:
             inode = await held.settle()
             if held.tally.agrees(expected) is False:

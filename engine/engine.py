@@ -42,7 +42,7 @@ from lading.second_thoughts import SecondThoughts
 from lading.services import Services
 from lading.settings import changed
 from lading.submitting import Submitting
-from lading.upkeep import Tended, Upkeep
+from lading.upkeep import Tended, Upkeep, in_the_way
 
 BATCH = 2048
 TOGETHER = 256
@@ -146,9 +146,18 @@ class Engine(SecondThoughts, Tended):
         """Give downloads up; when this returns, no write of theirs follows, unless `wait` is false."""
         return await self._control(ids, c.Cancel(), wait=wait)
 
-    async def retry(self, *ids: UUID) -> list[Download]:
-        """Try failed, cancelled or waiting downloads again, now."""
-        return await self._control(ids, c.Retry(), wait=False)
+    async def retry(self, *ids: UUID, overwrite: bool = False) -> list[Download]:
+        """Try failed, cancelled or waiting downloads again, now; and complete ones whose file is not valid any more.
+
+        With `overwrite` what lies at their paths is put aside; without it a file that somebody has changed stays, and
+        trying that download again is refused where its request says nothing else.
+        """
+        changed_ones = set() if overwrite else await self.upkeep.in_the_way(ids)
+        free = [id for id in ids if id not in changed_ones]
+        done = await self._control(free, c.Retry(overwrite=overwrite), wait=False)
+        if changed_ones:
+            raise in_the_way(changed_ones)
+        return done
 
     async def remove(self, *ids: UUID, files: bool = False, wait: bool = True) -> list[Download]:
         """Take downloads out of the queue, and with `files` the published files of completed ones off the disk."""

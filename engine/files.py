@@ -14,7 +14,6 @@ from lading.domain import digests
 from lading.domain.bundle import staging_folders
 from lading.domain.disks import Disk
 from lading.domain.download import Download
-from lading.domain.requests import IfExists
 from lading.placing import Places
 
 READ_BYTES = 4 * 1024 * 1024
@@ -102,7 +101,7 @@ class Files:
         A file that was said complete before, by which it got an assurance, is the user's, even with its part beside it.
         """
         final = self.final(download)
-        kept = download.assurance is not None or download.order.if_exists is IfExists.OVERWRITE
+        kept = download.assurance is not None or download.replaces
         if final is not None and not kept and self.is_published(download):
             self._disk.unlink(final)
 

@@ -88,7 +88,7 @@ class Places:
             place = await self._threads.run(lambda: self._settle(download, server_name))
             path = self.absolute(download.order.root, place.path)
             contested = self._reserved.get(path, download.id) != download.id
-            if not contested or place.skip or download.order.if_exists is IfExists.OVERWRITE:
+            if not contested or place.skip or download.replaces:
                 break
         self.release(download.id)
         if not place.skip:
@@ -105,7 +105,7 @@ class Places:
         storage = self._disk.storage(folder)
         path = wanted(download, server_name)
         self._disk.check(self.absolute(order.root, ""), self.absolute(order.root, path))
-        if self._free(download, path) or order.if_exists is IfExists.OVERWRITE:
+        if self._free(download, path) or download.replaces:
             return Place(path=path, storage=storage)
         if order.if_exists is IfExists.SKIP:
             return Place(path=path, storage=storage, skip=True)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, DiskFull, InvalidDestination
-from lading.domain.requests import IfExists
 from lading.domain.states import State
 from lading.files import Files
 from lading.placing import kept_file, kept_part
@@ -73,7 +72,7 @@ class Quarantine:
                 return c.Confirm(replaced=self.replaced(download))
             return c.Discard(size=0)
         try:
-            if download.order.if_exists is IfExists.OVERWRITE:
+            if download.replaces:
                 self._keep_replaced(download, stay=False)
             self._disk.set_aside(kept, final)
         except DestinationTaken:
@@ -134,7 +133,7 @@ class Quarantine:
     def _withdraw(self, download: Download) -> None:
         """Take back the final name of an attempt that was given up; what lay there before has it again."""
         self._files.withdraw(download)
-        if download.order.if_exists is IfExists.OVERWRITE:
+        if download.replaces:
             self.give_up_replacing(download)
 
     def _give_back(self, download: Download) -> bool:

@@ -26,7 +26,9 @@ from lading.domain import upkeep
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination, StoreUnavailable, UnknownDownload
 from lading.domain.facts import Context
+from lading.domain.requests import IfExists
 from lading.domain.states import State
+from lading.domain.upkeep import Presence
 from lading.files import Files
 from lading.inspection import FileState, Inspector
 from lading.letting_go import LettingGo
@@ -149,6 +151,19 @@ class Upkeep:
         states = [await self._s.threads.run(look) for look in looks]
         await self.say([(s.download.id, word) for s in states if (word := upkeep.word(s.download, s.verdict))])
         return states
+
+    async def in_the_way(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Return those that are complete with another file at their path now, of which the request says nothing."""
+        found: set[UUID] = set()
+        for id in ids:
+            download = await self._s.journal.load(id)
+            if download is None or download.invalid is None or download.kept is not None:
+                continue
+            if download.state is State.COMPLETED and download.order.if_exists is IfExists.FAIL:
+                state = await self._s.threads.run(functools.partial(self._inspector.look, download))
+                if state.verdict.presence is Presence.NOT_VALID:
+                    found.add(id)
+        return found
 
     async def look(self, ids: Sequence[UUID]) -> object:
         """Look at the files of downloads quickly, and say what has changed."""
@@ -310,6 +325,15 @@ class Upkeep:
                 readable -= state.bytes_read
                 states.append(state)
         return page[-1][0] if len(page) == limit else None, states, readable
+
+
+def in_the_way(ids: Iterable[UUID]) -> IllegalCommand:
+    """Return the refusal to fetch downloads again while a file that was changed lies at their paths."""
+    which = " ".join(str(id) for id in sorted(ids))
+    return IllegalCommand(
+        f"what was published was changed, and stays as it is: {which}",
+        hint=f"`lading retry {which} --overwrite` puts aside what lies there, and fetches it again",
+    )
 
 
 class Tended:

@@ -124,10 +124,14 @@ class Paused(Event):
 
 @attrs.frozen(kw_only=True, slots=False)
 class Resumed(Event):
-    """Somebody asked that it go on, with a new budget of retries when `fresh`."""
+    """Somebody asked that it go on, with a new budget of retries when `fresh`.
 
-    TOPIC: ClassVar[str] = "lading.resumed.v1"
+    With `overwrite` its file is to take the place of whatever lies there, whatever the order says.
+    """
+
+    TOPIC: ClassVar[str] = "lading.resumed.v2"
     fresh: bool = False
+    overwrite: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)

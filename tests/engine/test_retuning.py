@@ -103,6 +103,7 @@ def test_a_file_that_cannot_be_read_is_told_like_one_that_is_wrong(tmp_path):
     async def story(world: World):
         async with world.engine(concurrency=5) as engine:
             engine.retuning._file = SettingsFile(path, lambda: load(path, {}))
+            engine.retuning._news.set()
             told: list[str] = []
             engine.retuning.say = told.append
             path.mkdir()

@@ -9,7 +9,7 @@ import trio
 
 from lading import upkeep
 from lading.domain import events as e
-from lading.domain.errors import UnknownDownload
+from lading.domain.errors import IllegalCommand, UnknownDownload
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.testing.simulation import World, run
@@ -138,12 +138,15 @@ def test_retry_fetches_again_what_is_not_valid_any_more(harm, if_exists, ends):
                 world.disk.put(FINAL, b"somebody's")
             (row,) = await engine.files(id)
             assert (row["state"], row["valid"]) == ({"gone": "absent", "changed": "not valid"}[harm], False)
-            await engine.retry(id)
-            outcome = await engine.wait(id)
-            assert outcome.ok is (ends is not None)
             if ends is None:
+                with pytest.raises(IllegalCommand) as caught:
+                    await engine.retry(id)
+                assert "--overwrite" in caught.value.hint
+                assert (await engine.files(id))[0]["state"] == "not valid"
                 assert world.disk.content(FINAL) == b"somebody's"
             else:
+                await engine.retry(id)
+                assert (await engine.wait(id)).ok
                 assert world.disk.content(ends) == b"x" * 100
                 assert (await engine.files(id))[0]["state"] == "valid"
 
@@ -176,6 +179,42 @@ def test_what_is_fetched_once_more_holds_no_piece_of_the_time_before(tale, paylo
     run(1, story)
 
 
+@pytest.mark.row("S3.12")
+@pytest.mark.parametrize("again", [False, True], ids=["once", "again"])
+def test_a_changed_file_is_put_aside_for_what_was_published_when_that_is_asked(again):
+    """It is kept as what is overwritten is, and comes back with the removal; a second one is not lost over that."""
+
+    async def story(world: World) -> None:
+        world.network.serve(URL, b"x" * 100)
+        async with world.engine(**NEVER) as engine:
+            id = (await engine.submit(Request(URL))).id
+            await engine.wait(id)
+            await engine.wait_idle()
+            world.disk.put(FINAL, b"somebody's")
+            await engine.files(id)
+            await engine.retry(id, overwrite=True)
+            assert (await engine.wait(id)).ok
+            await engine.wait_idle()
+            now = await engine.get(id)
+            assert (world.disk.content(FINAL), now.overwrite) == (b"x" * 100, False)
+            assert world.disk.content(f"/downloads/{now.replaced}") == b"somebody's"
+            if again:
+                world.disk.put(FINAL, b"more of it")
+                await engine.files(id)
+                with pytest.raises(IllegalCommand):
+                    await engine.retry(id, overwrite=True)
+                assert world.disk.content(FINAL) == b"more of it"
+            else:
+                await engine.remove(id, files=True)
+                assert world.disk.content(FINAL) == b"somebody's"
+
+    run(1, story)
+
+    run(1, story)
+
+
+@pytest.mark.row("S3.12")
+@pytest.mark.row("S3.12")
 def test_files_tells_of_each_download_what_lies_there():
     """Valid, partial, none, replaced; by tag; and nothing is told to the log where nothing has changed."""
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import click
+
 from lading.tools.cli.control import carry_out, chosen
 from lading.tools.cli.frame import Frame, verb
 
 
 @verb()
 @chosen
-def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool) -> None:
+@click.option("--overwrite", is_flag=True, help="Put aside what lies at their paths, such as a file that was changed.")
+def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool, overwrite: bool) -> None:
     """Try failed, cancelled or waiting downloads again, now and with a fresh budget of retries.
+
+    Complete ones are fetched again when their file is gone, or with --overwrite when it was changed.
 
     They run when their turn comes in the engine of the home; `lading run` is one.
     """
     from lading.domain.commands import Retry
 
-    carry_out(frame, Retry(), lambda engine, found: engine.retry(*found), ids=ids, tag=tag, everything=everything)
+    carry_out(
+        frame,
+        Retry(overwrite=overwrite),
+        lambda engine, found: engine.retry(*found, overwrite=overwrite),
+        ids=ids,
+        tag=tag,
+        everything=everything,
+    )
