@@ -337,27 +337,28 @@ def test_what_two_want_at_the_same_moment_is_what_the_log_says(ends, telling, ta
 
     async def story(world: World) -> None:
         world.network.serve(URL, payload(5000))
-        disk, armed = world.disk, list[str]()
+        disk, log, armed = world.disk, world.log, list[str]()
 
         def tell(step: str) -> None:
             if step in armed:
                 armed.clear()
-                left = next(download for download in tale(world.log).downloads() if download.id == id)
+                left = next(download for download in tale(log).downloads() if download.id == id)
                 event = e.Returned() if ends == "its time" else e.Removed(files=True)
                 sealed = codec.seal(event, id=UUID(int=1), at_ns=world.clock.now_ns())
-                (answer,) = world.log.append([[Entry(id, left.version + 1, event.TOPIC, sealed)]])
+                (answer,) = log.append([[Entry(id, left.version + 1, event.TOPIC, sealed)]])
                 assert isinstance(answer, tuple)
 
-        world.disk = telling(disk, tell)
+        world.disk, world.log = telling(disk, tell), telling(log, tell)
         async with world.engine(retention_s=3600) as engine:
             id = (await engine.submit(Request(URL))).id
             await engine.wait(id)
             await engine.remove(id, files=True)
-            armed.append("after unlink" if ends == "its time" else "after set_aside")
+            armed.append("before append" if ends == "its time" else "after set_aside")
             if ends == "its time":
                 await trio.sleep(3700)
                 left = await engine.get(id)
-                assert (left.state, left.invalid) == (State.COMPLETED, "its file was removed")
+                assert (left.state, left.invalid, left.kept) == (State.COMPLETED, None, None)
+                assert disk.content(FINAL) == payload(5000)
             else:
                 await engine.undo()
                 await trio.sleep(60)
@@ -365,7 +366,7 @@ def test_what_two_want_at_the_same_moment_is_what_the_log_says(ends, telling, ta
                 assert (left.state, left.litter) == (State.REMOVED, False)
                 assert disk.paths() == [f"/downloads/{left.kept}"]
                 await trio.sleep(3700)
-            assert disk.paths() == []
+                assert disk.paths() == []
 
     run(1, story)
 
