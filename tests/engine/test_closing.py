@@ -76,6 +76,7 @@ def closed_at(step: int, how: str, tale, telling, payload, unlawful) -> bool:
     return run(step, story)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["closed", "cancelled", "raised"])
 def test_at_every_step_closing_leaves_nothing_running_and_nothing_to_recover(how, tale, telling, payload, unlawful):
     """Whether the block ends, is cancelled, or raises: attempts checkpoint and say `Stopped`."""

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.row("S2.4"), pytest.mark.law(9)]
 MANY = 60
 
 
+@pytest.mark.long
 def test_downloads_that_become_due_together_are_not_logged_together():
     """However many began at the same moment and go at the same rate, their checkpoints are spread out."""
 

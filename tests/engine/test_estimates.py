@@ -183,6 +183,7 @@ def test_another_process_sees_the_durable_figures(payload):
     [[1e6], [200e3], [1e6, 300e3], [200e3, 900e3], [800e3, 100e3, 800e3]],
     ids=["steady", "slow", "step down", "step up", "down and up"],
 )
+@pytest.mark.long
 def test_the_median_error_of_the_estimate_is_at_most_a_fifth(rates, payload):
     """From ten seconds on, at steady and stepped rates, whenever it is asked for."""
 

@@ -91,6 +91,7 @@ def test_no_seed_has_two_logs(seed, story, payload):
     assert tell(seed, story, payload) == tell(seed, story, payload)
 
 
+@pytest.mark.long
 def test_processes_that_hash_differently_write_the_same_log():
     """No set of strings decides anything."""
     program = """

@@ -67,6 +67,7 @@ def durable(home: Path, id: UUID) -> int:
         reading.close()
 
 
+@pytest.mark.long
 @pytest.mark.law(6)
 @pytest.mark.timeout(100)
 async def test_a_stopped_worker_that_resumes_touches_nothing_that_its_successor_published(
