@@ -536,8 +536,8 @@ def test_a_bundle_is_queued_whole_or_not_at_all(tale, payload):
             assert appended == [1 + 2 * 4]
             with pytest.raises(IllegalCommand, match="k0"):
                 await engine.submit_bundle(BundleRequest("other", [keyed[0], Request("http://a.example/new.bin")]))
+            both = [Request(f"http://a.example/n{number}", key="n") for number in range(2)]
             with pytest.raises(IllegalCommand, match="two members"):
-                both = [Request(f"http://a.example/n{number}", key="n") for number in range(2)]
                 await engine.submit_bundle(BundleRequest("other", both))
             assert len(await engine.listing()) == 4
             with pytest.raises(UnknownDownload):
