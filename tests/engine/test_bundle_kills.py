@@ -21,7 +21,7 @@ from lading.tools.origin import Origin, Resource
 
 pytestmark = [pytest.mark.row("S3.8"), pytest.mark.law(5), pytest.mark.law(6), pytest.mark.long]
 
-MEMBERS, KILLS = 12, 100
+MEMBERS, KILLS = 20, 100
 
 
 class Forks:
