@@ -99,6 +99,7 @@ def test_a_home_of_a_newer_format(marker, tmp_path):
         b"\xff\xfe",
     ],
 )
+@pytest.mark.row("S2.14")
 def test_a_home_whose_marker_is_damaged(marker, tmp_path):
     """It is reported, never overwritten."""
     made(tmp_path / "home")
@@ -126,6 +127,7 @@ def test_a_log_url_that_cannot_be(tmp_path):
     assert isinstance(refused(made(tmp_path / "home"), log="redis://x"), InvalidSetting)
 
 
+@pytest.mark.row("S2.14")
 def test_a_truncated_log(tmp_path):
     """It is not taken for an empty one."""
     home = made(tmp_path / "home")
@@ -220,6 +222,7 @@ def test_a_download_folder_that_may_not_be_written(common):
 
 @pytest.mark.law(3)
 @pytest.mark.parametrize("loss", ["emptied", "no file", "no folder", "another"])
+@pytest.mark.row("S2.14")
 async def test_a_home_whose_log_is_gone_says_so_and_begins_no_new_one(loss, tmp_path):
     """An empty log in its place would read as a home where nothing ever happened."""
     home, data = tmp_path / "home", tmp_path / "home" / "log" / "data.mdb"
