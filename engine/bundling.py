@@ -277,7 +277,7 @@ class Bundling:
                 part = None if member.part is None else disk.open_part(member.part, create=False)
                 if part is not None:
                     stack.callback(part.close)
-                    publications.append(Publication(part, member.final, False))  # noqa: FBT003
+                    publications.append(Publication(part, member.final, replace=False))
                 if (disk.inode(member.final) if part is None else part.inode) != member.inode:
                     unfit.append(member.download.id)
             if unfit:

@@ -25,8 +25,8 @@ class SecondThoughts:
 
     if TYPE_CHECKING:
 
-        async def get(self, id: UUID) -> Download: ...  # noqa: D102
-        def notice(self) -> None: ...  # noqa: D102
+        async def get(self, id: UUID) -> Download: ...  # noqa: D102 # the engine says it
+        def notice(self) -> None: ...  # noqa: D102 # the engine says it
         def _act(self) -> Context: ...
         async def _control(self, ids: Iterable[UUID], command: c.Control, *, wait: bool) -> list[Download]: ...
 

@@ -84,7 +84,7 @@ def ids(reader: Reader, *, after: UUID | None = None, limit: int | None = None) 
 class Surroundings(Protocol):
     """What is around a download that waits for its turn."""
 
-    def keeps(self, download: Download) -> str | None: ...  # noqa: D102
+    def keeps(self, download: Download) -> str | None: ...  # noqa: D102 # `lading.projections.around` says it
 
 
 def listing(
