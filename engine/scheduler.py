@@ -335,7 +335,8 @@ class Scheduler:
                 folder = self._places.absolute(download.order.root, download.order.folder)
                 wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
                 fits = functools.partial(self._fits, folder, wanted)
-                has_room = await self._s.threads.run(fits) or await self._sweeper.make_room(folder, fits)
+                has_room = await self._s.threads.run(functools.partial(fits, 0))
+                has_room = has_room or await self._sweeper.make_room(folder, fits)
             except (InvalidDestination, OSError):
                 continue
             if has_room:
@@ -344,8 +345,9 @@ class Scheduler:
                 self._eased[download.id] = _Eased(times, until_s, download.received)
                 await self._execute(download, c.Unblock(reason="disk"))
 
-    def _fits(self, folder: str, wanted: int) -> bool:
-        return self._room.lack(folder, wanted) is None
+    def _fits(self, folder: str, wanted: int, more: int) -> bool:
+        """Tell whether so many bytes would fit into a folder if so many more were free; blocks."""
+        return self._room.lack(folder, wanted - more) is None
 
     async def _make_room(self, look: _Look) -> _Look:
         """Have room made for what comes next by deleting what is kept; if that was enough, nothing lacks any more."""

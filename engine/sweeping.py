@@ -51,10 +51,11 @@ class Sweeper:
             else:
                 await self._let_go(download, now_s)
 
-    async def make_room(self, folder: str, is_enough: Callable[[], bool]) -> bool:
+    async def make_room(self, folder: str, is_enough: Callable[[int], bool]) -> bool:
         """Delete what is kept on the storage of `folder`, the oldest first, until there is enough room.
 
-        What somebody waits for comes before what nobody wants.
+        What somebody waits for comes before what nobody wants; but nothing is deleted where all of it is not enough.
+        `is_enough` is asked with how many bytes more would be free.
 
         Returns:
             Whether anything was deleted and there is enough now.
@@ -64,13 +65,20 @@ class Sweeper:
         """
         now_s = self._s.clock.monotonic()
         storage = await self._s.threads.run(functools.partial(self._s.disk.storage, folder))
-        for download in await self._s.threads.run(functools.partial(self._reading.aside, MOST_A_PASS)):
-            if download.storage != storage:
-                continue
+        kept, more = await self._s.threads.run(functools.partial(self._aside, storage))
+        if more is not None and not await self._s.threads.run(functools.partial(is_enough, more)):
+            return False
+        for download in kept:
             await self._let_go(download, now_s)
-            if await self._s.threads.run(is_enough):
+            if await self._s.threads.run(functools.partial(is_enough, 0)):
                 return True
         return False
+
+    def _aside(self, storage: str) -> tuple[list[Download], int | None]:
+        """Return what is kept on a storage, and how many bytes it has, None where there may be more of it; blocks."""
+        page = self._reading.aside(MOST_A_PASS)
+        kept = [download for download in page if download.storage == storage]
+        return kept, None if len(page) == MOST_A_PASS else sum(map(self._quarantine.weigh, kept))
 
     async def _let_go(self, download: Download, now_s: float) -> None:
         """Delete what is put aside; what cannot be deleted now is tried again later, if the log still names it."""

@@ -104,6 +104,28 @@ def test_when_the_disk_is_full_what_is_kept_goes_first(tale, payload):
     run(1, story)
 
 
+def test_nothing_that_is_kept_goes_where_all_of_it_would_not_be_enough(payload):
+    """One that can never fit waits, and costs nobody what he may still take back."""
+
+    async def story(world: World) -> None:
+        world.network.serve(f"{URL}2", payload(SIZE), rate=2e3)
+        world.network.serve(URL, payload(3_000_000))
+        async with world.engine() as engine:
+            id = (await engine.submit(Request(f"{URL}2"))).id
+            await trio.sleep(70)
+            await engine.cancel(id)
+            world.disk.room = 1_000_000
+            large = (await engine.submit(Request(URL))).id
+            await trio.sleep(60)
+            assert (await engine.get(large)).blocked == "disk"
+            assert len(kept(world)) == 1
+            await engine.undo()
+            await engine.undo()
+            assert (await engine.get(id)).received > 0
+
+    run(1, story)
+
+
 @pytest.mark.parametrize("files", [False, True])
 def test_a_removed_file_is_put_aside_only_if_it_is_to_go(files, payload):
     """Under a hidden name beside it, with all its bytes."""
