@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Container, Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 import attrs
@@ -26,32 +25,20 @@ from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
 from lading.domain.states import RUNNING, STOPPING
+from lading.easing import ROOM_LOOK_S, Easing
 from lading.files import Files
 from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
-from lading.room import Room
 from lading.services import Services
 from lading.surroundings import Surroundings
 from lading.sweeping import Sweeper
 
-ROOM_TO_GO_ON_BYTES = 64 * 1024 * 1024
-ROOM_LOOK_S = 2.0
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
 BREATH_S, BREATH_MORE_S, BREATH_MOST_S = 0.003, 0.0006, 0.015
 """What happens within so short a time is answered by one pass; a longer one where much runs, and nobody is idle."""
-
-FORGET_S = 2 * scheduling.LONGEST_PATIENCE_S
-
-
-class _Eased(NamedTuple):
-    """How often a download was let go on for nothing, when it may be again, and what it held when it was."""
-
-    times: int
-    until_s: float
-    received: int
 
 
 @attrs.frozen(kw_only=True)
@@ -94,16 +81,14 @@ class Scheduler:
         self._worker = worker
         self._running: dict[UUID, Attempt] = {}
         self._hosts: dict[UUID, str] = {}
-        self._room_seen_s = float("-inf")
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
-        self._eased: dict[UUID, _Eased] = {}
         self._files = Files(services.disk, places, reading.is_claimed)
-        self._room = Room(services)
         self._recovery = Recovery(services, reading, self._files, worker)
         self._bundling = Bundling(services, reading, places, self._files)
         self._bundling.on_rest = self._note_rest
         self._sweeper = Sweeper(services, reading, self._files)
+        self._easing = Easing(services, reading, places, self._sweeper)
         self._next_due_ns: int | None = None
         self._left: list[str] = []
         self._is_tidying = False
@@ -170,22 +155,20 @@ class Scheduler:
             look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
             self._next_due_ns = look.next_due_ns
             self._heed_limits(look.running)
-            for id in look.unwanted:
-                if id in self._running:
-                    self._running[id].scope.cancel()
-            for id in look.finishing:
-                if id in self._running:
-                    self._running[id].finish()
+            self._call_off(look)
             if self._s.clock.monotonic() < self._speechless_until_s:
                 return
             self._bundling.attend(nursery, look.bundles)
             await self._say_what_was_not()
             await self._sweeper.sweep(look.litter, self._running)
-            await self._unblock(look.blocked)
+            for download in await self._easing.ease(look.blocked):
+                await self._execute(download, c.Unblock(reason=requirements.DISK))
             for download in look.passed:
                 await self._execute(download, c.Unblock(reason=download.blocked or ""))
             self._give_way()
-            look = await self._make_room(look)
+            if look.lacking is not None and await self._easing.make_room(look.lacking):
+                look = attrs.evolve(look, full=None, unfit=None)
+                self.wake()
             await self._around.note_room(look.full)
             if look.unfit is not None:
                 download, message = look.unfit
@@ -196,6 +179,15 @@ class Scheduler:
                     self._launch(nursery, download, host)
         except DiskFull:
             self._fall_silent()
+
+    def _call_off(self, look: _Look) -> None:
+        """End the attempts that the log wants no more: at once, or with what they have in hand written."""
+        for id in look.unwanted:
+            if id in self._running:
+                self._running[id].scope.cancel()
+        for id in look.finishing:
+            if id in self._running:
+                self._running[id].finish()
 
     def _attempts(self) -> dict[UUID, int]:
         return {id: attempt.number for id, attempt in self._running.items()}
@@ -220,9 +212,11 @@ class Scheduler:
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
                 break
-            full = self._lack(download, 0)
+            full = self._easing.lack(download, 0)
             unfit = (
-                None if full is not None else self._lack(download, max(0, (download.total or 0) - download.received))
+                None
+                if full is not None
+                else self._easing.lack(download, max(0, (download.total or 0) - download.received))
             )
             if full is not None or unfit is not None:
                 break
@@ -235,7 +229,7 @@ class Scheduler:
             finishing=[download.id for number, download in own if download.finishing and download.attempt == number],
             running=list(seen.values()),
             litter=self._sweeper.look(),
-            blocked=reading.blocked("disk", MOST_A_PASS + len(self._eased)) if self._room_is_stale() else [],
+            blocked=self._easing.look(),
             passed=self._passed(reasons),
             sharing=reading.blocked(caching.BLOCKED, MOST_A_PASS) if reading.blocked_count else [],
             following=following,
@@ -251,14 +245,6 @@ class Scheduler:
         over = [reason for reason in requirements.GIVE_WAY if reason not in reasons]
         counted = self._reading.blocked_count
         return [d for reason in over for d in self._reading.blocked(reason, MOST_A_PASS)] if counted else []
-
-    def _lack(self, download: Download, wanted: int) -> str | None:
-        """Tell why there is no room on the disk for so much of a download, None when there is; blocks."""
-        try:
-            folder = self._places.absolute(download.order.root, download.order.folder)
-            return self._room.lack(folder, wanted)
-        except (InvalidDestination, OSError):  # its attempt will say so
-            return None
 
     def _heed_limits(self, running: Sequence[Download]) -> None:
         """Have what runs go by its limits, whenever they came; nobody is to wait for what has one."""
@@ -317,50 +303,6 @@ class Scheduler:
             if download is not None and download.state in RUNNING | STOPPING:
                 await self._recovery.settle(download, stops.NO_ROOM)
             self._unsaid.discard(id)
-
-    def _room_is_stale(self) -> bool:
-        return self._reading.blocked_count > 0 and self._s.clock.monotonic() - self._room_seen_s >= ROOM_LOOK_S
-
-    async def _unblock(self, blocked: Sequence[Download]) -> None:
-        """Let downloads that waited for room on the disk go on when there is some."""
-        if not blocked:
-            return
-        now_s = self._room_seen_s = self._s.clock.monotonic()
-        self._eased = {id: eased for id, eased in self._eased.items() if now_s - eased.until_s < FORGET_S}
-        for download in blocked:
-            before = self._eased.get(download.id)
-            if before is not None and before.received == download.received and now_s < before.until_s:
-                continue
-            try:
-                folder = self._places.absolute(download.order.root, download.order.folder)
-                wanted = ROOM_TO_GO_ON_BYTES if download.total is None else max(download.total - download.received, 0)
-                fits = functools.partial(self._fits, folder, wanted)
-                has_room = await self._s.threads.run(functools.partial(fits, 0))
-                has_room = has_room or await self._sweeper.make_room(folder, fits)
-            except (InvalidDestination, OSError):
-                continue
-            if has_room:
-                times = before.times + 1 if before is not None and before.received == download.received else 0
-                until_s = now_s + scheduling.patience_s(times)
-                self._eased[download.id] = _Eased(times, until_s, download.received)
-                await self._execute(download, c.Unblock(reason="disk"))
-
-    def _fits(self, folder: str, wanted: int, more: int) -> bool:
-        """Tell whether so many bytes would fit into a folder if so many more were free; blocks."""
-        return self._room.lack(folder, wanted - more) is None
-
-    async def _make_room(self, look: _Look) -> _Look:
-        """Have room made for what comes next by deleting what is kept; if that was enough, nothing lacks any more."""
-        download = look.lacking
-        if download is None:
-            return look
-        with contextlib.suppress(InvalidDestination, OSError):
-            folder = self._places.absolute(download.order.root, download.order.folder)
-            wanted = max(0, (download.total or 0) - download.received)
-            if await self._sweeper.make_room(folder, functools.partial(self._fits, folder, wanted)):
-                self.wake()
-                return attrs.evolve(look, full=None, unfit=None)
-        return look
 
     async def _let_share(self, sharing: Sequence[Download]) -> None:
         """Let downloads go on that have waited for another to fetch the same."""
