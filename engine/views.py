@@ -14,7 +14,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -28,13 +29,15 @@ from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, LogDamaged, StoreUnavailable, ViewsDamaged
 from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
-from lading.domain.ports import Log, Reader
+from lading.domain.ports import Log, Reader, Recorded
 from lading.generations import HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
 from lading.projections.fold import OF_DOWNLOADS
 
 BATCH = 5_000
 STEP = 20_000
+
+_position = operator.attrgetter("position")
 
 
 class Rows:
@@ -92,9 +95,9 @@ class Views:
             changed: set[UUID] = set()
             while limit > 0 and min(held.at, seen) < self._log.head():
                 with resting():
-                    facts = self._facts(min(held.at, seen), min(limit, BATCH))
+                    records, facts = self._page(min(held.at, seen), min(limit, BATCH))
                     try:
-                        held.take(facts)
+                        held.take(records, facts)
                     except (IntegrityError, StoreUnavailable) as error:
                         replaced = self._current.number != held.number
                         if renewed and not replaced:
@@ -104,7 +107,7 @@ class Views:
                     changed.update(_streams(facts, seen))
                     seen = self._seen = max(seen, facts[-1].position)
                     limit -= len(facts)
-                    del facts  # before the collector wakes, which would walk them all
+                    del records, facts  # before the collector wakes, which would walk them all
             at = min(held.at, seen)
             return Caught(changed=frozenset(changed), reached=at >= self._log.head(), position=at)
 
@@ -157,12 +160,15 @@ class Views:
         try:
             while upto is None or at < upto:
                 with resting():
-                    facts = self._facts(at, BATCH)
+                    records, facts = self._page(at, BATCH)
+                    if upto is not None:
+                        within = bisect_right(records, upto, key=_position)
+                        records, facts = records[:within], facts[:within]
                     if not facts:
                         break
-                    built.take(facts if upto is None else [fact for fact in facts if fact.position <= upto])
+                    built.take(records, facts)
                     at = facts[-1].position
-                    del facts  # before the collector wakes, which would walk them all
+                    del records, facts  # before the collector wakes, which would walk them all
         except BaseException as error:
             self._current.discard(built)
             if isinstance(error, ViewsDamaged) and error.stream is not None:
@@ -172,11 +178,13 @@ class Views:
 
     # What the log says
 
-    def _facts(self, after: int, limit: int) -> list[Fact]:
-        return [codec.open_envelope(recorded) for recorded in self._log.read(after, limit)]
+    def _page(self, after: int, limit: int) -> tuple[Sequence[Recorded], list[Fact]]:
+        """Return the next events behind a position, as they are recorded and as they are read."""
+        records = self._log.read(after, limit)
+        return records, [codec.open_envelope(recorded) for recorded in records]
 
     def _has(self, position: int, event: bytes) -> bool:
-        found = self._facts(position - 1, 1)
+        _, found = self._page(position - 1, 1)
         return bool(found) and found[0].position == position and found[0].id_bytes == event
 
     def _acquit(self, stream: UUID) -> None:

@@ -507,11 +507,11 @@ def test_a_generation_that_is_replaced_under_our_hands_is_followed(moment, log, 
             interfere("refused", StoreUnavailable("the folder is gone"))
             return lmdb_store(folder)
 
-        def taking(held, facts):
+        def taking(held, records, facts):
             if held.number == 1:
                 interfere("folding")
                 interfere("damaged", LogDamaged("the pages are damaged"))
-            take(held, facts)
+            take(held, records, facts)
 
         monkeypatch.setattr(Generation, "take", taking)
         with contextlib.closing(Views(log, open_store, home)) as views:
@@ -625,7 +625,7 @@ def test_a_batch_is_bounded(monkeypatch):
     monkeypatch.setattr(driver, "BATCH", 7)
     sizes = []
     take = Generation.take
-    monkeypatch.setattr(Generation, "take", lambda held, facts: (sizes.append(len(facts)), take(held, facts)))
+    monkeypatch.setattr(Generation, "take", lambda held, *page: (sizes.append(len(page[1])), take(held, *page)))
     finish(Views(log, lambda _: MemoryStore()))
     assert max(sizes) == 7
     assert sum(sizes) == log.head()
