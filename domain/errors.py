@@ -18,7 +18,9 @@
     │   └── StoreNewer              written by a newer Lading; nothing was touched
     └── IntegrityError              everybody: what is stored is not what was stored      (exit 4)
         ├── LogDamaged              a record, an index or a file of the log is damaged
-        └── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
+        ├── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
+        ├── HistoryChanged          the log is not the one, or less of it, for which a signed checkpoint vouches
+        └── NoteDamaged             this is no signed note, no checkpoint, no verifier key
 
 The exit codes are those of the command line; a library user catches the classes.
 """
@@ -153,3 +155,18 @@ class ViewsDamaged(IntegrityError):
     def __init__(self, message: str, *, stream: UUID | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.stream = stream
+
+
+class HistoryChanged(IntegrityError):
+    """The log is behind a signed checkpoint of it, or has another history than that; nothing is written to it."""
+
+    default_hint = (
+        "if an older copy was put back, put back the newest one; `lading verify` tells what is wrong, and "
+        "`lading repair --log` goes on from here under a new log id, which says so for ever"
+    )
+
+
+class NoteDamaged(IntegrityError):
+    """This is no signed note, no checkpoint or no verifier key."""
+
+    default_hint = "it was cut short or changed; take another copy of it"

@@ -44,8 +44,10 @@ from lading.hooking import Desk, Hands, Hooking
 from lading.journal import Journal
 from lading.live import Board
 from lading.mishaps import Mishaps
+from lading.notarising import Hand, Notarising
+from lading.notary import Notary
 from lading.nurseries import open_plain_nursery
-from lading.opening import default_home, open_own_log, open_views
+from lading.opening import default_home, open_notary, open_own_log, open_views
 from lading.placing import Places
 from lading.publisher import Publisher
 from lading.queueing import QueueStream
@@ -82,6 +84,8 @@ class Parts:
     machine: Machine
     processes: Processes = attrs.field(factory=SystemProcesses)
     hands: Hands | None = None
+    notary: Notary | None = None
+    hand: Hand | None = None
 
 
 @asynccontextmanager
@@ -137,6 +141,10 @@ async def open_engine(
         stack.callback(cache.close)
         transport = _fetcher(chosen.of_transport("http")) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
+        notary = open_notary(place, opened, views, chosen, log)
+        if notary is not None:
+            await threads.run(notary.examine)
+        deliveries = Deliveries(trust_env=chosen.trust_env)
         parts = Parts(
             log=opened,
             views=views,
@@ -148,7 +156,9 @@ async def open_engine(
             clock=clock,
             chance=chance,
             machine=LocalMachine(),
-            hands=Hands(runner=Deliveries(trust_env=chosen.trust_env), cursors=FileCursors(place.path)),
+            hands=Hands(runner=deliveries, cursors=FileCursors(place.path)),
+            notary=notary,
+            hand=deliveries.hand,
         )
         folder = None if downloads is None else os.path.abspath(downloads)  # noqa: ASYNC240 # asks no disk
         context = Context(actor=actor or _user(), host=socket.gethostname())
@@ -231,13 +241,16 @@ async def run_engine(
                 nursery.start_soon(engine.retuning.run)
             upkeep = engine.upkeep if scheduler is not None and start and settings.maintenance_s else None
             hooking = _hooking(parts, settings, reading, places, engine) if scheduler is not None and start else None
+            notarising = _notary(parts, services) if scheduler is not None else None
             await nursery.start(services.caching.run)
-            async with _telling(hooking), _working(scheduler), _tending(upkeep):
+            async with _telling(hooking), _working(scheduler), _tending(upkeep), _notarising(notarising):
                 yield engine
             await services.caching.close()
             if scheduler is not None:
                 with suppress(DiskFull):  # the next engine finds one that ended without a word, and nothing is lost
                     await journal.note(worker, e.EngineClosed(worker=worker), context=context)
+            if notarising is not None:
+                await notarising.close()
         finally:
             services.caching.stop()
             writer.close()
@@ -344,6 +357,27 @@ async def _telling(hooking: Hooking | None) -> AsyncIterator[None]:
         await nursery.start(hooking.run)
         yield
         await hooking.close()
+
+
+def _notary(parts: Parts, services: Services) -> Notarising | None:
+    """Return what has the ledger signed; None where there is no home to keep checkpoints in."""
+    if parts.notary is None or parts.hand is None:
+        return None
+    return Notarising(services, parts.notary, parts.hand)
+
+
+@asynccontextmanager
+async def _notarising(notarising: Notarising | None) -> AsyncIterator[None]:
+    """Have the ledger signed beside the block."""
+    if notarising is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        nursery.start_soon(notarising.run)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
 
 
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:

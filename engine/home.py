@@ -7,6 +7,8 @@ HOME/views, views-N the current generation of views, and its store
 HOME/vault/         secrets, made when there is the first one
 HOME/cache/         files that may be wanted again; it may be deleted at any time
 HOME/settings.toml  settings of this home
+HOME/keys/          what signs checkpoints of the log, and what checks them
+HOME/checkpoints/   signed checkpoints, a file for each log
 HOME/hooks/         how far each hook has been told of the log, made when there is the first one
 """
 

@@ -5,7 +5,9 @@ The command line's looking verbs stand on this, so that they answer before an en
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from lading.views import Views
 
 if TYPE_CHECKING:
     from lading.inspection import Inspector
+    from lading.notary import Notary
+    from lading.settings import Settings
 
 
 def default_home() -> Path:
@@ -58,6 +62,23 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
         log.close()
         raise
     return log
+
+
+def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url: str | None = None) -> Notary | None:
+    """Return who signs checkpoints of a log in a home, and checks them; None for a log that ends with the process.
+
+    A log that has no id goes by the home and the URL, of which nothing is told but a digest, and no login in that.
+    """
+    from lading.notary import Notary
+
+    if not getattr(log, "lasting", True):
+        return None
+    named = str(getattr(log, "log_id", ""))
+    if not named:
+        url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
+        named = hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
+    files = {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
+    return Notary(home.path, named, views, anchored=files)
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:

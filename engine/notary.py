@@ -1,0 +1,147 @@
+"""The notary: signs what the ledger of a home is like, and refuses a log that is not what was signed.
+
+    HOME/checkpoints/LOG    the checkpoints of a log, in order, as `lading.adapters.notebook` keeps notes
+
+A checkpoint is signed only where the ledger still has the root of the one before it, so that each proves all that came
+before. Any process of the home may sign; they take turns at the notebook. All of it blocks.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from lading.adapters.notebook import Notebook
+from lading.adapters.signing import FileSigner, is_signed, read_keys
+from lading.domain import anchors
+from lading.domain.errors import HistoryChanged
+from lading.domain.notes import Checkpoint, Note, VerifierKey
+from lading.projections import ledger
+from lading.views import Views
+
+FOLDER, KEYS = "checkpoints", "keys"
+
+
+class Notary:
+    """Signs for one log of a home.
+
+    Args:
+        home: the folder of the home.
+        log_id: names the log, in letters that a file name may have.
+        views: its views, of which the ledger is one.
+        anchored: files outside of the home to which its checkpoints are appended, by name.
+        predecessors: gives the names of logs that this one was, before it was repaired.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        log_id: str,
+        views: Views,
+        *,
+        anchored: Mapping[str, Path] | None = None,
+        predecessors: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        self.origin = origin(log_id)
+        self.book = Notebook(home / FOLDER / log_id)
+        self._views = views
+        self._keys = home / KEYS
+        self._anchored = {name: Notebook(path) for name, path in (anchored or {}).items()}
+        self._predecessors = predecessors
+
+    @functools.cached_property
+    def signer(self) -> FileSigner:
+        """What signs; its key is made with the first checkpoint."""
+        return FileSigner(self._keys, self.origin)
+
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """Return what checks the signatures of this home, the latest key last."""
+        return read_keys(self._keys)
+
+    def examine(self) -> None:
+        """See to it that the log is a later one of what was signed last, here and at each anchor.
+
+        Raises:
+            HistoryChanged: it is not: the log must not be written to.
+            NoteDamaged: a checkpoint or a key cannot be read.
+        """
+        self._follow("the last checkpoint of this home", self.book.last())
+        for name, book in self._anchored.items():
+            note = book.last()
+            if note is None:
+                continue
+            found = Checkpoint.parse(note.text)
+            if found.origin == self.origin:
+                self._follow(f"the anchor {name!r} ({book.path})", note)
+            elif found.origin not in map(origin, self._predecessors()):
+                raise HistoryChanged(
+                    f"the anchor {name!r} ({book.path}) is of another log, {found.origin}",
+                    hint="put the log back that it vouches for; or give this home another anchor",
+                )
+
+    def _follow(self, where: str, note: Note | None) -> None:
+        if note is not None:
+            self._expect(self._believe(note, where), where)
+
+    def _believe(self, note: Note, where: str) -> Checkpoint:
+        """Return what a note says, if somebody signed it whose key this home has."""
+        if not is_signed(note, self.keys()):
+            raise HistoryChanged(
+                f"{where} was not signed with a key of this home",
+                hint="put HOME/keys/signing.pub back from a backup; `lading verify` tells what else is wrong",
+            )
+        return Checkpoint.parse(note.text)
+
+    def _expect(self, checkpoint: Checkpoint, where: str) -> None:
+        reached = False
+        while True:
+            with self._views.read() as reader:
+                size = ledger.size(reader)
+                if reached or size >= checkpoint.size:
+                    anchors.expect(checkpoint, where, size, functools.partial(ledger.root, reader))
+                    return
+            reached = self._views.catch_up().reached
+
+    def sign(self) -> tuple[Note, bool]:
+        """Sign what the ledger is like now, the views caught up with the log; return the last note, and if it is new.
+
+        Raises:
+            HistoryChanged: it is not what follows on the last checkpoint; nothing was signed.
+            DiskFull, StoreUnavailable: it could not be kept; nothing was signed.
+        """
+        while not self._views.catch_up().reached:
+            continue
+        with self.book.turn() as turn:
+            held = turn.last()
+            before = None if held is None else self._believe(held, "the last checkpoint of this home")
+            with self._views.read() as reader:
+                size = ledger.size(reader)
+                if before is not None:
+                    anchors.expect(
+                        before, "the last checkpoint of this home", size, functools.partial(ledger.root, reader)
+                    )
+                if held is not None and before is not None and before.size == size:
+                    return held, False
+                root = ledger.root(reader)
+            note = self.signer.sign(Checkpoint(self.origin, size, root).text)
+            turn.append(note)
+        return note, True
+
+    def covering(self, ordinal: int) -> Note:
+        """Return the last checkpoint, of a ledger that has the event of this ordinal; one is signed if need be."""
+        note = self.book.last()
+        if note is not None and Checkpoint.parse(note.text).size > ordinal:
+            return note
+        return self.sign()[0]
+
+    def anchor(self, name: str, note: Note) -> None:
+        """Append a checkpoint to a file outside of the home, unless it is the last there already."""
+        with self._anchored[name].turn() as turn:
+            if turn.last() != note:
+                turn.append(note)
+
+
+def origin(log_id: str) -> str:
+    """Return how checkpoints name a log."""
+    return f"lading/{log_id}"
