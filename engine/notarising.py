@@ -46,7 +46,6 @@ class Notarising:
         Raises:
             HistoryChanged: the log is not what was signed before.
         """
-        self._signed_at = await self._s.threads.run(self._s.log.head)
         while True:
             await self._s.clock.sleep(min(LOOK_S, self._s.settings.checkpoint_s or LOOK_S))
             if self._is_due(await self._s.threads.run(self._s.log.head)):

@@ -59,6 +59,16 @@ class Notary:
         """Return what checks the signatures of this home, the latest key last."""
         return read_keys(self._keys)
 
+    def follows(self, note: Note, where: str) -> None:
+        """See to it that the log is a later one of what somebody else has kept, `where` that may be.
+
+        Raises:
+            HistoryChanged: it is not, or that is of another log.
+        """
+        if Checkpoint.parse(note.text).origin != self.origin:
+            raise HistoryChanged(f"{where} is of another log", hint="see that it is of this home")
+        self._follow(where, note)
+
     def examine(self) -> None:
         """See to it that the log is a later one of what was signed last, here and at each anchor.
 
@@ -81,8 +91,13 @@ class Notary:
                 )
 
     def _follow(self, where: str, note: Note | None) -> None:
+        """See that the log is a later one of what a note tells, and then that it is one to be believed.
+
+        So a home of which an older copy was put back, older than its key even, is told that and nothing else.
+        """
         if note is not None:
-            self._expect(self._believe(note, where), where)
+            self._expect(Checkpoint.parse(note.text), where)
+            self._believe(note, where)
 
     def _believe(self, note: Note, where: str) -> Checkpoint:
         """Return what a note says, if somebody signed it whose key this home has."""

@@ -41,6 +41,7 @@ VERBS = {
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
+    "checkpoint": "Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.",
     "verify": "Check every record of the log, and views and files on demand.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
