@@ -32,6 +32,16 @@ def measure_log(frame: Frame, folder: Path, pairs: int) -> int:
     return report.show(log.run(folder, pairs=pairs), json=frame.json)
 
 
+@verb(name="ledger")
+@FOLDER
+@click.option("--pairs", type=click.IntRange(1), default=9, help="Runs of each side, in turn. [default: 9]")
+def measure_ledger(frame: Frame, folder: Path, pairs: int) -> int:
+    """Compare appending with and without the Merkle tree over the log, and time its proofs."""
+    from lading.tools.bench import ledger, report
+
+    return report.show(ledger.run(folder, pairs=pairs), json=frame.json)
+
+
 @verb(name="scale")
 @FOLDER
 @click.option("--count", type=click.IntRange(20_000), default=1_000_000, help="Downloads. [default: 1000000]")
@@ -89,6 +99,7 @@ def measure_limits(frame: Frame, folder: Path, seconds: float) -> int:
 
 
 command.add_command(measure_crowd)
+command.add_command(measure_ledger)
 command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)
