@@ -9,13 +9,14 @@ before. Any process of the home may sign; they take turns at the notebook. All o
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lading.adapters.notebook import Notebook
 from lading.adapters.signing import FileSigner, is_signed, read_keys
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged
+from lading.domain.errors import HistoryChanged, LadingError
 from lading.domain.notes import Checkpoint, Note, VerifierKey
 from lading.projections import ledger
 from lading.views import Views
@@ -90,6 +91,43 @@ class Notary:
                     hint="put the log back that it vouches for; or give this home another anchor",
                 )
 
+    def review(self) -> None:
+        """Hold the ledger, the views caught up with the log, against everything that was ever signed of it.
+
+        Raises:
+            HistoryChanged: it is not what was signed.
+            NoteDamaged: a checkpoint or a key cannot be read.
+        """
+        self.examine()
+        with self._views.read() as reader:
+            for where, found in self.vouched():
+                if not isinstance(found, Checkpoint):
+                    raise found
+                anchors.expect(found, where, ledger.size(reader), functools.partial(ledger.root, reader))
+
+    def vouched(self) -> Iterator[tuple[str, Checkpoint | LadingError]]:
+        """Yield every checkpoint of this log that is kept here and at its anchors, by size, with its place.
+
+        What cannot be read, or was signed by nobody, comes as the error that it is.
+        """
+        books = {"this home": self.book} | {f"the anchor {name!r}": book for name, book in self._anchored.items()}
+        yield from heapq.merge(*(self._read(where, book) for where, book in books.items()), key=_size)
+
+    def _read(self, where: str, book: Notebook) -> Iterator[tuple[str, Checkpoint | LadingError]]:
+        number = 0
+        try:
+            keys = self.keys()
+            for number, note in enumerate(book.notes(), start=1):
+                found = Checkpoint.parse(note.text)
+                place = f"checkpoint {number} of {where}"
+                if found.origin != self.origin:
+                    continue
+                yield place, found
+                if not is_signed(note, keys):
+                    yield place, HistoryChanged("it was not signed with a key of this home")
+        except LadingError as error:
+            yield f"checkpoint {number + 1} of {where}", error
+
     def _follow(self, where: str, note: Note | None) -> None:
         """See that the log is a later one of what a note tells, and then that it is one to be believed.
 
@@ -155,6 +193,11 @@ class Notary:
         with self._anchored[name].turn() as turn:
             if turn.last() != note:
                 turn.append(note)
+
+
+def _size(found: tuple[str, Checkpoint | LadingError]) -> int:
+    """Return what orders checkpoints; an error comes as soon as it is met."""
+    return found[1].size if isinstance(found[1], Checkpoint) else 0
 
 
 def origin(log_id: str) -> str:

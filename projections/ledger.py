@@ -14,11 +14,12 @@ The tree itself is `lading.domain.ledger`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from lading.domain import ledger
 from lading.domain.errors import ViewsDamaged
 from lading.domain.ledger import HASH_BYTES, Subtree
-from lading.domain.ports import Reader, Recorded, Transaction
+from lading.domain.ports import Reader, Recorded
 from lading.projections.keys import number, read_number
 
 SIZE, TILE, PLACE = b"ms", b"mt", b"mo"
@@ -26,10 +27,29 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 """So many hashes has a whole tile."""
 
+LEAVES = TILE + bytes(1)
+"""What the keys of tiles of leaves begin with."""
+
 _TILE_BYTES = WIDTH * HASH_BYTES
 
 
-def append(txn: Transaction, records: Sequence[Recorded]) -> None:
+class Tiles(Protocol):
+    """Where tiles are looked up: any `lading.domain.ports.Reader`, or less."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under `key`, or None."""
+        ...
+
+
+class Growing(Tiles, Protocol):
+    """Where tiles are kept: any `lading.domain.ports.Transaction`, or less."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Store `value` under `key`."""
+        ...
+
+
+def append(txn: Growing, records: Sequence[Recorded]) -> None:
     """Take in events that follow on those that the ledger has."""
     start = size(txn)
     for ahead in range(-start % WIDTH, len(records), WIDTH):
@@ -51,7 +71,7 @@ def append(txn: Transaction, records: Sequence[Recorded]) -> None:
         level, start = level + 1, start // WIDTH
 
 
-def _part(txn: Transaction, level: int, index: int, filled: int) -> bytes:
+def _part(txn: Growing, level: int, index: int, filled: int) -> bytes:
     held = (txn.get(_key(level, index)) or b"") if filled else b""
     if len(held) != filled * HASH_BYTES:
         raise ViewsDamaged(f"the ledger lacks hashes of its level {level}")
@@ -61,13 +81,13 @@ def _part(txn: Transaction, level: int, index: int, filled: int) -> bytes:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def size(reader: Reader) -> int:
+def size(reader: Tiles) -> int:
     """Return how many events are in the ledger."""
     held = reader.get(SIZE)
     return 0 if held is None else read_number(held)
 
 
-def root(reader: Reader, size: int | None = None) -> bytes:
+def root(reader: Tiles, size: int | None = None) -> bytes:
     """Return the root over the first `size` events, by default over all.
 
     Raises:
@@ -76,7 +96,7 @@ def root(reader: Reader, size: int | None = None) -> bytes:
     return ledger.root(_checked(reader, size), subtree(reader))
 
 
-def inclusion(reader: Reader, ordinal: int, size: int | None = None) -> list[bytes]:
+def inclusion(reader: Tiles, ordinal: int, size: int | None = None) -> list[bytes]:
     """Return the proof that an event is among the first `size`.
 
     Raises:
@@ -85,7 +105,7 @@ def inclusion(reader: Reader, ordinal: int, size: int | None = None) -> list[byt
     return ledger.inclusion(ordinal, _checked(reader, size), subtree(reader))
 
 
-def consistency(reader: Reader, old: int, new: int | None = None) -> list[bytes]:
+def consistency(reader: Tiles, old: int, new: int | None = None) -> list[bytes]:
     """Return the proof that the ledger of `old` events, at least one, is where that of `new` began.
 
     Raises:
@@ -94,9 +114,14 @@ def consistency(reader: Reader, old: int, new: int | None = None) -> list[bytes]
     return ledger.consistency(old, _checked(reader, new), subtree(reader))
 
 
-def tile(reader: Reader, level: int, index: int) -> bytes:
+def tile(reader: Tiles, level: int, index: int) -> bytes:
     """Return a tile, as far as it is filled; empty where there is none."""
     return reader.get(_key(level, index)) or b""
+
+
+def first_of(key: bytes) -> int:
+    """Return the ordinal of the first event of a tile of leaves, by the tile's key."""
+    return read_number(key[len(LEAVES) :]) * WIDTH
 
 
 def place(reader: Reader, position: int) -> tuple[int, int]:
@@ -106,7 +131,7 @@ def place(reader: Reader, position: int) -> tuple[int, int]:
     return 0, 0
 
 
-def subtree(reader: Reader) -> Subtree:
+def subtree(reader: Tiles) -> Subtree:
     """Return what looks up the complete subtrees of the ledger; it holds the few tiles that one question needs."""
     tiles: dict[bytes, list[bytes]] = {}
 
@@ -124,7 +149,7 @@ def subtree(reader: Reader) -> Subtree:
     return look
 
 
-def _checked(reader: Reader, wanted: int | None) -> int:
+def _checked(reader: Tiles, wanted: int | None) -> int:
     there = size(reader)
     if wanted is not None and not 0 <= wanted <= there:
         raise ValueError(f"the ledger has {there} events, not {wanted}")

@@ -61,25 +61,17 @@ def looking(frame: Frame, *, caught_up: bool = True) -> Iterator[Reading]:
 
 
 @contextmanager
-def notary(frame: Frame) -> Iterator[Notary]:
-    """Open who signs for the log of the home that is meant.
-
-    Raises:
-        UsageError: it is a log that ends with the process.
-    """
+def notary(frame: Frame) -> Iterator[Notary | None]:
+    """Open who signs for the log of the home that is meant; nobody does for one that ends with the process."""
     import os
 
-    from lading.domain.errors import UsageError
     from lading.opening import open_notary, open_reading
     from lading.settings import load
 
     home = existing(frame)
     reading = open_reading(home, frame.log)
     try:
-        found = open_notary(home, reading.log, reading.views, load(home.settings_path, os.environ), frame.log)
-        if found is None:
-            raise UsageError("a log in memory is signed by nobody", hint="use a log that lasts")
-        yield found
+        yield open_notary(home, reading.log, reading.views, load(home.settings_path, os.environ), frame.log)
     finally:
         reading.close()
 

@@ -34,6 +34,8 @@ def command(frame: Frame, earlier: Path | None, *, key: bool) -> None:
     if key and earlier is not None:
         raise UsageError("--key tells a key, --follows a history", hint="ask for one of them")
     with notary(frame) as who:
+        if who is None:
+            raise UsageError("a log in memory is signed by nobody", hint="use a log that lasts")
         if earlier is not None:
             who.follows(_read(earlier), str(earlier))
         who.examine()
