@@ -13,7 +13,7 @@ The tree itself is `lading.domain.ledger`'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from lading.domain import ledger
@@ -129,6 +129,11 @@ def place(reader: Reader, position: int) -> tuple[int, int]:
     for key, value in reader.scan(PLACE, start=PLACE + number(position), reverse=True):
         return read_number(key[len(PLACE) :]), read_number(value)
     return 0, 0
+
+
+def places(reader: Reader) -> Iterator[int]:
+    """Yield the position of the first event of each tile of leaves, in order."""
+    return (read_number(key[len(PLACE) :]) for key, _ in reader.scan(PLACE))
 
 
 def subtree(reader: Tiles) -> Subtree:

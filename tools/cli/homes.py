@@ -61,8 +61,8 @@ def looking(frame: Frame, *, caught_up: bool = True) -> Iterator[Reading]:
 
 
 @contextmanager
-def notary(frame: Frame) -> Iterator[Notary | None]:
-    """Open who signs for the log of the home that is meant; nobody does for one that ends with the process."""
+def signing(frame: Frame) -> Iterator[tuple[Reading, Notary | None]]:
+    """Open the read side of the home that is meant, and who signs for its log: nobody if that ends with the process."""
     import os
 
     from lading.opening import open_notary, open_reading
@@ -71,7 +71,8 @@ def notary(frame: Frame) -> Iterator[Notary | None]:
     home = existing(frame)
     reading = open_reading(home, frame.log)
     try:
-        yield open_notary(home, reading.log, reading.views, load(home.settings_path, os.environ), frame.log)
+        settings = load(home.settings_path, os.environ)
+        yield reading, open_notary(home, reading.log, reading.views, settings, frame.log)
     finally:
         reading.close()
 

@@ -56,3 +56,13 @@ def test_what_is_no_checkpoint_of_this_log_is_told(lading, tmp_path):
     assert "of another log" in lading("checkpoint", "--follows", kept, code=4).err
     lading("checkpoint", "--follows", tmp_path / "missing", code=2)
     lading("checkpoint", "--key", "--follows", kept, code=2)
+
+
+def test_the_tree_is_written_where_it_can_be_served(lading, tmp_path):
+    """Beside the checkpoint that was printed; a place that cannot be is told."""
+    lading("add", "http://a.test/1")
+    note = lading("checkpoint", "--tiles", tmp_path / "www").out
+    assert (tmp_path / "www" / "checkpoint").read_text() == note
+    assert (tmp_path / "www" / "tile" / "0" / "000.p" / "1").stat().st_size == 32
+    (tmp_path / "file").write_text("")
+    lading("checkpoint", "--tiles", tmp_path / "file" / "www", code=2)

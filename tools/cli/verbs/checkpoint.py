@@ -11,6 +11,7 @@ from lading.tools.cli.frame import Frame, verb
 
 if TYPE_CHECKING:
     from lading.domain.notes import Note
+    from lading.reading import Reading
 
 
 @verb()
@@ -22,28 +23,47 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Hold the log against an earlier checkpoint of it that was kept elsewhere; exit 4 if it has another history.",
 )
-def command(frame: Frame, earlier: Path | None, *, key: bool) -> None:
+@click.option(
+    "--tiles",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the tree to a folder that can be served, as c2sp.org/tlog-tiles has it; what is new there.",
+)
+def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool) -> None:
     """Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.
 
     Whoever keeps it can tell later whether anything before it was changed, or taken away.
     """
     from lading.domain.errors import UsageError
     from lading.tools.cli.answers import answer
-    from lading.tools.cli.homes import notary
+    from lading.tools.cli.homes import signing
 
-    if key and earlier is not None:
-        raise UsageError("--key tells a key, --follows a history", hint="ask for one of them")
-    with notary(frame) as who:
-        if who is None:
+    if key and (earlier is not None or tiles is not None):
+        raise UsageError("--key tells a key and nothing else", hint="ask for one thing at a time")
+    with signing(frame) as (reading, notary):
+        if notary is None:
             raise UsageError("a log in memory is signed by nobody", hint="use a log that lasts")
         if earlier is not None:
-            who.follows(_read(earlier), str(earlier))
-        who.examine()
-        note, _ = who.sign()
+            notary.follows(_read(earlier), str(earlier))
+        notary.examine()
+        note, _ = notary.sign()
         if key:
-            answer(frame, {"key": str(who.signer.key)}, str(who.signer.key))
+            answer(frame, {"key": str(notary.signer.key)}, str(notary.signer.key))
             return
+        if tiles is not None:
+            _publish(note, reading, tiles)
     _say(frame, note)
+
+
+def _publish(note: Note, reading: Reading, folder: Path) -> None:
+    from lading.domain.errors import UsageError
+    from lading.tiles import publish
+
+    try:
+        with reading.views.read() as reader:
+            publish(note, reading.log, reader, folder)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name a folder that can be") from error
 
 
 def _read(path: Path) -> Note:

@@ -14,18 +14,17 @@ def command(frame: Frame) -> None:
     The ledger is one of them, and has to come out as what was signed: exit code 4 when it does not.
     """
     from lading.tools.cli.answers import answer
-    from lading.tools.cli.homes import looking, notary
+    from lading.tools.cli.homes import signing
     from lading.tools.cli.units import duration
 
     began_s = time.monotonic()
-    with looking(frame, caught_up=False) as reading:
+    with signing(frame) as (reading, notary):
         reading.views.rebuild()
         reading.catch_up()
         position = reading.log.head()
         counts = reading.counts()
-    with notary(frame) as who:
-        if who is not None:
-            who.review()
+        if notary is not None:
+            notary.review()
     took_s = time.monotonic() - began_s
     row = {"position": position, "downloads": sum(counts.values()), "seconds": round(took_s, 3)}
     answer(frame, row, f"rebuilt {row['downloads']} downloads up to position {position} in {duration(took_s)}")
