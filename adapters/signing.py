@@ -129,6 +129,8 @@ def _write(path: Path, text: str, *, mode: int, replace: bool) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sync(folder.parent)
+        for left in folder.glob(f".{path.name}.*"):  # by a program that was killed while it made a key
+            left.unlink(missing_ok=True)
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # O_EXCL, mode 0600
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
@@ -140,7 +142,7 @@ def _write(path: Path, text: str, *, mode: int, replace: bool) -> None:
                 os.replace(draft, path)
             else:
                 os.link(draft, path)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
             pass  # another process was first: its key is the home's
         finally:
             Path(draft).unlink(missing_ok=True)

@@ -38,6 +38,16 @@ def test_a_key_is_made_once_and_is_its_owners_alone(tmp_path):
     assert sorted(os.listdir(tmp_path / "keys")) == ["signing", "signing.pub"]
 
 
+def test_what_a_killed_maker_left_is_removed(tmp_path):
+    """A draft of a key is nobody's key."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    (folder / ".signing.abc").write_text("half")
+    (folder / ".signing.pub.abc").write_text("half")
+    FileSigner(folder, "me")
+    assert sorted(os.listdir(folder)) == ["signing", "signing.pub"]
+
+
 def test_a_signature_holds_for_one_text_and_one_key(tmp_path):
     """Neither another text, nor another key, nor another name passes."""
     signer, stranger = FileSigner(tmp_path / "a", "me"), FileSigner(tmp_path / "b", "me")
