@@ -34,7 +34,8 @@ class Cut:
         Raises:
             StoreUnavailable: always.
         """
-        raise StoreUnavailable(f"the log as it was at position {self._end} takes nothing more", hint="append to it now")
+        said = f"the log as it was at position {self._end} takes none of {len(requests)} requests"
+        raise StoreUnavailable(said, hint="append them to the log as it is")
 
     def read(self, after: int = 0, limit: int = PAGE) -> Sequence[Recorded]:
         """Return at most `limit` events after a position, in order of position."""

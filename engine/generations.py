@@ -4,10 +4,10 @@
     HOME/views-7/    its store
 
 Views are never repaired in place. A new generation is made beside the old one and becomes current by one rename;
-whoever holds the old one notices that at its next look at the pointer. All other folders are removed then, and when the
-current one is opened: on the systems that we run on, an open store outlives its folder. One that is still being made, or
-that holds a past which somebody looks at, is left alone: its maker holds a `flock` on the folder, which ends with the
-maker, so that what a killed program left is removed like any other.
+whoever holds the old one notices that at its next look at the pointer. All other folders are removed then, and when
+the current one is opened: on the systems that we run on, an open store outlives its folder. One that is still being
+made, or that holds a past which somebody looks at, is left alone: its maker holds a `flock` on the folder, which ends
+with the maker, so that what a killed program left is removed like any other.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class Views:
         They are folded for the purpose, beside the current ones, and gone afterwards; what a killed program leaves of
         them goes when the home is opened next.
         """
-        passing = PassingGenerations(self._generations)
+        passing = self._passing()
         views = Views(Cut(self._log, position), self._open_store, log_id=self._log_id, generations=passing)
         try:
             while not views.catch_up().reached:
@@ -152,7 +152,7 @@ class Views:
     @contextmanager
     def scratch(self) -> Iterator[Store]:
         """Open an empty store for an answer that is too large for memory; it goes as `then` does."""
-        passing = PassingGenerations(self._generations)
+        passing = self._passing()
         try:
             store = self._open_store(passing.folder(passing.begin()))
             try:
@@ -161,6 +161,13 @@ class Views:
                 store.close()
         finally:
             passing.end()
+
+    def _passing(self) -> PassingGenerations:
+        """Return what keeps generations that are gone afterwards, beside ours; what others left of theirs goes now."""
+        current = self._generations.current()
+        if current is not None:
+            self._generations.clear(current)
+        return PassingGenerations(self._generations)
 
     def verify(self, limit: int = 100) -> list[bytes]:
         """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""

@@ -41,6 +41,8 @@ VERBS = {
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
+    "replay": "Show any view as it stood then.",
+    "diff": "Show what changed of each download between two positions of the log.",
     "verify": "Check every record of the log, and views and files on demand.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
