@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -127,26 +127,29 @@ class Views:
         return self._current.read()
 
     @contextmanager
-    def then(self, position: int) -> Iterator[Views]:
+    def then(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Views]:
         """Open views of the log as it was after the event at `position`, whole and by themselves.
 
         They are folded for the purpose, beside the current ones, and gone afterwards; what a killed program leaves of
-        them goes when the home is opened next.
+        them goes when the home is opened next. `progress` is told, batch by batch, how far the fold has come.
         """
         passing = self._passing()
         views = Views(Cut(self._log, position), self._open_store, log_id=self._log_id, generations=passing)
         try:
-            while not views.catch_up().reached:
-                continue
+            reached = False
+            while not reached:
+                caught = views.catch_up(BATCH)
+                progress(caught.position)
+                reached = caught.reached
             yield views
         finally:
             views.close()
             passing.end()
 
     @contextmanager
-    def as_of(self, position: int) -> Iterator[Reader]:
-        """Open a look at the views as they stood after the event at `position`."""
-        with self.then(position) as views, views.read() as reader:
+    def as_of(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Reader]:
+        """Open a look at the views as they stood after the event at `position`; `progress` as for `then`."""
+        with self.then(position, progress) as views, views.read() as reader:
             yield reader
 
     @contextmanager

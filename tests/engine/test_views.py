@@ -643,6 +643,15 @@ def test_the_views_as_of_a_position_are_those_of_the_log_up_to_there(data):
         assert dict(reader.scan(b"")) == fresh(part)
 
 
+@pytest.mark.row("C.6")
+def test_who_waits_for_the_past_is_told_how_far_it_has_come(log, monkeypatch):
+    """After each batch, and at the end."""
+    monkeypatch.setattr(driver, "BATCH", 4)
+    views, told = Views(log, lambda _: MemoryStore()), []
+    with views.as_of(9, told.append):
+        assert told == [4, 8, 9]
+
+
 def test_a_batch_is_bounded(monkeypatch):
     """However far the views lag, one transaction takes no more than a batch."""
     log = Watched()

@@ -84,14 +84,15 @@ def record(reading: Reading, log: Log, chance: random.Random, count: int = 0) ->
     return seen
 
 
-def replays_agree(reading: Reading, log: Log, chance: random.Random, count: int) -> None:
-    """Record so many positions live, and replay to each of them afterwards."""
+def replays_agree(reading: Reading, log: Log, chance: random.Random, *, here: int, in_memory: int) -> None:
+    """Record positions live, and replay to each afterwards: to some as everybody would, to others in memory."""
+    count = here + in_memory
     seen = record(reading, log, chance, count)
     head, at_the_end = reading.log.head(), print_of(reading)
-    assert len(seen) == count
-    assert len({*seen.values()}) == count
-    for position in chance.sample([*seen], count):
-        with reading.as_of(position) as then:
+    assert len({*seen.values()}) == len(seen) == count
+    beside = Views(reading.log, lambda _: MemoryStore(), log_id=str(getattr(reading.log, "log_id", "")))
+    for number, position in enumerate(chance.sample([*seen], count)):
+        with (reading if number < here else Reading(reading.log, beside)).as_of(position) as then:
             assert print_of(then) == seen[position], position
     assert (reading.log.head(), print_of(reading)) == (head, at_the_end)
 
@@ -99,14 +100,14 @@ def replays_agree(reading: Reading, log: Log, chance: random.Random, count: int)
 def test_a_replay_to_any_of_200_positions_is_what_was_recorded_live(empty, make):
     """Byte for byte, over a real log and over memory, whatever happened and however clocks stepped back."""
     chance = random.Random(7)
-    replays_agree(empty, make.at_random(chance, 1_100).log, chance, 200)
+    replays_agree(empty, make.at_random(chance, 1_100).log, chance, here=40, in_memory=160)
 
 
 @pytest.mark.long
 def test_a_replay_to_any_position_of_a_longer_history_is_what_was_recorded_live(empty, make):
-    """The same where the views have folded many batches."""
+    """The same where there is more of it, and with no store in memory beside a real log."""
     chance = random.Random(8)
-    replays_agree(empty, make.at_random(chance, 12_000).log, chance, 25)
+    replays_agree(empty, make.at_random(chance, 6_000).log, chance, here=200, in_memory=0)
 
 
 def test_nothing_is_left_of_a_replay(empty, tmp_path, make):
