@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from lading.tools.origin import Behaviour, Redirect
+from lading.tools.origin import Behaviour, Drop, Redirect
 
 
 def test_it_has_what_the_list_has_and_more(lading, origin, small):
@@ -92,6 +92,27 @@ def test_a_byte_of_a_small_or_cached_file_is_traced_too(lading, origin, small, l
     cached = [lading.row("show", name, "--at-byte", 9_000_000)["cached"] for name in ("one", "two")]
     assert cached == [False, True]
     assert "from:             the cache" in lading("show", "two", "--at-byte", 0).out
+
+
+@pytest.mark.row("C.6")
+def test_a_byte_is_traced_across_engines(lading, origin, large):
+    """What one engine had made durable stays its own when another goes on from there."""
+    origin.set(large.name, Behaviour(drop=Drop(after=9_000_000)))
+    id = lading.row("get", origin.url(large.name), "--retries", 0, "--connections", 1, code=1)["id"]
+    origin.set(large.name, Behaviour())
+    lading("retry", id)
+    lading("run")
+    opened = [event["data"]["worker"] for event in lading.rows("log") if event["event"] == "EngineOpened"]
+    begin, end = (lading.row("show", id, "--at-byte", at) for at in (0, large.size - 1))
+    assert [row["worker"].replace("-", "") for row in (begin, end)] == [opened[0], opened[-1]]
+    assert [row["attempt"] for row in (begin, end)] == [1, 2]
+    assert begin["file_digest"] == end["file_digest"] == large.digest()
+    resumed = [event for event in lading.rows("log", "--id", id) if event["event"] == "Started"][-1]["data"]
+    edge = [
+        lading.row("show", id, "--at-byte", at)["attempt"] for at in (resumed["resumed_from"] - 1, begin["piece"][0])
+    ]
+    assert edge == [1, 1]
+    assert lading.row("show", id, "--at-byte", resumed["resumed_from"])["attempt"] == 2
 
 
 @pytest.mark.row("C.6")
