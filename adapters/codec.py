@@ -177,6 +177,18 @@ def open_envelope(recorded: Recorded) -> Fact:
     return _fact((position, stream, version, id_bytes, at_ns, event, context))
 
 
+def time_of(recorded: Recorded) -> int:
+    """Return the time (UTC, ns) of an event without reading the rest of it.
+
+    Raises:
+        StoreNewer, LogDamaged: as `open_envelope` says.
+    """
+    if len(recorded.state) < _HEADER.size or recorded.state[0] != FORMAT:
+        return open_envelope(recorded).at_ns
+    at_ns: int = _HEADER.unpack_from(recorded.state)[1]
+    return at_ns
+
+
 def dump_download(download: Download) -> bytes:
     """Return the state of a download as bytes, for a view to keep."""
     return orjson.dumps(_DUMP[Download](download))

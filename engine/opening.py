@@ -101,3 +101,20 @@ def open_reading(home: Home, log_url: str | None = None) -> Reading:
     """
     log = open_own_log(home, log_url)
     return Reading(log, open_views(home, log))
+
+
+def known_handle(home: Home, url: str) -> str | None:
+    """Return the name under which the log of a home would know a whole URL; None where it has never kept a secret.
+
+    Raises:
+        StoreUnavailable: the key of the home cannot be read.
+    """
+    from lading.adapters.vault import KEY_FILE, SealedVault
+
+    if not (home.vault_path / KEY_FILE).exists():
+        return None
+    vault = SealedVault(home.vault_path, LMDBStore)
+    try:
+        return vault.handle(url)
+    finally:
+        vault.close()

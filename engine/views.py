@@ -14,8 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -25,19 +24,18 @@ import attrs
 from lading.adapters import codec
 from lading.collector import resting
 from lading.current import Current, Generation, OpenStore, stand
+from lading.cut import Cut
 from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, LogDamaged, StoreUnavailable, ViewsDamaged
 from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
-from lading.domain.ports import Log, Reader, Recorded
-from lading.generations import HomeGenerations, PassingGenerations
+from lading.domain.ports import Log, Reader, Recorded, Store
+from lading.generations import Generations, HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
 from lading.projections.fold import OF_DOWNLOADS
 
 BATCH = 5_000
 STEP = 20_000
-
-_position = operator.attrgetter("position")
 
 
 class Rows:
@@ -73,11 +71,24 @@ class Views:
         open_store: opens the store of a generation, made empty when its folder is empty.
         home: the folder that holds the generations; None for views that end with the process.
         log_id: names the log, when it can, so that views of another are known.
+        generations: what keeps the generations, instead of a home.
     """
 
-    def __init__(self, log: Log, open_store: OpenStore, home: Path | None = None, *, log_id: str = "") -> None:
-        generations = PassingGenerations() if home is None else HomeGenerations(home)
+    def __init__(
+        self,
+        log: Log,
+        open_store: OpenStore,
+        home: Path | None = None,
+        *,
+        log_id: str = "",
+        generations: Generations | None = None,
+    ) -> None:
+        if generations is None:
+            generations = PassingGenerations() if home is None else HomeGenerations(home)
         self._log = log
+        self._open_store = open_store
+        self._log_id = log_id
+        self._generations = generations
         self._current = Current(generations, open_store, log_id=log_id, stands_on=self._has, codec=ROWS)
         self._seen: int | None = None
 
@@ -116,14 +127,50 @@ class Views:
         return self._current.read()
 
     @contextmanager
-    def as_of(self, position: int) -> Iterator[Reader]:
-        """Open the views as they stood after the event at `position`: folded for the purpose, dropped afterwards."""
-        built = self._build(position)
+    def then(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Views]:
+        """Open views of the log as it was after the event at `position`, whole and by themselves.
+
+        They are folded for the purpose, beside the current ones, and gone afterwards; what a killed program leaves of
+        them goes when the home is opened next. `progress` is told, batch by batch, how far the fold has come.
+        """
+        passing = self._passing()
+        views = Views(Cut(self._log, position), self._open_store, log_id=self._log_id, generations=passing)
         try:
-            with built.store.read() as reader:
-                yield reader
+            reached = False
+            while not reached:
+                caught = views.catch_up(BATCH)
+                progress(caught.position)
+                reached = caught.reached
+            yield views
         finally:
-            self._current.discard(built)
+            views.close()
+            passing.end()
+
+    @contextmanager
+    def as_of(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Reader]:
+        """Open a look at the views as they stood after the event at `position`; `progress` as for `then`."""
+        with self.then(position, progress) as views, views.read() as reader:
+            yield reader
+
+    @contextmanager
+    def scratch(self) -> Iterator[Store]:
+        """Open an empty store for an answer that is too large for memory; it goes as `then` does."""
+        passing = self._passing()
+        try:
+            store = self._open_store(passing.folder(passing.begin()))
+            try:
+                yield store
+            finally:
+                store.close()
+        finally:
+            passing.end()
+
+    def _passing(self) -> PassingGenerations:
+        """Return what keeps generations that are gone afterwards, beside ours; what others left of theirs goes now."""
+        current = self._generations.current()
+        if current is not None:
+            self._generations.clear(current)
+        return PassingGenerations(self._generations)
 
     def verify(self, limit: int = 100) -> list[bytes]:
         """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""
@@ -153,17 +200,14 @@ class Views:
         unreachable = replaced or isinstance(error, StoreUnavailable)
         return self._current.get() if unreachable else self._current.begin_anew()
 
-    def _build(self, upto: int | None = None) -> Generation:
-        """Fold the log, up to a position, into a new generation that does not count."""
+    def _build(self) -> Generation:
+        """Fold the log into a new generation that does not count."""
         built = self._current.make()
         at = 0
         try:
-            while upto is None or at < upto:
+            while True:
                 with resting():
                     records, facts = self._page(at, BATCH)
-                    if upto is not None:
-                        within = bisect_right(records, upto, key=_position)
-                        records, facts = records[:within], facts[:within]
                     if not facts:
                         break
                     built.take(records, facts)

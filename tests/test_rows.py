@@ -48,6 +48,7 @@ OWNED = {
     "C.2": "projections rebuild queue, progress and history",
     "C.3": "trio nurseries; crash recovery is replay",
     "C.4": "pluggable storage that agrees",
+    "C.6": "any view as it stood then, what changed between, why, and where a byte came from",
     "C.8": "the packages and the top-level entries asked for",
 }
 

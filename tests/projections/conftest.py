@@ -6,6 +6,7 @@ Everything is handed out by session fixtures, so that hypothesis may use it, and
 from __future__ import annotations
 
 import itertools
+import random
 import types
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -225,6 +226,12 @@ _OFTEN = [SUBMIT] * 3 + ["start"] * 4 + ["vouch", "complete", "falter"] * 2
 ACTS = st.builds(Act, st.sampled_from([*_OFTEN, *MAKERS, "else", "step back"]), st.integers(0, 5), st.integers(0, 5))
 
 
+def at_random(chance: random.Random, count: int) -> World:
+    """Make a world in which so many things have been tried."""
+    verbs = [*_OFTEN, *MAKERS, "else", "step back"]
+    return play(Act(chance.choice(verbs), chance.randrange(10**6), chance.randrange(6)) for _ in range(count))
+
+
 def fold(facts: Iterable[Fact], sizes: Iterable[int] = (), *, remembered: int = 4096) -> MemoryStore:
     """Fold facts into a new store: in batches of these sizes, the rest in one."""
     store, folder, left = MemoryStore(), Fold(ROWS, remembered=remembered), list(facts)
@@ -252,11 +259,14 @@ def make() -> types.SimpleNamespace:
     """The ways to make a world, to command it, and to fold it."""
     return types.SimpleNamespace(
         World=World,
+        at_random=at_random,
         block=block,
         complete=complete,
         contents=contents,
         falter=falter,
         fold=fold,
+        prioritise=lambda priority: c.Prioritise(priority=priority),
+        remove=lambda: c.Remove(files=False),
         start=start,
         stop=stop,
         vouch=vouch,
