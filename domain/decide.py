@@ -175,6 +175,10 @@ def _replace_source(download: Download, r: c.ReplaceSource) -> Events:
         raise _illegal(download, "give another URL to", "pause it first, and resume it after that")
     if download.ended and download.state is not _S.FAILED:
         raise _illegal(download, "give another URL to", "add it anew with that URL")
+    if download.shredding:
+        raise IllegalCommand(
+            "the secrets that this download had are still being shredded", hint="try again in a moment"
+        )
     replaced = e.SourceReplaced(
         source=r.source, url=r.url, handle=r.handle, query=r.query, secret=r.secret, same=r.same
     )
@@ -193,6 +197,25 @@ def _finish(download: Download, _: c.Finish) -> Events:
             "cannot finish a download whose size is known", hint="it ends by itself; `lading cancel ID` gives it up"
         )
     return (e.FinishRequested(),)
+
+
+@_on(c.Forget)
+def _forget(download: Download, _: c.Forget) -> Events:
+    if download.forgotten:
+        return ()
+    forgotten = e.Forgotten()
+    if not download.order.secret:
+        return (forgotten,)
+    if download.state in RUNNING:
+        return (forgotten, e.Paused())
+    if download.state in {_S.QUEUED, _S.WAITING} and not download.staged:
+        return (forgotten, e.Blocked(reason=faults.SECRET, message=faults.FORGOTTEN))
+    return (forgotten,)
+
+
+@_on(c.Shred)
+def _shred(download: Download, _: c.Shred) -> Events:
+    return (e.KeyShredded(),) if download.shredding else ()
 
 
 @_on(c.Restore)

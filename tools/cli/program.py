@@ -32,6 +32,7 @@ VERBS = {
     "limit": "Let downloads use so many bytes a second.",
     "finish": "Let endless downloads end here.",
     "refresh-url": "Fetch a download from another URL.",
+    "forget": "Shred the secrets of downloads.",
     "undo": "Take back the last thing that you asked for.",
     "redo": "Do again what was undone last.",
     "wait": "Wait until downloads have ended.",
