@@ -225,6 +225,6 @@ def _secret(now: Download | None) -> IllegalCommand:
 
 
 def is_unsettled(download: Download) -> bool:
-    """Tell whether an act on a download has not had its whole effect yet: its engine stops it, moves files, or shreds."""
+    """Tell whether an act on a download has not had its whole effect yet: its engine stops it or tidies up."""
     finishing = download.finishing and download.state in RUNNING
     return download.state in STOPPING or download.litter or download.returning or finishing or download.shredding
