@@ -142,7 +142,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invoke(given: list[str], frame: Frame) -> int:
-    with program.make_context("lading", given, obj=frame) as context:
+    with program.make_context("lading", list(given), obj=frame) as context:  # it takes what it parses out of the list
         return program.invoke(context) or 0
 
 
