@@ -45,6 +45,15 @@ class Shredding:
             return []
         return [id for id in self._reading.to_shred(MOST_AT_ONCE) if id not in running]
 
+    async def recover(self) -> None:
+        """Finish what was begun before this engine; what cannot be done now is tried again like anything else."""
+        while True:
+            await self._s.threads.run(self._reading.catch_up)
+            ids = await self._s.threads.run(lambda: self.wanted(()))
+            if not ids:
+                return
+            await self._attend(ids)
+
     def attend(self, nursery: trio.Nursery, ids: Sequence[UUID]) -> None:
         """Shred in the background, unless that is going on already."""
         if ids and not self.is_busy:

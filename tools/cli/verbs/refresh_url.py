@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def command(frame: Frame, id: str, url: str) -> None:
     """Fetch a download from another URL, such as one that was signed anew; what failed goes on at once.
 
-    With - for the URL, it is read from stdin. Headers that were given before stay. What was received counts where the new URL names the same host and path, or the
-    download has a digest; else it starts over.
+    With - for the URL, it is read from a line of stdin. Headers that were given before stay. What was received counts
+    where the new URL names the same host and path, or the download has a digest; else it starts over.
     """
     import trio
 
