@@ -63,9 +63,17 @@ LOOKS = (
 """Every verb that shows something of a home, each said with and without --json; {id} is a download full of secrets."""
 
 SPEAK = """
-import json, sys
+import json, os, sys
 from lading.tools.cli import main
-for words in json.loads(sys.stdin.read()):
+before = dict(os.environ)
+for words, stdin, environ in json.loads(sys.stdin.read()):
+    os.environ.clear()
+    os.environ.update(before | environ)
+    with open("../stdin", "w") as file:
+        file.write(stdin)
+    with open("../stdin") as file:
+        os.dup2(file.fileno(), 0)
+    sys.stdin = open(0, closefd=False)
     main(words)
 """
 
@@ -89,29 +97,20 @@ class Stage:
         self.origin = origin
         self.heard: list[tuple[str, bytes]] = []
 
-    def say(self, door: Door) -> str:
-        """Say one command in a process of its own; return what it said on stdout."""
-        return self._run([sys.executable, "-m", "lading", "--home", str(self.home), *door.words], door)
-
-    def say_all(self, commands: list[list[str]]) -> None:
-        """Say many commands, one after the other in one process."""
-        words = [["--home", str(self.home), *command] for command in commands]
-        self._run([sys.executable, "-c", SPEAK], Door(["looks"], json.dumps(words)))
-
-    def _run(self, command: list[str], door: Door) -> str:
+    def say(self, doors: list[Door]) -> None:
+        """Say commands, one after the other, in a process of their own."""
+        said = [[["--home", str(self.home), *door.words], door.stdin, dict(door.environ)] for door in doors]
         clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-        environ = {**clean, "LADING_DEBUG": "1", "LADING_RETRIES": "0", "LADING_CONNECT_TIMEOUT_S": "2"}
         done = subprocess.run(
-            command,
-            input=door.stdin.encode(),
+            [sys.executable, "-c", SPEAK],
+            input=json.dumps(said).encode(),
             capture_output=True,
-            env={**environ, **door.environ},
+            env={**clean, "LADING_DEBUG": "1", "LADING_RETRIES": "0", "LADING_CONNECT_TIMEOUT_S": "2"},
             cwd=self.files,
-            timeout=60,
-            check=False,
+            timeout=100,
+            check=True,
         )
-        self.heard += [(f"stdout of {door.words[0]}", done.stdout), (f"stderr of {door.words[0]}", done.stderr)]
-        return done.stdout.decode()
+        self.heard += [("stdout", done.stdout), ("stderr", done.stderr)]
 
     def found(self, sightings) -> list[str]:
         """Say where any canary is, but for the vault and the settings that a person wrote."""
@@ -241,15 +240,11 @@ def test_no_secret_comes_out_wherever_it_went_in(tmp_path, sought):
         stage = Stage(tmp_path, origin)
         behave(origin)
         settle(stage)
-        opened = doors(stage)
-        stage.say_all([door.words for door in opened if not door.stdin and not door.environ])
-        for door in opened:
-            if door.stdin or door.environ:
-                stage.say(door)
-        rows = [json.loads(line) for line in stage.say(Door(["--json", "list"])).splitlines()]
-        ids = {"id": rows[0]["id"], "blocked": next(row["id"] for row in rows if row["key"] == "blocked")}
+        stage.say([*doors(stage), Door(["--json", "list"])])
+        rows = [json.loads(line) for line in stage.heard[0][1].splitlines() if line.startswith(b'{"id":')]
+        ids = {"id": rows[-1]["id"], "blocked": "blocked"}
         looks = [look.format(**ids).split() for look in LOOKS]
-        stage.say_all([said for look in looks for said in (look, ["--json", *look])])
+        stage.say([Door(said) for look in looks for said in (look, ["--json", *look])])
         seen = b"\n".join(f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests)
     arrived = {sighting.partition(",")[0] for sighting in sought(CANARIES, seen)}
     assert arrived >= SENT, f"{sorted(SENT - arrived)} never arrived: a door was shut"
