@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 
 from lading.domain import commands as c
 from lading.domain import events as e
-from lading.domain import faults, upkeep
+from lading.domain import faults, forgetting, upkeep
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting
 from lading.domain.faults import Cause
@@ -175,15 +175,16 @@ def _replace_source(download: Download, r: c.ReplaceSource) -> Events:
         raise _illegal(download, "give another URL to", "pause it first, and resume it after that")
     if download.ended and download.state is not _S.FAILED:
         raise _illegal(download, "give another URL to", "add it anew with that URL")
-    if download.shredding:
-        raise IllegalCommand(
-            "the secrets that this download had are still being shredded", hint="try again in a moment"
-        )
+    forgetting.check_settled(download)
     replaced = e.SourceReplaced(
         source=r.source, url=r.url, handle=r.handle, query=r.query, secret=r.secret, same=r.same
     )
     goes_on = download.state is _S.FAILED or download.stuck
     return (replaced, e.Resumed(fresh=True)) if goes_on else (replaced,)
+
+
+_on(c.Forget)(lambda download, _: forgetting.forget(download))
+_on(c.Shred)(lambda download, _: forgetting.shred(download))
 
 
 @_on(c.Finish)
@@ -197,25 +198,6 @@ def _finish(download: Download, _: c.Finish) -> Events:
             "cannot finish a download whose size is known", hint="it ends by itself; `lading cancel ID` gives it up"
         )
     return (e.FinishRequested(),)
-
-
-@_on(c.Forget)
-def _forget(download: Download, _: c.Forget) -> Events:
-    if download.forgotten:
-        return ()
-    forgotten = e.Forgotten()
-    if not download.order.secret:
-        return (forgotten,)
-    if download.state in RUNNING:
-        return (forgotten, e.Paused())
-    if download.state in {_S.QUEUED, _S.WAITING} and not download.staged:
-        return (forgotten, e.Blocked(reason=faults.SECRET, message=faults.FORGOTTEN))
-    return (forgotten,)
-
-
-@_on(c.Shred)
-def _shred(download: Download, _: c.Shred) -> Events:
-    return (e.KeyShredded(),) if download.shredding else ()
 
 
 @_on(c.Restore)

@@ -98,6 +98,7 @@ def _spoken(home, origin):
         "files": ("files",),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
+        "forget": ("forget", "k"),
         "remove": ("remove", "k", "--files"),
         "bundle add": ("bundle", "add", "pair", good, "-o", "c"),
         "bundle get": ("bundle", "get", "both", bad, "--retries", "0"),
