@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 pytestmark = [pytest.mark.law(7)]
@@ -62,3 +64,16 @@ def test_without_waiting_it_is_done_by_the_next_engine(lading, origin, small):
     assert lading.rows("log", "--id", id)[-1]["event"] != "KeyShredded"
     lading("run")
     assert lading.rows("log", "--id", id)[-1]["event"] == "KeyShredded"
+
+
+def test_who_works_the_queue_is_told_once_that_it_waits(lading, working, origin, small):
+    """That its key is shredded then is no news of the download itself."""
+    lading("pause", "--queue")
+    id = lading.add(f"{origin.url(small.name)}?token={TOKEN}")
+    lading("forget", id)
+    assert lading.rows("log", "--id", id)[-1]["event"] == "KeyShredded"
+    done = lading.add(origin.url(small.name), "-o", "other")
+    lading("resume", "--queue")
+    lading("wait", done)
+    told = working.end(signal.SIGTERM).err
+    assert told.count("error: small.bin: blocked by secret: its secrets were forgotten") == told.count("error: s") == 1
