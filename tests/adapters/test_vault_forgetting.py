@@ -119,6 +119,23 @@ def test_what_somebody_put_beside_the_key_stays(tmp_path, vault):
     assert (tmp_path / "vault" / "key.old").read_text() == "mine"
 
 
+def test_what_a_kill_has_left_is_taken_away(tmp_path, vault):
+    """A store that was never finished and one that counts no more, with records that have been forgotten since."""
+    vault.keep([(ONE, OLD), (TWO, NEW)])
+    sealed = record(tmp_path / "vault", ONE)
+    vault.forget([THREE])
+    for name in ("store-1", ".store-3", ".store-9"):
+        left = LMDBStore(tmp_path / "vault" / name)
+        with left.write() as transaction:
+            transaction.put(ONE.bytes, sealed)
+        left.close()
+    assert vault.recall(TWO) == NEW
+    vault.forget([ONE])
+    assert lies_in(tmp_path / "vault", sealed) == []
+    assert stores(tmp_path / "vault") == ["store-3"]
+    assert (vault.recall(ONE), vault.recall(TWO)) == (None, NEW)
+
+
 def test_an_exchange_puts_nothing_in_the_place_of_what_was_forgotten(vault):
     """Who looked before and writes after it is told that there is something else now."""
     vault.keep([(ONE, OLD)])

@@ -108,8 +108,13 @@ def test_what_cannot_be_shredded_now_is_tried_again(payload, monkeypatch):
             (left,) = await engine.forget(id)
             assert left.shredding
             assert world.vault.recall(id) is not None
-            world.network.serve(PLAIN, payload(2_000))
+            for url in (URL, PLAIN):
+                world.network.serve(url, payload(2_000))
+            await engine.resume(id)
             assert (await engine.wait((await engine.submit(Request(PLAIN))).id)).ok
+            await engine.wait_idle()
+            assert (await engine.get(id)).blocked == "secret", "the vault has it still, and no attempt may"
+            assert [call.url for call in world.network.calls] == [PLAIN]
             await trio.sleep(200)
             assert not (await engine.get(id)).shredding
             assert world.vault.recall(id) is None
