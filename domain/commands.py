@@ -92,6 +92,16 @@ class Finish:
     """Let an endless body end here."""
 
 
+@attrs.frozen
+class Forget:
+    """Give up its secrets for good; what runs by them stops first."""
+
+
+@attrs.frozen
+class Shred:
+    """The vault has nothing of its secrets any more."""
+
+
 @attrs.frozen(kw_only=True)
 class Restore:
     """Take back that it was cancelled or removed; `paused` when it is not to run at once."""
@@ -280,7 +290,7 @@ class Discard:
     size: int
 
 
-Control = Pause | Resume | Retry | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Restore
+Control = Pause | Resume | Retry | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Forget | Restore
 Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop | Degrade
-Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm | Expire
+Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm | Expire | Shred
 Command = Submit | Start | Control | Report | Upkeep

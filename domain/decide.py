@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 
 from lading.domain import commands as c
 from lading.domain import events as e
-from lading.domain import faults, upkeep
+from lading.domain import faults, forgetting, upkeep
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand, InvalidSetting
 from lading.domain.faults import Cause
@@ -175,11 +175,16 @@ def _replace_source(download: Download, r: c.ReplaceSource) -> Events:
         raise _illegal(download, "give another URL to", "pause it first, and resume it after that")
     if download.ended and download.state is not _S.FAILED:
         raise _illegal(download, "give another URL to", "add it anew with that URL")
+    forgetting.check_settled(download)
     replaced = e.SourceReplaced(
         source=r.source, url=r.url, handle=r.handle, query=r.query, secret=r.secret, same=r.same
     )
     goes_on = download.state is _S.FAILED or download.stuck
     return (replaced, e.Resumed(fresh=True)) if goes_on else (replaced,)
+
+
+_on(c.Forget)(lambda download, _: forgetting.forget(download))
+_on(c.Shred)(lambda download, _: forgetting.shred(download))
 
 
 @_on(c.Finish)

@@ -44,6 +44,8 @@ class Download:
         kept: where its published file was put aside, below the order's root.
         replaced: where the file that it replaced was put aside.
         invalid: why its published file is not what was published, None when nothing is known to be wrong.
+        forgotten: whether its secrets were given up, and none have come since.
+        shredding: whether their key is still to be shredded.
     """
 
     id: UUID
@@ -93,6 +95,8 @@ class Download:
     kept: str | None = None
     replaced: str | None = None
     invalid: str | None = None
+    forgotten: bool = False
+    shredding: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:

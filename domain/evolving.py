@@ -286,13 +286,26 @@ def _limit_changed(_: Download, event: e.LimitChanged, __: int) -> Changes:
 def _source_replaced(download: Download, event: e.SourceReplaced, _: int) -> Changes:
     order, sources = download.order, list(download.order.sources)
     sources[event.source] = attrs.evolve(sources[event.source], url=event.url, handle=event.handle, query=event.query)
-    changes: Changes = {"order": attrs.evolve(order, sources=tuple(sources), secret=order.secret or event.secret)}
+    changes: Changes = {
+        "order": attrs.evolve(order, sources=tuple(sources), secret=order.secret or event.secret),
+        "forgotten": False,
+    }
     return changes if event.same else changes | {"validator": None}
 
 
 @_on(e.FinishRequested)
 def _finish_requested(_: Download, __: e.FinishRequested, ___: int) -> Changes:
     return {"finishing": True}
+
+
+@_on(e.Forgotten)
+def _forgotten(_: Download, __: e.Forgotten, ___: int) -> Changes:
+    return {"forgotten": True, "shredding": True}
+
+
+@_on(e.KeyShredded)
+def _key_shredded(_: Download, __: e.KeyShredded, ___: int) -> Changes:
+    return {"shredding": False}
 
 
 @_on(e.Quarantined)

@@ -199,7 +199,7 @@ class Attempt:
         held: Holding | None = None
         place = Place(path=before.path or wanted(before), storage=before.storage or "")
         try:
-            if before.order.secret:
+            if before.order.secret and not before.forgotten:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
             self._claim = await self._s.caching.claim(work, self._secrets)
             place = await self._places.settle(before)

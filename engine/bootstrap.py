@@ -57,6 +57,7 @@ from lading.retuning import Retuning, SettingsFile
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
+from lading.shredding import Shredding
 from lading.slots import Slots
 from lading.surroundings import Surroundings
 from lading.throttle import Throttle
@@ -386,6 +387,7 @@ async def _take_over(services: Services, reading: Reading, places: Places, worke
     files = Files(services.disk, places, reading.is_claimed)
     await Recovery(services, reading, files, worker).run()
     await Bundling(services, reading, places, files).recover()
+    await Shredding(services, reading).recover()
 
 
 def _fetcher(settings: Settings) -> HTTPXTransport:

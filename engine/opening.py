@@ -109,7 +109,8 @@ def known_handle(home: Home, url: str) -> str | None:
     Raises:
         StoreUnavailable: the key of the home cannot be read.
     """
-    from lading.adapters.vault import KEY_FILE, SealedVault
+    from lading.adapters.vault import SealedVault
+    from lading.adapters.vault.sealed import KEY_FILE
 
     if not (home.vault_path / KEY_FILE).exists():
         return None

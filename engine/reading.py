@@ -306,6 +306,11 @@ class Reading:
             found = [progress.get(reader, id, ROWS) for id in litter.ids(reader, limit)]
             return [d for d in found if d is not None and not bundles.is_being_published(reader, d)]
 
+    def to_shred(self, limit: int) -> list[UUID]:
+        """Return downloads whose keys are to be shredded."""
+        with self.views.read() as reader:
+            return list(litter.secrets(reader, limit))
+
     def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
         """Return downloads of which files have been kept for long enough."""
         with self.views.read() as reader:

@@ -112,7 +112,7 @@ async def bundle(engine: Engine, world: World) -> None:
 
 
 async def change_mind(engine: Engine, world: World) -> None:
-    """Hold the queue and let it go, take things back and do them again, end a stream, lose the network for a while."""
+    """Hold the queue and let it go, take things back and do them again, forget, end a stream, lose the network."""
     await engine.pause_queue()
     world.network.serve(HOST + "mind", random.Random("mind").randbytes(6_000))
     id = (await engine.submit(Request(HOST + "mind"))).id
@@ -127,6 +127,7 @@ async def change_mind(engine: Engine, world: World) -> None:
     await engine.wait(id)
     await engine.remove(id, files=True)
     await engine.undo()
+    await engine.forget(id)
     world.network.serve(HOST + "stream", random.Random("stream").randbytes(90_000), rate=1_000, sized=False)
     stream = await engine.submit(Request(HOST + "stream"))
     await trio.sleep(20)
@@ -211,7 +212,8 @@ def make(folder: Path) -> None:
     log.append([[Entry(*event[1:]) for event in events]])
     log.close()
     _compact(scratch, home / "log")
-    _compact(home / "vault", home / "vault")
+    (place,) = (path.parent for path in (home / "vault").rglob("data.mdb"))
+    _compact(place, place)
     (home / MARKER).write_bytes(orjson.dumps({"format": FORMAT, "id": dice.randbytes(16).hex()}))
     for path in world.disk.paths():
         file = folder / "files" / Path(path).relative_to(FOLDER)

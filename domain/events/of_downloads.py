@@ -288,6 +288,20 @@ class FinishRequested(Event):
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class Forgotten(Event):
+    """Somebody wants its secrets gone for good: nothing may use them any more, and their key is to be shredded."""
+
+    TOPIC: ClassVar[str] = "lading.forgotten.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class KeyShredded(Event):
+    """The key of its secrets is gone with what it sealed, and the vault was written anew without them."""
+
+    TOPIC: ClassVar[str] = "lading.key-shredded.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class Degraded(Event):
     """A fast path failed, and the attempt goes on by the plain one; `feature` is the setting's name of it."""
 

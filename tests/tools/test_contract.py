@@ -106,6 +106,7 @@ def _spoken(home, origin):
         "rebuild": ("rebuild",),
         "checkpoint": ("checkpoint",),
         "checkpoint --key": ("checkpoint", "--key"),
+        "forget": ("forget", "k"),
         "remove": ("remove", "k", "--files"),
         "bundle add": ("bundle", "add", "pair", good, "-o", "c"),
         "bundle get": ("bundle", "get", "both", bad, "--retries", "0"),

@@ -32,6 +32,7 @@ VERBS = {
     "limit": "Let downloads use so many bytes a second.",
     "finish": "Let endless downloads end here.",
     "refresh-url": "Fetch a download from another URL.",
+    "forget": "Shred the secrets of downloads.",
     "undo": "Take back the last thing that you asked for.",
     "redo": "Do again what was undone last.",
     "wait": "Wait until downloads have ended.",
@@ -144,7 +145,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invoke(given: list[str], frame: Frame) -> int:
-    with program.make_context("lading", given, obj=frame) as context:
+    with program.make_context("lading", list(given), obj=frame) as context:  # it takes what it parses out of the list
         return program.invoke(context) or 0
 
 
