@@ -40,6 +40,7 @@ def row(reading: Reading, download: Download, now_ns: int) -> dict[str, Any]:
         "storage": download.storage,
         "worker": None if download.worker is None else str(download.worker),
         "headers": list(order.headers),
+        "secrets": _secrets(download),
         "retries": order.retries,
         "connections": download.connections,
         "limit_rate": download.limit_rate,
@@ -49,6 +50,15 @@ def row(reading: Reading, download: Download, now_ns: int) -> dict[str, Any]:
         "version": download.version,
         "tries": tries[::-1],
     }
+
+
+def _secrets(download: Download) -> str | None:
+    """Return what has become of its secrets; None when it never had any."""
+    if not download.order.secret:
+        return None
+    if download.shredding:
+        return "given up, and still to be shredded"
+    return "shredded" if download.forgotten else "in the vault"
 
 
 def _part(download: Download) -> str | None:

@@ -60,7 +60,10 @@ LOOKS = (
     "bundle show pair", "clean --dry-run", "rebuild", "undo", "redo", "undo --skip", "pause --all", "resume --all",
     "forget --tag listed", "remove {id}", "completion bash",
 )  # fmt: skip
-"""Every verb that shows something of a home, each said with and without --json; {id} is a download full of secrets."""
+"""Every verb that shows something of a home, each said with and without --json; {id} is a download full of secrets.
+
+What writes files is to write them below {told}.
+"""
 
 SPEAK = """
 import json, os, sys
@@ -242,7 +245,7 @@ def test_no_secret_comes_out_wherever_it_went_in(tmp_path, sought):
         settle(stage)
         stage.say([*doors(stage), Door(["--json", "list"])])
         rows = [json.loads(line) for line in stage.heard[0][1].splitlines() if line.startswith(b'{"id":')]
-        ids = {"id": rows[-1]["id"], "blocked": "blocked"}
+        ids = {"id": rows[-1]["id"], "blocked": "blocked", "told": str(stage.told)}
         looks = [look.format(**ids).split() for look in LOOKS]
         stage.say([Door(said) for look in looks for said in (look, ["--json", *look])])
         seen = b"\n".join(f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests)

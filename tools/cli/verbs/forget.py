@@ -12,8 +12,9 @@ from lading.tools.cli.frame import Frame, verb
 def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool, no_wait: bool) -> None:
     """Shred the secrets of downloads: what was secret of their URLs, and the values of their headers.
 
-    What runs by them is paused first. Files stay, and so does all that the log says; what needs a secret again is
-    blocked until `lading refresh-url ID URL` gives it a URL. This cannot be undone.
+    What was removed is meant by --all and --tag as well. What runs by its secrets is paused first. Files stay, and so
+    does all that the log says; what needs a secret again is blocked until `lading refresh-url ID URL` gives it a URL.
+    This cannot be undone.
     """
     from lading.domain.commands import Forget
     from lading.domain.errors import StoreUnavailable
