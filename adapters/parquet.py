@@ -10,6 +10,7 @@ pyarrow comes with the extra `[analytics]`; nothing here is imported before it i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
@@ -74,7 +75,7 @@ def batch(columns: Sequence[Column], values: Sequence[Sequence[Any]]) -> pa.Reco
 
 
 class ParquetWriter:
-    """Writes rows into an open file; at most one row group is in memory.
+    """Writes rows into an open file; at most two row groups are in memory.
 
     Args:
         file: where to; it is not closed.
@@ -96,6 +97,8 @@ class ParquetWriter:
                 for column in columns
             ]
         )
+        self._crew = ThreadPoolExecutor(1, "lading-parquet")
+        self._writing: Future[None] | None = None
         self._writer: Any = pq.ParquetWriter(
             file, self._schema, compression="zstd", use_dictionary=words, write_page_checksum=True
         )
@@ -114,23 +117,36 @@ class ParquetWriter:
         """Write what is left, and the metadata; without this call the file cannot be read."""
         if self._held:
             self._flush()
+        self._wait()
+        self._crew.shutdown()
         self._writer.add_key_value_metadata({KEY: orjson.dumps(metadata)})
         self._writer.close()
 
     def abandon(self) -> None:
         """Write no more, whatever is left; after `close` this does nothing."""
         self._batches = []
+        self._crew.shutdown(cancel_futures=True)
         self._writer.is_open = False  # or it would end the file when it is collected
 
     def _flush(self) -> None:
+        """Let the row group be compressed and written, without the interpreter's lock, while the next one is made."""
+        self._wait()
+        self._writing = self._crew.submit(self._write_group, self._batches)
+        self._batches, self._held = [], 0
+
+    def _wait(self) -> None:
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
+
+    def _write_group(self, batches: Sequence[pa.RecordBatch]) -> None:
         import pyarrow as pa
 
-        table = pa.Table.from_batches(self._batches).combine_chunks()
+        table = pa.Table.from_batches(batches).combine_chunks()
         for at, column in enumerate(self._columns):
             if column.kind is Kind.WORD:
                 table = table.set_column(at, self._schema.field(at), table.column(at).dictionary_encode())
         self._writer.write_table(table, row_group_size=ROW_GROUP * 2)
-        self._batches, self._held = [], 0
 
 
 def read_metadata(path: str) -> Mapping[str, Any]:
