@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 Answers = Mapping[str, tuple[Sequence[str], list[tuple[Any, ...]]]]
 
 WIDTH, BAR, GAP, LEFT, RIGHT, TOP = 640, 18, 8, 190, 90, 44
+FONT = 'font-family="sans-serif" font-size="12"'
 COLOURS = ("#4477aa", "#ee9933", "#cc3355")
 
 
@@ -49,8 +50,7 @@ def bars(title: str, found: Sequence[Bar]) -> str:
     longest = max((bar.length for bar in found), default=0) or 1
     height = TOP + len(found) * (BAR + GAP) + GAP
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        'font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="{GAP * 2}" y="26" font-size="15">{escape(title)}</text>',
     ]

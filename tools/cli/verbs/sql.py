@@ -75,12 +75,13 @@ def _plain(value: Any) -> Any:
         case dt.datetime():
             text = value.isoformat(timespec="microseconds")
             return text.replace("+00:00", "Z")
+        case (int(months), int(days), int(nanoseconds)) if hasattr(value, "nanoseconds"):  # an interval
+            seconds = days * 86_400 + nanoseconds / 1e9
+            return f"{months} months {seconds} s" if months else seconds
         case dict():
             return {str(key): _plain(inner) for key, inner in value.items()}
         case list() | tuple():
             return [_plain(inner) for inner in value]
-        case dt.timedelta():
-            return value.total_seconds()
         case _:
             return value.hex() if isinstance(value, bytes) else str(value)
 
