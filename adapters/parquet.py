@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, BinaryIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import orjson
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 KEY = b"lading"
 ROW_GROUP = 50_000
+PAGE = 5_000
 INSTALL = "python -m pip install 'lading[analytics]'"
 
 
@@ -170,29 +172,70 @@ def read_metadata(path: str) -> Mapping[str, Any]:
     return words
 
 
-def read_rows(path: str, columns: Sequence[Column], page: int) -> Iterator[list[Row]]:
-    """Yield the rows of a file, some at a time.
+class ParquetReader:
+    """Reads a file from its first row to its last, as many rows at a time as are asked for.
+
+    Use it as a context.
 
     Raises:
-        IntegrityError: its columns are others, or some of it cannot be read.
+        IntegrityError: its columns are others than these, or it cannot be read.
     """
-    require()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    plain = plain_schema(columns)
-    try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            if file.schema_arrow.names != plain.names:
-                raise IntegrityError(f"{path} has other columns than it should: {', '.join(file.schema_arrow.names)}")
-            for found in file.iter_batches(batch_size=page):
-                table = pa.Table.from_batches([found]).cast(plain)
-                yield list(zip(*map(_values, columns, table.columns), strict=True))
-    except (pa.ArrowException, OSError) as error:
-        raise IntegrityError(f"{path} cannot be read: {type(error).__name__}") from error
+    def __init__(self, path: str, columns: Sequence[Column]) -> None:
+        require()
+        import pyarrow.parquet as pq
+
+        self._path = path
+        self._columns = columns
+        self._plain = plain_schema(columns)
+        with self._reading():
+            self._file: Any = pq.ParquetFile(path, page_checksum_verification=True)
+        names = self._file.schema_arrow.names
+        if names != self._plain.names:
+            self._file.close()
+            raise IntegrityError(f"{path} has other columns than it should: {', '.join(names)}")
+        self._batches: Iterator[pa.RecordBatch] = self._file.iter_batches(batch_size=PAGE)
+        self._rest: pa.Table = self._plain.empty_table()
+
+    def take(self, count: int) -> pa.RecordBatch:
+        """Return the next rows as a batch of `plain_schema`, fewer than `count` only at the end of the file.
+
+        Raises:
+            IntegrityError: they cannot be read.
+        """
+        import pyarrow as pa
+
+        with self._reading():
+            while self._rest.num_rows < count:
+                found = next(self._batches, None)
+                if found is None:
+                    break
+                self._rest = pa.concat_tables([self._rest, pa.Table.from_batches([found]).cast(self._plain)])
+            taken, self._rest = self._rest.slice(0, count), self._rest.slice(count)
+            arrays = [held.combine_chunks() for held in taken.columns]
+            return pa.RecordBatch.from_arrays(arrays, schema=self._plain)
+
+    def rows(self, batch: pa.RecordBatch) -> list[Row]:
+        """Return a batch as rows."""
+        return list(zip(*map(_values, self._columns, batch.columns), strict=True))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        import pyarrow as pa
+
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise IntegrityError(f"{self._path} cannot be read: {type(error).__name__}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
-def _values(column: Column, held: pa.ChunkedArray[Any]) -> list[Any]:
+def _values(column: Column, held: pa.Array) -> list[Any]:
     import pyarrow as pa
 
     if column.kind is Kind.TIME:

@@ -20,7 +20,7 @@ import orjson
 from lading.adapters import codec
 from lading.collector import resting
 from lading.current import stand
-from lading.domain.errors import LogDamaged, UsageError
+from lading.domain.errors import UsageError
 from lading.domain.ports import Reader, Recorded
 from lading.projections.batch import RowCodec
 from lading.projections.instants import iso
@@ -140,11 +140,11 @@ def events_page(found: Iterable[Recorded]) -> Page:
     """
     values: list[Row] = []
     lines: list[bytes] = []
-    add, add_line = values.append, lines.append
+    add, add_line, take_apart = values.append, lines.append, codec.take_apart
     seconds: dict[int, str] = {}
     streams: dict[UUID, str] = {}
     for position, stream, version, topic, state in found:
-        at_ns, event, words, data = _open(position, topic, state)
+        at_ns, event, words, data = take_apart(position, state)
         id = streams.get(stream)
         if id is None:
             id = streams[stream] = str(stream)
@@ -164,13 +164,6 @@ def events_page(found: Iterable[Recorded]) -> Page:
         )
         add_line(b"%b%b}\n" % (head.encode(), data))
     return Page(list(zip(*values, strict=True)), lines)
-
-
-def _open(position: int, topic: str, state: bytes) -> tuple[int, bytes, bytes, bytes]:
-    try:
-        return codec.take_apart(position, state)
-    except (ArithmeticError, ValueError) as error:
-        raise LogDamaged(f"event {position} ({topic}) cannot be read: {type(error).__name__}") from error
 
 
 @functools.lru_cache(maxsize=1024)

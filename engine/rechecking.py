@@ -7,7 +7,7 @@ one by one with those of the file; text is compared byte by byte. Whatever is re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,7 +16,7 @@ from lading.adapters import parquet
 from lading.domain.errors import IntegrityError, UsageError
 from lading.export_files import Provenance, provenance, renderer
 from lading.exporting import parts
-from lading.extracting import PAGE, Extract, extract
+from lading.extracting import Extract, Page, extract
 from lading.projections.renderings import json_lines
 from lading.projections.tables import NAMES
 from lading.reading import Reading
@@ -66,6 +66,8 @@ def _file(reading: Reading, path: Path, log: str) -> Iterator[Difference | Prove
         yield from _hold(reading, path, says, log)
     except IntegrityError as error:
         yield Difference(path, error.message)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        yield Difference(path, f"it holds what no export does: {type(error).__name__}")
 
 
 def _hold(reading: Reading, path: Path, says: Provenance, log: str) -> Iterator[Difference]:
@@ -84,28 +86,33 @@ def _hold(reading: Reading, path: Path, says: Provenance, log: str) -> Iterator[
 
 
 def _rows(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:
-    """Compare rows: all of them, since one that is wrong does not move those behind it."""
-    held = (line for rows in parquet.read_rows(str(path), of.columns, PAGE) for line in json_lines(of.columns, rows))
-    expected = (pair for page in of.pages() for pair in zip(page.lines, page.values[0], strict=True))
+    """Compare rows, all of them: one that is wrong does not move those behind it. Whole pages are equal at once."""
     digest, count, told = hashlib.sha256(), 0, 0
-    for number, (found, pair) in enumerate(zip_longest(held, expected), start=1):
-        if found is not None:
-            digest.update(found)
-            count += 1
-        if pair is None:
+    with parquet.ParquetReader(str(path), of.columns) as file:
+        for page in of.pages():
+            found = file.take(len(page.lines))
+            if not found.equals(parquet.batch(of.columns, page.values)):
+                for number, what, position in _unequal(json_lines(of.columns, file.rows(found)), page):
+                    told += 1
+                    yield Difference(
+                        path, f"the file {what} row {count + number}, that of position {position}", position
+                    )
+                    if told == MOST:
+                        return
+            digest.update(b"".join(page.lines))
+            count += len(page.lines)
+        if file.take(1).num_rows:
             told += 1
-            message = f"row {number} is in the file and not in the log"
-        elif found != pair[0]:
-            told += 1
-            what = "lacks" if found is None else "has another"
-            message = f"the file {what} row {number}, that of position {pair[1]}"
-        else:
-            continue
-        yield Difference(path, message, None if pair is None else pair[1])
-        if told == MOST:
-            return
+            yield Difference(path, f"the file goes on behind row {count}, the last one of the log")
     if not told:
         yield from _words(path, says, count, digest.hexdigest())
+
+
+def _unequal(held: Sequence[bytes], page: Page) -> Iterator[tuple[int, str, int]]:
+    """Walk the rows of a page that are others in a file, or not there: which, what, and at which position."""
+    for number, (found, line, position) in enumerate(zip_longest(held, page.lines, page.values[0]), start=1):
+        if found != line:
+            yield number, "lacks" if found is None else "has another", position
 
 
 def _text(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:

@@ -36,7 +36,7 @@ def json_lines(columns: Sequence[Column], rows: Iterable[Row]) -> list[bytes]:
         for at in times:
             values[at] = time(values[at])
         for at in fragments:
-            values[at] = orjson.Fragment(values[at])
+            values[at] = None if values[at] is None else orjson.Fragment(values[at])
         lines.append(orjson.dumps(dict(zip(names, values, strict=True)), option=orjson.OPT_APPEND_NEWLINE))
     return lines
 

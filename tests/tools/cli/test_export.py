@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import hashlib
 import json
 import re
+import shutil
+import signal
 import sys
 
 import duckdb
@@ -17,7 +20,9 @@ import pytest
 
 from lading import export_files
 from lading.projections.tables import NAMES
+from lading.tools.cli import main
 from lading.tools.cli.verbs import export as verb
+from lading.tools.origin import Behaviour, Origin, Resource
 
 pytestmark = pytest.mark.row("C.7")
 
@@ -25,12 +30,25 @@ FORMATS = ("jsonl", "csv", "parquet")
 INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A home with one that completed, with tags; one that failed; one that is queued."""
+    place = tmp_path_factory.mktemp("past")
+    with Origin([Resource("small.bin", 100_000, "small")]) as origin, contextlib.chdir(place):
+        good, bad = origin.url("small.bin"), origin.url("missing")
+        for words, code in (
+            (("get", good, "--tag", "x", "--tag", 'y,"z"', "--key", "k"), 0),
+            (("get", bad), 1),
+            (("add", good, "-o", "later", "--priority", "-3"), 0),
+        ):
+            assert main(["--home", str(place / "home"), *words]) == code
+    return place / "home"
+
+
 @pytest.fixture
-def past(lading, origin, small):
-    """One that completed, with tags; one that failed; one that is queued."""
-    lading("get", origin.url(small.name), "--tag", "x", "--tag", 'y,"z"', "--key", "k")
-    lading("get", origin.url("missing"), code=1)
-    lading("add", origin.url(small.name), "-o", "later", "--priority", "-3")
+def past(template, lading):
+    """A copy of it."""
+    shutil.copytree(template, lading.home)
 
 
 def rows_of(path):
@@ -351,3 +369,68 @@ def test_people_get_a_line_for_each_file(lading, past):
         r"d/day=\S+\.parquet  \d+ rows, positions 1 to \d+\n", lading("export", "events", "--to", "d/").out
     )
     assert lading("export", "events", "--to", "d/").err == "nothing new\n"
+
+
+def test_beside_a_running_engine_each_event_is_exported_once(lading, origin, small, working, eventually, folder):
+    """The engine appends, whoever exports sees a beginning of the log; in the end all of it is there."""
+    origin.set("small.bin", Behaviour(rate=400_000))
+    for number in range(6):
+        lading("add", origin.url(small.name), "-o", f"file-{number}")
+        lading("export", "events", "--to", "all/")
+        lading("export", "progress", "--to", f"p{number}.csv")
+        assert lading.row("verify", "--export", f"p{number}.csv")["ok"]
+    eventually(lambda: len(lading.rows("list", "--state", "completed")) == 6)
+    assert working.end(signal.SIGINT).code in {0, 130}
+    lading("export", "events", "--to", "all/")
+    found = duckdb.sql(f"SELECT position FROM '{folder}/all/*/*.parquet' ORDER BY position").fetchall()
+    assert [position for (position,) in found] == [event["position"] for event in lading.rows("log")]
+    assert lading.row("verify", "--export", "all")["ok"]
+    assert {event["event"] for event in lading.rows("log")} > {"Started", "Completed", "EngineClosed"}
+
+
+SECRETS = {"user": "canaryuser", "password": "canarypassword", "query": "canaryquery", "fragment": "canaryfragment",
+           "header": "canaryheader"}  # fmt: skip
+
+
+@pytest.mark.law(7)
+def test_no_secret_is_exported(lading, origin, small, folder):
+    """From no view, in no format; what SQL sees holds none either."""
+    url = origin.url(small.name).replace("//", "//{user}:{password}@").format(**SECRETS)
+    for name, ending in ((small.name, "out"), ("missing", "out2")):
+        asked = url.replace(small.name, name) + f"?token={SECRETS['query']}#{SECRETS['fragment']}"
+        lading("add", asked, "-o", ending, "--header", f"X-Key: {SECRETS['header']}", "--retries", "0")
+    lading("run", code=1)
+    seen = ""
+    for view in NAMES:
+        for form in FORMATS:
+            lading("export", view, "--to", f"{view}.{form}")
+        seen += lading("--json", "sql", f"SELECT * FROM {view}").out
+        seen += str(pq.read_table(folder / f"{view}.parquet").to_pylist())
+    lading("export", "events", "--to", "cloud.jsonl", "--format", "cloudevents")
+    seen += "".join(path.read_bytes().decode(errors="replace") for path in folder.iterdir() if path.is_file())
+    assert "X-Key" in seen
+    assert [name for name, secret in SECRETS.items() if secret in seen] == []
+
+
+def test_a_description_that_lies_is_found(lading, past, folder):
+    """Whatever it says; `verify` never falls over it."""
+    lading("export", "events", "--to", "e.jsonl")
+    beside = folder / ".e.jsonl.lading.json"
+    told = json.loads(beside.read_text())
+    for lie in ({"first": "one"}, {"first": 5}, {"last": 5}, {"view": "moon"}, {"version": 99}, {"log": "x"}):
+        beside.write_text(json.dumps(told | lie))
+        assert lading.rows("verify", "--export", "e.jsonl", code=4)[0]["kind"] == "export", lie
+
+
+def test_values_that_no_export_has_are_found_and_told(lading, past, folder):
+    """A payload that is absent, a time beyond all years."""
+    lading("export", "events", "--to", "e.parquet")
+    table, words = pq.read_table(folder / "e.parquet"), pq.read_metadata(folder / "e.parquet").metadata[b"lading"]
+    rows = table.to_pylist()
+    rows[1]["data"] = None
+    rows[2]["recorded_at"] = 2**62
+    with pq.ParquetWriter(folder / "e.parquet", table.schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=table.schema))
+        writer.add_key_value_metadata({"lading": words.decode()})
+    finding, *_ = lading.rows("verify", "--export", "e.parquet", code=4)
+    assert "what no export does" in finding["message"] or finding["position"] == 2

@@ -30,11 +30,12 @@ def test_the_answer_is_what_the_verbs_say(lading, past, small):
     }
 
 
-@pytest.mark.parametrize("table", NAMES)
-def test_every_table_is_there(lading, past, table):
+def test_every_table_is_there(lading, past):
     """By its name, with the columns that --tables tells."""
-    told = [row["column"] for row in lading.rows("sql", "--tables") if row["table"] == table]
-    assert [row["column_name"] for row in lading.rows("sql", f"DESCRIBE {table}")] == told
+    told = lading.rows("sql", "--tables")
+    for table in NAMES:
+        columns = [row["column"] for row in told if row["table"] == table]
+        assert [row["column_name"] for row in lading.rows("sql", f"DESCRIBE {table}")] == columns
 
 
 def test_tables_are_joined_and_named_more_than_once(lading, past):
