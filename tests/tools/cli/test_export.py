@@ -434,3 +434,19 @@ def test_values_that_no_export_has_are_found_and_told(lading, past, folder):
         writer.add_key_value_metadata({"lading": words.decode()})
     finding, *_ = lading.rows("verify", "--export", "e.parquet", code=4)
     assert "what no export does" in finding["message"] or finding["position"] == 2
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_row_too_many_is_found(lading, past, folder, form):
+    """A file that goes on behind its last row, with its last row once more."""
+    path = folder / f"e.{form}"
+    lading("export", "events", "--to", path)
+    if form == "parquet":
+        table, words = pq.read_table(path), pq.read_metadata(path).metadata[b"lading"]
+        with pq.ParquetWriter(path, table.schema) as writer:
+            writer.write_table(pa.concat_tables([table, table.slice(table.num_rows - 1)]).unify_dictionaries())
+            writer.add_key_value_metadata({"lading": words.decode()})
+    else:
+        path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
+    finding, _ = lading.rows("verify", "--export", path, code=4)
+    assert "goes on behind row" in finding["message"]
