@@ -18,6 +18,7 @@ import attrs
 import orjson
 
 from lading.adapters import codec
+from lading.adapters.lmdb.residency import give_back
 from lading.collector import resting
 from lading.current import stand
 from lading.domain.errors import UsageError
@@ -30,6 +31,8 @@ from lading.reading import Reading
 from lading.views import ROWS
 
 PAGE = 5_000
+EASE_PAGES = 10
+"""After so many pages of events what was read of the log's map is given back."""
 _AT = 1
 """The column of an event's time."""
 
@@ -114,10 +117,12 @@ def _rows(look: _Look, view: str, after: int) -> Iterator[Page]:
     table = VIEWS[view]
     changed = (row for row in table.walk(look) if row[0] > after)
     while rows := list(itertools.islice(changed, PAGE)):
+        give_back()
         yield Page(list(zip(*rows, strict=True)), json_lines(table.columns, rows))
 
 
 def _events(reading: Reading, after: int, upto: int) -> Iterator[Page]:
+    read = 0
     while after < upto:
         with resting():
             found = reading.log.read(after, PAGE)
@@ -128,6 +133,9 @@ def _events(reading: Reading, after: int, upto: int) -> Iterator[Page]:
             after = found[-1].position
             page = events_page(found)
             del found
+        read += 1
+        if read % EASE_PAGES == 0:
+            give_back()
         yield page
 
 
