@@ -50,6 +50,11 @@ class Draft:
                 return file
             file.close()  # somebody who was clearing up took it for one that was left behind
 
+    @property
+    def inode(self) -> int:
+        """The number of the file, which it keeps when it is published."""
+        return os.fstat(self.file.fileno()).st_ino
+
     def publish(self) -> None:
         """Make the file durable, and then let it appear under its name, durably too.
 
@@ -111,6 +116,13 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def rename(path: Path, to: Path) -> None:
+    """Give a file another name in its folder, durably, in the place of what has it now."""
+    with refusals(to):
+        os.replace(path, to)
+        sync(to.parent)
 
 
 def clear(folder: Path) -> None:

@@ -3,12 +3,14 @@
 The formats are JSON lines, CSV and Parquet, and for events CloudEvents. What a file says of itself is the same in each:
 the view, the positions that it covers, how many rows, the digest of these as JSON lines, the log that they are of, and
 the checkpoint that vouches for that. Parquet keeps it in its own metadata. The others have no place for it that every
-reader would pass over, so it stands beside them, in `.NAME.lading.json`: it is there before the file is, which is
-published afterwards and alone decides whether there has been an export.
+reader would pass over, so it stands beside them, in `.NAME.lading.json`. It is written first, under one more name and
+with the number of the file that it is of, and takes its place when that file has been published: so whenever a kill
+comes, the file that is there has its description, an old one the old and a new one the new.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +21,7 @@ import attrs
 import orjson
 
 from lading.adapters import parquet
-from lading.adapters.drafts import Draft, refusals
+from lading.adapters.drafts import Draft, refusals, rename
 from lading.domain.errors import IntegrityError
 from lading.extracting import Extract, Page
 from lading.projections import renderings
@@ -61,6 +63,19 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.lading.json")
 
 
+def _next(path: Path) -> Path:
+    """Return where it is kept what a file of text will say of itself once it is published."""
+    return path.with_name(f".{path.name}.lading.next")
+
+
+def _words_beside(path: Path) -> Any:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # there is none, or it is not whole
+        words: Any = orjson.loads(_next(path).read_bytes())
+        if words["inode"] == path.stat().st_ino:
+            return words
+    return orjson.loads(beside(path).read_bytes())
+
+
 def provenance(path: Path, form: str) -> Provenance:
     """Return what a file says of itself.
 
@@ -68,7 +83,7 @@ def provenance(path: Path, form: str) -> Provenance:
         IntegrityError: it says nothing, or it cannot be read.
     """
     try:
-        words = parquet.read_metadata(str(path)) if form == "parquet" else orjson.loads(beside(path).read_bytes())
+        words = parquet.read_metadata(str(path)) if form == "parquet" else _words_beside(path)
         names = {field.name for field in attrs.fields(Provenance)}
         if words["version"] > FORMAT:
             raise IntegrityError(f"{path} was exported by a later version of Lading", hint="upgrade Lading")
@@ -236,9 +251,13 @@ class ExportFile:
         words = attrs.asdict(says)
         with refusals(self.path):
             self._writer.close(words)
-        if self._format != "parquet":
-            with Draft(beside(self.path), replace=True) as draft:
-                draft.file.write(orjson.dumps(words, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-                draft.publish()
+        if self._format == "parquet":
+            self._draft.publish()
+            return says
+        with Draft(_next(self.path), replace=True) as draft:
+            words["inode"] = self._draft.inode
+            draft.file.write(orjson.dumps(words, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            draft.publish()
         self._draft.publish()
+        rename(_next(self.path), beside(self.path))
         return says

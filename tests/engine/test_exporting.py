@@ -43,7 +43,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::lading.adapters.lmdb.ground.GroundWarning"),
 ]
 
-VICTIM = Path(__file__).with_name("export_victim.py")
+VICTIM, ENDS = (Path(__file__).with_name(name) for name in ("export_victim.py", "export_ends.py"))
 DAY_NS = 86_400 * 10**9
 
 
@@ -225,6 +225,16 @@ def test_a_full_disk_is_told_and_leaves_nothing(reading, tmp_path, form):
             run(reading, events(tmp_path / f"e.{form}", force=True))
     assert (tmp_path / f"e.{form}").read_text() == "before"
     assert list(tmp_path.glob(".*.draft")) == []
+
+
+def test_whenever_an_export_ends_a_file_of_text_has_its_own_description(home, tmp_path):
+    """Before each flush and each rename, without a word: the old file with the old one, or the new with the new one."""
+    command = [sys.executable, ENDS, home.path, tmp_path / "e.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    said = [int(line) for line in done.stdout.splitlines()]
+    assert len(said) >= 8, done.stderr
+    assert said == sorted(said)
+    assert set(said) == {500, 700}
 
 
 def test_a_draft_is_removed_only_when_nobody_writes_it(tmp_path):
