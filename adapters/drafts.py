@@ -17,7 +17,7 @@ from typing import BinaryIO, Self
 
 from lading.domain.errors import DestinationTaken, DiskFull, StoreLocked, UsageError
 
-_SUFFIX = ".draft"
+_SUFFIX = ".lading-draft"
 
 
 class Draft:

@@ -10,6 +10,7 @@ duckdb comes with the extra `[analytics]`; nothing here is imported before it is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,11 +59,15 @@ class Duck:
         }
 
     def fill(self, tables: Mapping[str, tuple[pa.Schema, Iterable[pa.RecordBatch]]]) -> None:
-        """Make tables of batches, which are read one after another."""
+        """Make tables of batches, which are read one after another.
+
+        Raises:
+            UsageError: DuckDB cannot, for want of memory or room; or what reads the batches has raised something.
+        """
         import duckdb
         import pyarrow as pa
 
-        with duckdb.connect(str(self._path), config=self._settings) as connection:
+        with _told(), duckdb.connect(str(self._path), config=self._settings) as connection:
             self._prepare(connection)
             for name, (schema, batches) in tables.items():
                 connection.register("incoming", pa.RecordBatchReader.from_batches(schema, batches))
@@ -81,15 +86,12 @@ class Duck:
         """
         import duckdb
 
-        try:
-            with duckdb.connect(str(self._path), read_only=True, config=self._settings) as connection:
-                self._prepare(connection)
-                if not files:
-                    connection.execute("SET enable_external_access = false")
-                connection.execute("SET lock_configuration = true")
-                yield from _answer(connection, query)
-        except duckdb.Error as error:
-            raise UsageError(f"DuckDB: {str(error).strip()}", hint=_HINT) from error
+        with _told(), duckdb.connect(str(self._path), read_only=True, config=self._settings) as connection:
+            self._prepare(connection)
+            if not files:
+                connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield from _answer(connection, query)
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("SET TimeZone = 'UTC'")
@@ -97,6 +99,17 @@ class Duck:
 
 
 _HINT = "`lading sql --tables` shows the tables and their columns; --files lets SQL read and write files"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what DuckDB cannot do in an error of ours, with its own message."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise UsageError(f"DuckDB: {str(error).strip()}", hint=_HINT) from error
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]:

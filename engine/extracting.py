@@ -89,6 +89,7 @@ def extract(reading: Reading, view: str, *, after: int = 0, upto: int | None = N
         pages = functools.partial(_events, reading, after, last)
         yield Extract(view, OF_LOG, EVENTS_SCHEMA, after, last, pages)
         return
+    reading.catch_up()
     with ExitStack() as opened:
         reader = opened.enter_context(reading.views.read())
         at, _ = stand(reader)

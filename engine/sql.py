@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lading.adapters import duck, parquet
+from lading.domain.errors import LadingError, UsageError
 from lading.extracting import Extract, extract
 from lading.projections.tables import NAMES
 from lading.reading import Reading
@@ -43,12 +44,30 @@ def ask(
     duck.require()
     with tempfile.TemporaryDirectory(prefix="lading-sql-") as folder:
         database = duck.Duck(Path(folder), memory_bytes=memory_bytes)
-        with ExitStack() as opened:
-            found = [opened.enter_context(extract(reading, name)) for name in named(query)]
-            database.fill({of.view: (parquet.plain_schema(of.columns), _batches(of)) for of in found})
+        _fill(database, reading, named(query))
         yield from database.ask(query, files=files)
 
 
-def _batches(of: Extract) -> Iterator[Any]:
-    for page in of.pages():
-        yield parquet.batch(of.columns, page.values)
+def _fill(database: duck.Duck, reading: Reading, names: Sequence[str]) -> None:
+    """Copy tables; events last, and as far as the first of the views has come, so that they fit together."""
+    own: list[LadingError] = []
+    with ExitStack() as opened:
+        found: list[Extract] = []
+        for name in sorted(names, key="events".__eq__):
+            upto = found[0].upto if name == "events" and found else None
+            found.append(opened.enter_context(extract(reading, name, upto=upto)))
+        try:
+            database.fill({of.view: (parquet.plain_schema(of.columns), _batches(of, own)) for of in found})
+        except UsageError:
+            if own:  # what was raised here comes back through DuckDB as one of its errors
+                raise own[0] from None
+            raise
+
+
+def _batches(of: Extract, own: list[LadingError]) -> Iterator[Any]:
+    try:
+        for page in of.pages():
+            yield parquet.batch(of.columns, page.values)
+    except LadingError as error:
+        own.append(error)
+        raise

@@ -133,14 +133,14 @@ def test_a_kill_at_any_moment_leaves_neither_a_gap_nor_a_double(home, tmp_path, 
         found = positions(folder)
         assert found == list(range(1, len(found) + 1))
     assert kills >= 3
-    left = list(folder.glob("*/.*.draft"))
+    left = list(folder.glob("*/.*.lading-draft"))
     with_home = open_reading(home)
     try:
         list(exporting.export(with_home, events(f"{folder}/", form=form), exporting.log_id(with_home, "")))
     finally:
         with_home.close()
     assert positions(folder) == list(range(1, 2001))
-    assert list(folder.glob("*/.*.draft")) == [], left
+    assert list(folder.glob("*/.*.lading-draft")) == [], left
     assert len(exporting.parts(folder)) > kills
 
 
@@ -212,7 +212,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(reading, tmp_path):
         with pytest.raises(DestinationTaken):
             next(made)
     assert (tmp_path / "e.jsonl").read_text() == "mine"
-    assert list(tmp_path.glob(".*.draft")) == []
+    assert list(tmp_path.glob(".*.lading-draft")) == []
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
@@ -224,7 +224,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(reading, tmp_path, form):
         with pytest.raises(DiskFull):
             run(reading, events(tmp_path / f"e.{form}", force=True))
     assert (tmp_path / f"e.{form}").read_text() == "before"
-    assert list(tmp_path.glob(".*.draft")) == []
+    assert list(tmp_path.glob(".*.lading-draft")) == []
 
 
 def test_whenever_an_export_ends_a_file_of_text_has_its_own_description(home, tmp_path):
@@ -244,9 +244,10 @@ def test_a_draft_is_removed_only_when_nobody_writes_it(tmp_path):
         held.file.write(b"1")
         held.publish()
     assert (tmp_path / "one").read_bytes() == b"1"
-    (tmp_path / ".two.1.draft").write_bytes(b"left behind")
+    (tmp_path / ".two.1.lading-draft").write_bytes(b"left behind")
+    (tmp_path / ".letter.draft").write_bytes(b"not ours")
     drafts.clear(tmp_path)
-    assert os.listdir(tmp_path) == ["one"]
+    assert sorted(os.listdir(tmp_path)) == [".letter.draft", "one"]
 
 
 def test_events_are_rendered_as_the_table_says(reading):

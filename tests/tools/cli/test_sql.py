@@ -124,3 +124,32 @@ def test_values_of_every_kind_are_json(lading):
     lading("run")
     for expression, value in VALUES.items():
         assert lading.row("sql", f"SELECT {expression} AS v") == {"v": value}
+
+
+def test_a_damaged_log_is_told_as_such(lading, past):
+    """Not as something that is wrong with the query."""
+    data = lading.home / "log" / "data.mdb"
+    data.write_bytes(data.read_bytes().replace(b"small.bin", b"SMALL.bin"))
+    said = lading("--json", "sql", "SELECT count(*) FROM events", code=4)
+    assert said.trouble["kind"] == "LogDamaged"
+
+
+def test_too_little_memory_is_told(lading, past):
+    """In DuckDB's words."""
+    assert lading("sql", "--memory", "1", "SELECT count(*) FROM events", code=2).err.startswith("error: DuckDB: ")
+
+
+def test_events_and_views_of_one_query_fit_together(lading, past, monkeypatch):
+    """Whatever is appended between the two."""
+    from lading import extracting, sql
+
+    real = extracting.extract
+
+    def appending(reading, view, **more):
+        lading("add", f"http://a.test/{view}")
+        return real(reading, view, **more)
+
+    monkeypatch.setattr(sql, "extract", appending)
+    query = "SELECT (SELECT max(position) FROM events) AS e, (SELECT max(position) FROM progress) AS p"
+    row = lading.row("sql", query)
+    assert row["e"] == row["p"] < len(lading.rows("log"))

@@ -46,7 +46,7 @@ def command(frame: Frame, view: str, **options: Any) -> None:
     asked = exporting.wanted(view, **options)
     home = existing(frame)
     nothing = True
-    with looking(frame, caught_up=view != "events") as reading:
+    with looking(frame, caught_up=False) as reading:
         for path, says in exporting.export(reading, asked, exporting.log_id(reading, str(home.id))):
             nothing = False
             answer(frame, {"path": str(path), **attrs.asdict(says)}, _line(path, says))

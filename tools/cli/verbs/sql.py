@@ -37,7 +37,7 @@ def command(frame: Frame, query: str | None, memory: int | None, *, tables: bool
     from lading import sql
     from lading.tools.cli.homes import looking
 
-    with looking(frame, caught_up=sql.named(text or "") not in ([], ["events"])) as reading:
+    with looking(frame, caught_up=False) as reading:
         answer = sql.ask(reading, text or "", files=files, memory_bytes=memory or sql.MEMORY_BYTES)
         _show(frame, answer)
 

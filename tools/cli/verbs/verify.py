@@ -62,7 +62,7 @@ def _check_export(frame: Frame, path: Path) -> int:
 
     log = str(existing(frame).id)
     differences = exports = rows = 0
-    with looking(frame, caught_up=True) as reading:
+    with looking(frame, caught_up=False) as reading:
         for found in recheck(reading, path, exporting.log_id(reading, log)):
             if isinstance(found, Provenance):
                 exports, rows = exports + 1, rows + found.count
