@@ -45,6 +45,8 @@ VERBS = {
     "checkpoint": "Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.",
     "replay": "Show any view as it stood then.",
     "diff": "Show what changed of each download between two positions of the log.",
+    "export": "Write events or a view to a file, or add to a folder what it lacks.",
+    "sql": "Ask a home in SQL, by DuckDB.",
     "verify": "Check every record of the log, and views and files on demand.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
