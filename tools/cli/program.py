@@ -42,6 +42,7 @@ VERBS = {
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
     "verify": "Check every record of the log, and views and files on demand.",
+    "repair": "Make the files of completed downloads whole again, by fetching the damaged pieces alone.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",
