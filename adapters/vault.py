@@ -22,7 +22,8 @@ import struct
 import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from lading.domain.errors import IntegrityError, StoreNewer, StoreUnavailable
 from lading.domain.ports import Secrets, Store
 
 KEY_FILE = "key"
+PAGE = 1000
 KEY_FORMAT = 1
 RECORD_FORMAT = 1
 KEY_BYTES = 32
@@ -121,6 +123,22 @@ class SealedVault:
         with store.read() as reader:
             record = reader.get(download.bytes)
         return None if record is None else _unseal(key, download, record)
+
+    def kept(self) -> Iterator[UUID]:
+        """Yield the downloads of which there are secrets.
+
+        Raises:
+            StoreUnavailable, IntegrityError: the vault cannot be read.
+        """
+        opened = self._open_existing()
+        after: bytes | None = None
+        while opened is not None:
+            with opened[1].read() as reader:
+                page = list(islice(reader.scan(b"", start=after), PAGE))
+            yield from (UUID(bytes=name) for name, _ in page if name != after)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
 
     def forget(self, download: UUID) -> None:
         """Delete the secrets of a download and the key that sealed them; without any, do nothing.

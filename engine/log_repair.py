@@ -34,6 +34,7 @@ from lading.adapters.lmdb.locks import USERS_LOCK
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.pages import State as PagesState
 from lading.adapters.lmdb.salvage import DamagedLog
+from lading.adapters.lmdb.structure import structure
 from lading.adapters.lmdb.verify import examine
 from lading.cursors import FOLDER, FileCursors
 from lading.domain import events as e
@@ -182,9 +183,11 @@ class LogRepairer:
         """Tell whether every record of the log is there and can be read."""
         folder = self._home.log_path
         try:
-            if not (folder / DATA_FILE).exists() or next(iter(examine(folder, strict=True)), None) is not None:
+            if not (folder / DATA_FILE).exists() or structure(folder):
                 return False
-        except StoreUnavailable:  # it looks like another program's; whether it is, its pages will tell
+            if next(iter(examine(folder, strict=True)), None) is not None:
+                return False
+        except (LogDamaged, StoreUnavailable):  # it looks like another program's; whether it is, its pages will tell
             return False
         with DamagedLog(folder) as log:
             return all(_readable(found) is None for found in log.prefix())
@@ -228,7 +231,7 @@ class LogRepairer:
                 taken, reason = self._copy(source, target, accept_loss=accept_loss)
                 return _Prefix(
                     taken=taken,
-                    reason=reason or "its index does not fit its events",
+                    reason=reason or "none of its events is damaged, but pages or indexes around them are",
                     entries=source.entries,
                     log_id=source.log_id,
                     state=state,

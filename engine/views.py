@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -113,19 +113,28 @@ class Views:
         return self._current.read()
 
     @contextmanager
-    def as_of(self, position: int) -> Iterator[Reader]:
+    def as_of(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Reader]:
         """Open the views as they stood after the event at `position`: folded for the purpose, dropped afterwards."""
-        built = self._build(position)
+        built = self._build(position, progress)
         try:
             with built.store.read() as reader:
                 yield reader
         finally:
             self._current.discard(built)
 
-    def verify(self, limit: int = 100) -> list[bytes]:
-        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""
-        with self.read() as reader, self.as_of(stand(reader)[0]) as fresh:
-            return list(itertools.islice(_differences(reader, fresh), limit))
+    def verify(self, limit: int = 100, progress: Callable[[int, int], None] = lambda _, __: None) -> list[bytes]:
+        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that.
+
+        `progress` is told up to which position the log was folded, and up to which it is to be.
+        """
+        with self.read() as reader:
+            at = stand(reader)[0]
+            with self.as_of(at, lambda position: progress(position, at)) as fresh:
+                return list(itertools.islice(_differences(reader, fresh), limit))
+
+    def stands_on(self, position: int, event: bytes) -> bool:
+        """Tell whether the log has, at that position, the event of that id."""
+        return self._has(position, event)
 
     def rebuild(self) -> None:
         """Fold the log into a new generation beside the current one, which stays readable, and change over to it."""
@@ -150,7 +159,7 @@ class Views:
         unreachable = replaced or isinstance(error, StoreUnavailable)
         return self._current.get() if unreachable else self._current.begin_anew()
 
-    def _build(self, upto: int | None = None) -> Generation:
+    def _build(self, upto: int | None = None, progress: Callable[[int], None] = lambda _: None) -> Generation:
         """Fold the log, up to a position, into a new generation that does not count."""
         built = self._current.make()
         at = 0
@@ -163,6 +172,7 @@ class Views:
                     built.take(facts if upto is None else [fact for fact in facts if fact.position <= upto])
                     at = facts[-1].position
                     del facts  # before the collector wakes, which would walk them all
+                progress(at)
         except BaseException as error:
             self._current.discard(built)
             if isinstance(error, ViewsDamaged) and error.stream is not None:

@@ -17,7 +17,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -27,10 +27,12 @@ import attrs
 
 from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.log import LOG_MAP_BYTES
 from lading.adapters.lmdb.record import CRC_MISFIT, index_key, is_whole, number
 from lading.adapters.lmdb.registry import let_go, open_environment
+from lading.adapters.lmdb.residency import forget
 from lading.adapters.lmdb.tables import EventTables
 from lading.domain.errors import LogDamaged, StoreError, StoreUnavailable
 
@@ -41,6 +43,7 @@ PAGE = 2000
 """Records that one read transaction looks at, so that a check of a long log keeps no old pages alive."""
 
 Item = tuple[bytes, bytes]
+Progress = Callable[[int, int | None], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,14 +67,25 @@ class Verification:
         environment: where they lie.
         name: the prefix of their names.
         strict: whether versions must follow one another.
+        progress: told how many records were looked at, of how many: each is met in the log and in the index.
     """
 
-    def __init__(self, environment: Environment, name: str = "", *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        name: str = "",
+        *,
+        strict: bool = False,
+        progress: Progress = lambda _, __: None,
+    ) -> None:
         self._tables = EventTables(environment, name)
         self._tables.open(create=False)
         self._name = name
         self._strict = strict
         self._topics = 0
+        self._progress = progress
+        self._data = environment.folder / DATA_FILE
+        self._seen = 0
         self.events = 0
         self.streams = 0
         self.head = self._tables.read(self._tables.last_position)
@@ -172,6 +186,9 @@ class Verification:
                 )
             yield items
             start = items[-1][0]
+            self._seen += len(items)
+            self._progress(self._seen, 2 * self.head)
+            forget(self._data)
 
     def _page(self, name: bytes, after: bytes, txn: Transaction[bytes]) -> list[Item]:
         cursor = self._tables.cursor(txn, name)
@@ -183,19 +200,21 @@ class Verification:
         return Finding(kind=kind, message=message, position=position, log=self._name)
 
 
-def verify(folder: str | Path, *, strict: bool = False) -> Iterator[Finding]:
+def verify(folder: str | Path, *, strict: bool = False, progress: Progress = lambda _, __: None) -> Iterator[Finding]:
     """Yield what is wrong with the logs in an environment; in this process, which a damaged page may end.
+
+    `progress` is told how many records were looked at, of how many.
 
     Raises:
         StoreUnavailable: there is none, or it cannot be opened.
         StoreNewer: a later program wrote it.
         LogDamaged: its file is cut short.
     """
-    for verification in _verifications(Path(folder), strict=strict):
+    for verification in _verifications(Path(folder), strict=strict, progress=progress):
         yield from verification.findings()
 
 
-def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
+def _verifications(folder: Path, *, strict: bool, progress: Progress = lambda _, __: None) -> Iterator[Verification]:
     settings = Settings(map_size=LOG_MAP_BYTES)
     environment = open_environment(folder, settings, create=False, trust_file_system=True)
     try:
@@ -203,7 +222,7 @@ def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
         for table in environment.table_names():
             name, _, kind = table.decode().rpartition(".")
             if kind == "log":
-                yield Verification(environment, name, strict=strict)
+                yield Verification(environment, name, strict=strict, progress=progress)
     finally:
         let_go(environment)
 

@@ -31,9 +31,9 @@ def command(frame: Frame, ids: tuple[str, ...], *, no_wait: bool, log: bool, acc
     if log:
         if ids or no_wait:
             raise UsageError("--log is for the log as a whole", hint="leave out ids and --no-wait")
-        from lading.tools.cli import log_repair
+        from lading.tools.cli.log_repair import repair
 
-        return log_repair.repair(frame, accept_loss=accept_loss)
+        return repair(frame, accept_loss=accept_loss)
     if accept_loss:
         raise UsageError("--accept-loss belongs to --log", hint="`lading repair --log --accept-loss`")
     if not ids:
