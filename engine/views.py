@@ -130,7 +130,8 @@ class Views:
         with self.read() as reader:
             at = stand(reader)[0]
             with self.as_of(at, lambda position: progress(position, at)) as fresh:
-                return list(itertools.islice(_differences(reader, fresh), limit))
+                found = _differences(reader, fresh, lambda: progress(at, at))
+                return list(itertools.islice(found, limit))
 
     def stands_on(self, position: int, event: bytes) -> bool:
         """Tell whether the log has, at that position, the event of that id."""
@@ -208,10 +209,12 @@ def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
             yield previous
 
 
-def _differences(one: Reader, other: Reader) -> Iterator[bytes]:
-    """Walk the keys at which two stores differ, in order."""
+def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterator[bytes]:
+    """Walk the keys at which two stores differ, in order; `step` is called now and then."""
     rows = heapq.merge(one.scan(b""), other.scan(b""))
-    for key, found in itertools.groupby(rows, operator.itemgetter(0)):
+    for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
+        if number % STEP == 0:
+            step()
         values = [value for _, value in found]
         if len(values) != 2 or values[0] != values[1]:
             yield key

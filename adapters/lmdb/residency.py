@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from lading.adapters.lmdb.ground import DATA_FILE
+
 MADV_DONTNEED = 4
 
 
@@ -23,9 +25,9 @@ def _libc() -> Any:
     return library
 
 
-def forget(data: Path) -> None:
-    """Let go of the pages of a data file that this process has mapped; where the system does not tell, do nothing."""
-    name = os.path.realpath(data)
+def forget(data: Path | None = None) -> None:
+    """Let go of the pages of a data file that this process has mapped, or of all; else do nothing."""
+    name = f"/{DATA_FILE}" if data is None else os.path.realpath(data)
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as table:
             for line in table:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.residency import forget
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.structure import structure
@@ -57,12 +56,10 @@ def witness(subject: Subject) -> Iterator[Finding]:
 def fold(subject: Subject) -> Iterator[Finding]:
     """Fold the log afresh, and hold the views against that."""
     sound = True
-    folder = subject.lmdb_folder
 
     def progress(done: int, of: int) -> None:
         subject.progress(done, of)
-        if folder is not None:
-            forget(folder / DATA_FILE)
+        forget()
 
     for key in subject.reading.views.verify(progress=progress):
         sound = False

@@ -13,7 +13,6 @@ from uuid import UUID
 import pytest
 
 from lading.adapters import codec
-from lading.adapters.lmdb import LMDBLog
 from lading.domain import events as e
 from lading.domain.errors import LogDamaged
 from lading.domain.ports import Entry

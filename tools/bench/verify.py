@@ -6,6 +6,7 @@ of its processes had resident at one moment, the pages of mapped files among the
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,17 +32,20 @@ def run(folder: Path, *, count: int = 1_000_000, say: Callable[[str], None] = la
         figures: list[Figure] = []
         for words, bound in (((), MOST_S), (("--views",), None)):
             say(f"verify {' '.join(words)}".strip())
-            took_s, most_bytes = _measured([sys.executable, "-m", "lading", "--home", str(home.path), "verify", *words])
+            command = [sys.executable, "-m", "lading", "--home", str(home.path), "verify", *words]
+            took_s, cpu_s, most_bytes = _measured(command)
             name = f"verify {' '.join(words)}".strip() + f" of {count:,} events"
             figures += [
                 Figure(name=name, value=took_s, unit="s", bound=bound),
+                Figure(name="… time of the processors", value=cpu_s, unit="s"),
                 Figure(name="… resident memory", value=most_bytes / MIB, unit="MiB", bound=MOST_MIB),
             ]
         return figures
 
 
-def _measured(command: list[str]) -> tuple[float, int]:
-    """Run a command, and return the seconds that it took and the most memory that its processes had together."""
+def _measured(command: list[str]) -> tuple[float, float, int]:
+    """Run a command, and return the seconds that it took, by the clock and of CPU, and the most memory that it had."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began_s, most = time.perf_counter(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None:
@@ -50,7 +54,9 @@ def _measured(command: list[str]) -> tuple[float, int]:
         error = process.stderr.read().decode() if process.stderr is not None else ""
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {error}")
-    return time.perf_counter() - began_s, most
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - began_s, cpu_s, most
 
 
 def _family(pid: int) -> Iterator[int]:
