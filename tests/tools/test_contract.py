@@ -96,6 +96,8 @@ def _spoken(home, origin):
         "log": ("log",),
         "verify": ("verify", "--files"),
         "files": ("files",),
+        "repair": ("repair", "k"),
+        "repair --log": ("repair", "--log"),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "remove": ("remove", "k", "--files"),
