@@ -122,8 +122,19 @@ def _retry(download: Download, command: c.Retry) -> Events:
         hint = "move what lies at its path away; then `lading retry ID` fetches it"
         raise _illegal(download, "overwrite the file of", f"a file that it replaced is still kept: {hint}")
     if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
-        return (e.Resumed(fresh=True, overwrite=command.overwrite),)
+        repair = download.repairs and not command.overwrite
+        return (e.Resumed(fresh=True, overwrite=command.overwrite, repair=repair),)
     raise _illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
+
+
+@_on(c.Repair)
+def _repair(download: Download, _: c.Repair) -> Events:
+    if download.state is not _S.COMPLETED:
+        return _retry(download, c.Retry())
+    hint = upkeep.irreparable(download)
+    if hint is not None:
+        raise _illegal(download, "repair", hint)
+    return (e.Resumed(fresh=True, overwrite=True, repair=True),)
 
 
 @_on(c.Cancel)
@@ -385,7 +396,7 @@ def _following(download: Download, cause: Cause, *, exhausted: bool) -> int | No
         return None
     if exhausted:
         return download.source + 1 if download.source + 1 < sources else None
-    if download.durable and download.order.digest is None:
+    if download.durable and download.expected is None:
         return None
     return (download.source + 1) % sources
 

@@ -145,8 +145,9 @@ def _piece_rejected(download: Download, event: e.PieceRejected, _: int) -> Chang
 
 
 @_on(e.Restarted)
-def _restarted(_: Download, event: e.Restarted, __: int) -> Changes:
-    return {"durable": (), "resumed_from": 0, "validator": None, "total": None, "message": event.reason}
+def _restarted(download: Download, event: e.Restarted, _: int) -> Changes:
+    changes: Changes = {"durable": (), "resumed_from": 0, "message": event.reason}
+    return changes if download.repairs else changes | {"validator": None, "total": None}
 
 
 @_on(e.FellBack)
@@ -164,10 +165,11 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None, "failed": False} | _TAKEN_UP
     if download.state is State.COMPLETED:
-        changes |= {"part": None, "total": None, "validator": None}
+        changes |= {"part": None} if event.repair else {"part": None, "total": None, "validator": None}
     if event.overwrite:
         changes["overwrite"] = True
     if event.fresh:
+        changes["repairs"] = event.repair
         changes |= {"spent": 0, "repeated": 0, "best": spans.size(download.durable), "alone": False}
     return changes
 
@@ -262,6 +264,7 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
         "resumed_from": event.resumed_from,
         "replaced": event.replaced,
         "overwrite": False,
+        "repairs": False,
         "blocked": None,
         "invalid": None,
         "durable": (),

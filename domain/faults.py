@@ -26,6 +26,7 @@ class Cause(enum.StrEnum):
     DIGEST = "digest-mismatch"
     PROTOCOL = "protocol"
     CHANGED = "resource-changed"
+    UNREPAIRABLE = "unrepairable"
     UNSIZED = "unsized"
     REDIRECTS = "redirects"
     DESTINATION = "destination"
@@ -57,6 +58,7 @@ POLICIES: dict[Cause, Policy] = {
     Cause.TLS: Policy(0),
     Cause.REFUSED: Policy(0),
     Cause.UNAUTHORISED: Policy(0),
+    Cause.UNREPAIRABLE: Policy(0),
     Cause.UNSIZED: Policy(0),
     Cause.REDIRECTS: Policy(0),
     Cause.DESTINATION: Policy(0),
@@ -88,6 +90,8 @@ HINTS: dict[Cause, str] = {
     Cause.REFUSED: "check the URL in a browser; `lading retry ID` tries again",
     Cause.TLS: "the server's certificate was not accepted; check the host name and the clock",
     Cause.DIGEST: "the server's file is not the one that the digest describes; check both",
+    Cause.UNREPAIRABLE: "the damaged file was left as it is; `lading retry ID --overwrite` puts it aside, and fetches"
+    " what the server has now",
     Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
     Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite; "
     "`lading retry ID --overwrite` puts aside what lies there",

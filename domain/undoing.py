@@ -198,6 +198,8 @@ def _again(event: e.Event) -> Commands:
             return (c.Remove(files=event.files),)
         case e.Paused():
             return (c.Pause(),)
+        case e.Resumed(repair=True):
+            return (c.Repair(),)
         case e.Resumed():
             return (c.Retry(overwrite=event.overwrite),) if event.fresh else (c.Resume(),)
         case e.Reprioritised():

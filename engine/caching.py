@@ -287,7 +287,7 @@ class Claim:
 
     async def by_digest(self) -> Stored | None:
         """Return the content that the order wants by its digest, with the name that a server gave it for this key."""
-        expected = self._download.order.digest
+        expected = self._download.expected
         if self._key is None or expected is None:
             return None
         stored = await self._caching.find(None, str(Digest.parse(expected)))
@@ -300,7 +300,7 @@ class Claim:
     async def by_key(self) -> Stored | None:
         """Return what was got from here last, if it may be what the order wants and a server can be asked about it."""
         stored = await self._caching.find(self._key, None) if self._key is not None else None
-        fits = stored is not None and caching.fits(stored, self._download.order.digest)
+        fits = stored is not None and caching.fits(stored, self._download.expected)
         return stored if fits and stored is not None and caching.is_telling(stored.validator) else None
 
     async def fill(self, held: Holding, stored: Stored, buffers: Buffers) -> bool:
@@ -309,7 +309,7 @@ class Claim:
         Raises:
             DiskFull, OSError: the disk failed.
         """
-        if await self._caching.fill(held, stored, self._download.order.digest, buffers):
+        if await self._caching.fill(held, stored, self._download.expected, buffers):
             return True
         await self._caching.drop(stored.digest)
         return False

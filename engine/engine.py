@@ -36,6 +36,7 @@ from lading.projections.figures import Statistics
 from lading.quarantine import Quarantine
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
+from lading.repairing import Mending
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.second_thoughts import SecondThoughts
@@ -50,7 +51,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine(SecondThoughts, Tended):
+class Engine(SecondThoughts, Tended, Mending):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -79,7 +80,8 @@ class Engine(SecondThoughts, Tended):
         self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
-        quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        self._damage = Files(services.disk, places, reading.is_claimed)
+        quarantine = Quarantine(services, self._damage)
         self.news = lambda: self._news
         self.worker = worker
         self.retuning: Retuning | None = None

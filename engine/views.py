@@ -172,10 +172,20 @@ class Views:
             self._generations.clear(current)
         return PassingGenerations(self._generations)
 
-    def verify(self, limit: int = 100) -> list[bytes]:
-        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""
-        with self.read() as reader, self.as_of(stand(reader)[0]) as fresh:
-            return list(itertools.islice(_differences(reader, fresh), limit))
+    def verify(self, limit: int = 100, progress: Callable[[int, int], None] = lambda _, __: None) -> list[bytes]:
+        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that.
+
+        `progress` is told up to which position the log was folded, and up to which it is to be.
+        """
+        with self.read() as reader:
+            at = stand(reader)[0]
+            with self.as_of(at, lambda position: progress(position, at)) as fresh:
+                found = _differences(reader, fresh, lambda: progress(at, at))
+                return list(itertools.islice(found, limit))
+
+    def stands_on(self, position: int, event: bytes) -> bool:
+        """Tell whether the log has, at that position, the event of that id."""
+        return self._has(position, event)
 
     def rebuild(self) -> None:
         """Fold the log into a new generation beside the current one, which stays readable, and change over to it."""
@@ -250,10 +260,12 @@ def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
             yield previous
 
 
-def _differences(one: Reader, other: Reader) -> Iterator[bytes]:
-    """Walk the keys at which two stores differ, in order."""
+def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterator[bytes]:
+    """Walk the keys at which two stores differ, in order; `step` is called now and then."""
     rows = heapq.merge(one.scan(b""), other.scan(b""))
-    for key, found in itertools.groupby(rows, operator.itemgetter(0)):
+    for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
+        if number % STEP == 0:
+            step()
         values = [value for _, value in found]
         if len(values) != 2 or values[0] != values[1]:
             yield key

@@ -16,18 +16,20 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import lmdb
 import orjson
 import trio
 
+from lading.adapters import codec
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.vault import SealedVault
 from lading.domain import allotment, digests
 from lading.domain.bundle_requests import BundleRequest
-from lading.domain.events import EVENTS
-from lading.domain.ports import Entry
+from lading.domain.events import EVENTS, LogRepaired
+from lading.domain.ports import Entry, Recorded
 from lading.domain.requests import Request
 from lading.engine import Engine
 from lading.home import FORMAT, MARKER
@@ -205,7 +207,8 @@ def make(folder: Path) -> None:
     with _small_shares():
         world, seen = run(SEED, story)
     vault.close()
-    events = world.log.read(0, 100_000)
+    events = [*world.log.read(0, 100_000)]
+    events.append(_repaired(events[-1].position, dice))
     missing = set(EVENTS) - {event.topic for event in events}
     assert not missing, f"every kind of event should happen, and these do not: {missing}"
     log = LMDBLog(scratch)
@@ -220,6 +223,13 @@ def make(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(world.disk.content(path) or b"")
     (folder / "expected.json").write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _repaired(position: int, dice: random.Random) -> Recorded:
+    """Return the one event that no engine says: that a log was repaired."""
+    log, before, event = (UUID(bytes=dice.randbytes(16)) for _ in range(3))
+    said = LogRepaired(before=before, cut=position + 1, lost=1, reason="a test", aside="log.damaged-1", version="0")
+    return Recorded(position + 1, log, 1, said.TOPIC, codec.seal(said, id=event, at_ns=1_700_000_000 * 10**9))
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ import os
 import struct
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from lading.domain.errors import IntegrityError, StoreNewer, StoreUnavailable
 from lading.domain.ports import Secrets, Store
 
 KEY_FILE = "key"
+PAGE = 1000
 RECORD_FORMAT = 1
 NONCE_BYTES = 12
 TAG_BYTES = 16
@@ -118,6 +120,21 @@ class SealedVault:
         with self._room.inside() as store, store.read() as reader:
             record = reader.get(download.bytes)
         return None if record is None else _unseal(key, download, record)
+
+    def kept(self) -> Iterator[UUID]:
+        """Yield the downloads of which there are secrets.
+
+        Raises:
+            StoreUnavailable, IntegrityError: the vault cannot be read.
+        """
+        after: bytes | None = None
+        while self._existing() is not None:
+            with self._room.inside() as store, store.read() as reader:
+                page = list(islice(reader.scan(b"", start=after), PAGE))
+            yield from (UUID(bytes=name) for name, _ in page if name != after)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
 
     def forget(self, downloads: Sequence[UUID]) -> None:
         """Delete the secrets of these downloads and the keys that sealed them, and write the vault anew without them.

@@ -126,12 +126,14 @@ class Paused(Event):
 class Resumed(Event):
     """Somebody asked that it go on, with a new budget of retries when `fresh`.
 
-    With `overwrite` its file is to take the place of whatever lies there, whatever the order says.
+    With `overwrite` its file is to take the place of whatever lies there, whatever the order says. With `repair` that
+    is to be the very file that was published before, made of what is left of it.
     """
 
-    TOPIC: ClassVar[str] = "lading.resumed.v2"
+    TOPIC: ClassVar[str] = "lading.resumed.v3"
     fresh: bool = False
     overwrite: bool = False
+    repair: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -83,6 +83,25 @@ class Maintained(Event):
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class LogRepaired(Event):
+    """A damaged log was set aside, and this one goes on from its valid prefix; on the stream of this log's own id.
+
+    `before` is the id of the damaged one, `root` its Merkle root at the cut, `cut` the position of the first event
+    that could not be taken, `lost` how many were lost from there on; None is unknown. `reason` says what was wrong
+    there, `aside` where the damaged log lies, in the home, and `version` which program did it.
+    """
+
+    TOPIC: ClassVar[str] = "lading.log-repaired.v1"
+    before: UUID | None = None
+    root: str | None = None
+    cut: int
+    lost: int | None = None
+    reason: str
+    aside: str
+    version: str
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class QueuePaused(Event):
     """Somebody wants that nothing of the queue starts; what is added waits."""
 

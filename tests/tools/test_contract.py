@@ -105,6 +105,8 @@ def _spoken(home, origin):
         "verify --export": ("verify", "--export", home.parent / "events.jsonl"),
         "sql --tables": ("sql", "--tables"),
         "files": ("files",),
+        "repair": ("repair", "k"),
+        "repair --log": ("repair", "--log"),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "checkpoint": ("checkpoint",),

@@ -48,6 +48,7 @@ VERBS = {
     "export": "Write events or a view to a file, or add to a folder what it lacks.",
     "sql": "Ask a home in SQL, by DuckDB.",
     "verify": "Check every record of the log, and views and files on demand.",
+    "repair": "Make the files of completed downloads whole again, by fetching the damaged pieces alone.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",

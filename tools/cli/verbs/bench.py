@@ -110,11 +110,23 @@ def measure_export(frame: Frame, folder: Path, count: int, turns: int) -> int:
     return report.show(export.run(folder, count=count, turns=turns, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="verify")
+@FOLDER
+@click.option("--count", type=click.IntRange(1_000), default=1_000_000, help="Events. [default: 1000000]")
+def measure_verify(frame: Frame, folder: Path, count: int) -> int:
+    """Verify a home with a million events, and measure time and memory."""
+    from lading.tools.bench import report, verify
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(verify.run(folder, count=count, say=say or (lambda _: None)), json=frame.json)
+
+
 command.add_command(measure_crowd)
-command.add_command(measure_ledger)
 command.add_command(measure_export)
+command.add_command(measure_ledger)
 command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)
 command.add_command(measure_scale)
 command.add_command(measure_transfer)
+command.add_command(measure_verify)
