@@ -177,6 +177,20 @@ def open_envelope(recorded: Recorded) -> Fact:
     return _fact((position, stream, version, id_bytes, at_ns, event, context))
 
 
+def read_words(state: bytes) -> tuple[Any, Any]:
+    """Return the JSON of an envelope as it is stored, whatever version that is: context and payload.
+
+    Raises:
+        ValueError: it is not an envelope.
+    """
+    try:
+        _, _, _, length = _HEADER.unpack_from(state)
+        start = _HEADER.size + length
+        return orjson.loads(state[_HEADER.size : start] or b"{}"), orjson.loads(state[start:])
+    except struct.error as error:
+        raise ValueError("this is too short to be an envelope") from error
+
+
 def dump_download(download: Download) -> bytes:
     """Return the state of a download as bytes, for a view to keep."""
     return orjson.dumps(_DUMP[Download](download))

@@ -42,6 +42,8 @@ VERBS = {
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
     "checkpoint": "Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.",
+    "receipt": "Give a receipt of a download, which others can check.",
+    "verify-receipt": "Check a receipt, offline and without a home.",
     "verify": "Check every record of the log, and views and files on demand.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
