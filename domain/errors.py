@@ -185,6 +185,6 @@ class ReceiptRefused(IntegrityError):
 
     default_hint = "do not rely on it; ask whoever issued it for another one, and whether the key is theirs"
 
-    def __init__(self, message: str, *, check: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, check: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.check = check
