@@ -48,6 +48,7 @@ OWNED = {
     "C.2": "projections rebuild queue, progress and history",
     "C.3": "trio nurseries; crash recovery is replay",
     "C.4": "pluggable storage that agrees",
+    "C.5": "the engine as a library; a ledger of all events, signed, anchored, and receipts that a third party checks",
     "C.8": "the packages and the top-level entries asked for",
 }
 

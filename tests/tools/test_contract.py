@@ -95,6 +95,8 @@ def _spoken(home, origin):
         "stats --by day": ("stats", "--by", "day"),
         "log": ("log",),
         "verify": ("verify", "--files"),
+        "receipt": ("receipt", "k", "-o", "k.receipt.json"),
+        "verify-receipt": ("verify-receipt", "k.receipt.json"),
         "files": ("files",),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
