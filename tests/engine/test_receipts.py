@@ -28,7 +28,7 @@ from securesystemslib.signer import SSlibKey
 import lading
 from lading.adapters import codec
 from lading.adapters.signing import FileSigner
-from lading.domain import dsse, ledger
+from lading.domain import dsse, ledger, packing, proofs
 from lading.domain import events as e
 from lading.domain.dsse import Envelope, EnvelopeSignature
 from lading.domain.errors import HistoryChanged, IllegalCommand, NotAReceipt, ReceiptRefused, StoreNewer, ViewsDamaged
@@ -456,21 +456,54 @@ def test_another_file_is_not_vouched_for(issued, tmp_path):
     """Of another size, of the same size, or not there."""
     receipt, good = issued.receipts["good.bin"], (issued.folder / "good.bin").read_bytes()
     path = tmp_path / "file"
-    for data in (good[:-1], good + b"x", b"", good[:-1] + bytes([good[-1] ^ 1])):
+    same_size = good[:-1] + bytes([good[-1] ^ 1])
+    for data, why in (
+        (good[:-1], "has 299999"),
+        (good + b"x", "has more"),
+        (b"", "has 0"),
+        (same_size, "another file"),
+    ):
         path.write_bytes(data)
-        with pytest.raises(ReceiptRefused) as caught:
+        with pytest.raises(ReceiptRefused, match=why) as caught:
             lading.verify_receipt(receipt, issued.key, file=path)
         assert caught.value.check == "file"
     with pytest.raises(ReceiptRefused, match="cannot be read"):
         lading.verify_receipt(receipt, issued.key, file=tmp_path / "nothing")
 
 
+def fabricate(signer, events, *, origin=None, note=None, order=None):
+    """Return a receipt of a log of some (topic, state) alone, with all proofs in order, and nothing told of them."""
+    stream, origin = UUID(int=5), origin or signer.key.name
+    order = order or range(len(events))
+    leaves = {at: ledger.leaf(stream, at + 1, *events[at]) for at in order}
+    row = list(leaves.values())
+    whole = str(note or signer.sign(Checkpoint(origin, len(row), ledger.root_of(row)).text))
+    rows = [
+        {"stream": str(stream), "version": at + 1, "topic": topic, "ordinal": row.index(leaves[at])}
+        | {"state": packing.pack(state)}
+        | {"proof": proofs.head(row.index(leaves[at]), [leaf for leaf in row if leaf != leaves[at]])}
+        for at, (topic, state) in enumerate(events)
+    ]
+    predicate = {"log": {"origin": origin, "key": str(signer.key)}, "checkpoint": whole, "events": rows}
+    kinds = {"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://lading.example/receipt/v1"}
+    return sign(signer, {**kinds, "predicate": predicate})
+
+
+QUEUED = e.Queued(order=Order(sources=(Source(url="https://example.org/a"),), root="/", folder="tmp"))
+
+
+def failing(receipt, key):
+    """Return the checks that hold of a receipt that is refused, and the error."""
+    checks = []
+    with pytest.raises(REFUSED) as caught:
+        lading.verify_receipt(receipt, key, tell=lambda check: checks.append(check.name))
+    return checks, caught.value
+
+
 def test_events_that_no_lading_logged_prove_nothing(tmp_path):
     """A log that somebody else wrote is no download, with all proofs in order; a later version is told to be one."""
-    stream = uuid4()
-    queued = e.Queued(order=Order(sources=(Source(url="https://example.org/a"),), root="/", folder="tmp"))
-    good = seal(queued)
-    for states, kind in (
+    signer, good = FileSigner(tmp_path, "lading/x"), seal(QUEUED)
+    for events, kind in (
         ([(e.Started.TOPIC, good)], ReceiptRefused),
         ([(e.Queued.TOPIC, good), (e.Queued.TOPIC, good)], ReceiptRefused),
         ([(e.Queued.TOPIC, b"")], ReceiptRefused),
@@ -480,29 +513,31 @@ def test_events_that_no_lading_logged_prove_nothing(tmp_path):
         ([(e.Queued.TOPIC, good), (e.Started.TOPIC, seal(e.Stopped(attempt=1, reason="")))], ReceiptRefused),
         ([("lading.queued.v99", good)], StoreNewer),
     ):
-        signer = FileSigner(tmp_path, "lading/x")
-        leaves = [ledger.leaf(stream, version, *each) for version, each in enumerate(states, 1)]
-        note = signer.sign(Checkpoint("lading/x", len(leaves), ledger.root_of(leaves)).text)
-        rows = [
-            {
-                "stream": str(stream), "version": at + 1, "topic": topic, "ordinal": at,
-                "state": base64.b64encode(state).decode(),
-                "proof": "".join(
-                    f"{line}\n"
-                    for line in (
-                        "c2sp.org/tlog-proof@v1", f"index {at}",
-                        *(base64.b64encode(leaf).decode() for leaf in leaves if leaf != leaves[at]), "",
-                    )
-                ),
-            }
-            for at, (topic, state) in enumerate(states)
-        ]  # fmt: skip
-        predicate = {"log": {"origin": "lading/x", "key": str(signer.key)}, "checkpoint": str(note), "events": rows}
-        kinds = {"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://lading.example/receipt/v1"}
-        checks = []
-        with pytest.raises(kind):
-            lading.verify_receipt(sign(signer, {**kinds, "predicate": predicate}), str(signer.key), tell=checks.append)
-        assert [check.name for check in checks] == ["envelope", "checkpoint", "inclusion", "stream"]
+        checks, error = failing(fabricate(signer, events), str(signer.key))
+        assert checks == ["envelope", "checkpoint", "inclusion", "stream"]
+        assert type(error) is kind
+
+
+def test_a_checkpoint_has_to_be_signed_and_of_the_log_that_is_named(tmp_path):
+    """A signature over another text is none; and a key signs for the log that it is named after."""
+    signer = FileSigner(tmp_path, "lading/x")
+    events = [(e.Queued.TOPIC, seal(QUEUED))]
+    true = signer.sign(Checkpoint("lading/x", 9, bytes(32)).text)
+    leaf = ledger.leaf(UUID(int=5), 1, *events[0])
+    forged = attrs.evolve(true, text=Checkpoint("lading/x", 1, leaf).text)
+    for how in ({"note": forged}, {"note": signer.sign("lading/x\n1\n")}, {"origin": "lading/y"}):
+        checks, error = failing(fabricate(signer, events, **how), str(signer.key))
+        assert (checks, error.check) == (["envelope"], "checkpoint")
+
+
+def test_events_were_logged_in_the_order_of_their_versions(tmp_path):
+    """Proofs that hold of a log in which the second came first show no history."""
+    signer = FileSigner(tmp_path, "lading/x")
+    events = [(e.Queued.TOPIC, seal(QUEUED)), (e.Paused.TOPIC, seal(e.Paused()))]
+    checks, error = failing(fabricate(signer, events, order=[1, 0]), str(signer.key))
+    assert (checks, error.check) == (["envelope", "checkpoint", "inclusion"], "stream")
+    checks, error = failing(fabricate(signer, events), str(signer.key))
+    assert (checks[-1], error.check) == ("stream", "statement")
 
 
 # -- how it is issued --------------------------------------------------------------------------------------------------
@@ -637,9 +672,11 @@ def test_no_receipt_is_issued_of_a_history_that_was_changed(issued, tmp_path):
     """A checkpoint of another history lies there: nothing is signed on top of that."""
     home = shutil.copytree(issued.home, tmp_path / "home")
     with opened(home) as (reading, notary):
-        notary.book.append(notary.signer.sign(Checkpoint(notary.origin, 3, bytes(32)).text))
-        with pytest.raises(HistoryChanged):
-            issue(reading, notary, issued.ids["good.bin"])
+        size = Checkpoint.parse(notary.book.last().text).size
+        for wrong in (3, size, size + 1):
+            notary.book.append(notary.signer.sign(Checkpoint(notary.origin, wrong, bytes(32)).text))
+            with pytest.raises(HistoryChanged):
+                issue(reading, notary, issued.ids["good.bin"])
 
 
 async def test_a_log_in_memory_gives_no_receipts(tmp_path):
