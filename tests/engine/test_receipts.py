@@ -52,6 +52,7 @@ pytestmark = [
 ]
 GUIDE = Path(__file__).parents[2] / "domain" / "RECEIPTS.md"
 GOOD, OTHER = Resource("good.bin", 300_000), Resource("other.bin", 1000)
+CANARY = "canary-5f1e"
 REFUSED = (NotAReceipt, ReceiptRefused, StoreNewer)
 
 
@@ -87,7 +88,8 @@ async def story(origin: Origin, folder: Path) -> Issued:
     home = folder / "home"
     async with lading.open_engine(home, downloads=folder, retries=3, actor="me") as engine:
         names = ("good.bin", "other.bin", "missing", "gone")
-        asked = [lading.Request(origin.url(name), key=name) for name in names]
+        secret = {"headers": {"X-Token": CANARY}}
+        asked = [lading.Request(f"{origin.url(name)}?token={CANARY}", key=name, **secret) for name in names]
         ids = {d.order.key: d.id for d in await engine.submit_many(asked)}
         for id in ids.values():
             await engine.wait(id)
@@ -206,7 +208,10 @@ def test_a_receipt_needs_no_secret(issued, tmp_path):
     shutil.rmtree(home / "vault", ignore_errors=True)
     with opened(home) as (reading, notary):
         made, found = issue(reading, notary, issued.ids["good.bin"])
-    assert found.is_known
+    whole = json.dumps(found.statement)
+    states = [base64.b64decode(event["state"]) for event in found.statement["predicate"]["events"]]
+    assert not any(CANARY.encode() in text for text in (whole.encode(), *states))
+    assert b"good.bin" in states[0]
     assert lading.verify_receipt(made, issued.key).events == found.events
 
 

@@ -28,9 +28,9 @@ def command(frame: Frame, receipt: Path, keys: tuple[str, ...], key_file: Path |
     Each thing that holds is a line: the signature; the checkpoint; that each event is in the log; that they are the
     first events of one download; that they come to what the receipt says; and that a --file is the one it is of.
 
-    Exit codes: 0 all of it holds; 4 something does not; 2 this is no receipt; 1 it agrees with itself, and no key was
-    given: so nothing shows who made it. A key is what `lading checkpoint --key` prints where it was issued. It has to
-    come by another way than the receipt.
+    Exit codes: 0 all of it holds; 4 something does not; 2 this is no receipt; 3 a newer Lading logged the events; 1 it
+    agrees with itself, and no key was given: so nothing shows who made it. A key is what `lading checkpoint --key`
+    prints where it was issued. It has to come by another way than the receipt.
     """
     from lading.domain.errors import ReceiptRefused
     from lading.receipts import verify_receipt
