@@ -51,6 +51,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::lading.adapters.lmdb.ground.GroundWarning"),
 ]
 GUIDE = Path(__file__).parents[2] / "domain" / "RECEIPTS.md"
+KEPT = Path(__file__).with_name("receipts-v1")
+OLD_HOME = Path(__file__).parents[1] / "homes" / "format-1"
 GOOD, OTHER = Resource("good.bin", 300_000), Resource("other.bin", 1000)
 CANARY = "canary-5f1e"
 REFUSED = (NotAReceipt, ReceiptRefused, StoreNewer)
@@ -250,6 +252,24 @@ def test_the_python_of_the_guide_checks_receipts(issued, tmp_path):
         statement = told(good)
         change(statement)
         assert check(issued.sign(statement)).returncode != 0
+
+
+@pytest.mark.parametrize("path", sorted(KEPT.glob("*.json")), ids=lambda path: path.stem)
+def test_a_receipt_that_was_issued_once_holds_for_ever(path):
+    """Those that the first version issued, committed with their key; the key that signed them is gone."""
+    found = lading.verify_receipt(path, (KEPT / "key").read_text())
+    assert (found.state, found.is_known) == (path.stem, True)
+    assert {event["topic"].rpartition(".")[2] for event in found.statement["predicate"]["events"]} == {"v1"}
+
+
+def test_downloads_of_a_home_of_an_older_format_have_receipts(tmp_path):
+    """Whatever shapes their events had then: what is proven is what was stored."""
+    home = shutil.copytree(OLD_HOME, tmp_path / "kept") / "home"
+    with opened(home) as (reading, notary):
+        reading.catch_up()
+        ids = [download.id for state in (None, "removed") for download in reading.downloads(state=state)]
+        found = [issue(reading, notary, id, unfinished=True)[1] for id in ids]
+    assert {receipt.state for receipt in found} >= {"completed", "failed", "cancelled", "paused", "removed"}
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
