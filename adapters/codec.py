@@ -215,6 +215,20 @@ def _foreign(position: int, form: int) -> StoreNewer | LogDamaged:
     return LogDamaged(f"event {position} cannot be read: there is no format before the first")
 
 
+def read_words(state: bytes) -> tuple[Any, Any]:
+    """Return the JSON of an envelope as it is stored, whatever version that is: context and payload.
+
+    Raises:
+        ValueError: it is not an envelope.
+    """
+    try:
+        _, _, _, length = _HEADER.unpack_from(state)
+        start = _HEADER.size + length
+        return orjson.loads(state[_HEADER.size : start] or b"{}"), orjson.loads(state[start:])
+    except struct.error as error:
+        raise ValueError("this is too short to be an envelope") from error
+
+
 def dump_download(download: Download) -> bytes:
     """Return the state of a download as bytes, for a view to keep."""
     return orjson.dumps(_DUMP[Download](download))

@@ -7,7 +7,8 @@
     │   ├── InvalidDigest           not ALGORITHM:HEX, or an algorithm that we do not have
     │   ├── InvalidSetting          a setting that does not exist or cannot have that value
     │   ├── UnknownDownload         no stream of that id or key
-    │   └── IllegalCommand          the download is in a state in which that cannot be done
+    │   ├── IllegalCommand          the download is in a state in which that cannot be done
+    │   └── NotAReceipt             no file that `lading receipt` makes, or one that was cut short
     ├── TransferError               the other side or the network: one attempt came to nothing   (exit 1)
     ├── DestinationTaken            the disk: something lies there already, and we do not overwrite  (exit 1)
     ├── DiskFull                    the disk: no room; the download waits for it          (exit 1)
@@ -20,7 +21,8 @@
         ├── LogDamaged              a record, an index or a file of the log is damaged
         ├── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
         ├── HistoryChanged          the log is not the one, or less of it, for which a signed checkpoint vouches
-        └── NoteDamaged             this is no signed note, no checkpoint, no verifier key
+        ├── NoteDamaged             this is no signed note, no checkpoint, no verifier key
+        └── ReceiptRefused          a receipt was not signed by whom it should be, or does not prove what it says
 
 The exit codes are those of the command line; a library user catches the classes.
 """
@@ -83,6 +85,12 @@ class IllegalCommand(UsageError):
     """The download is in a state in which that cannot be done; nothing was recorded."""
 
     default_hint = "`lading show ID` tells where it stands, `lading why ID` how it came there"
+
+
+class NotAReceipt(UsageError):
+    """No receipt, or one that was cut short."""
+
+    default_hint = "give the file that `lading receipt ID -o FILE` made; if it was cut short, take another copy of it"
 
 
 class TransferError(LadingError):
@@ -170,3 +178,13 @@ class NoteDamaged(IntegrityError):
     """This is no signed note, no checkpoint or no verifier key."""
 
     default_hint = "it was cut short or changed; take another copy of it"
+
+
+class ReceiptRefused(IntegrityError):
+    """A receipt was not signed by whom it should be, or does not prove what it says; `check` names what failed."""
+
+    default_hint = "do not rely on it; ask whoever issued it for another one, and whether the key is theirs"
+
+    def __init__(self, message: str, *, check: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.check = check

@@ -10,8 +10,6 @@ changed: a note is what its grammar says or it is refused, and nothing is mended
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from typing import Protocol
@@ -20,6 +18,7 @@ import attrs
 
 from lading.domain.errors import NoteDamaged
 from lading.domain.ledger import HASH_BYTES
+from lading.domain.packing import pack, unpack
 
 ED25519 = 1
 KEY_BYTES, SIGNATURE_BYTES, ID_BYTES = 32, 64, 4
@@ -35,17 +34,10 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def _unpack(text: str, what: str) -> bytes:
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        found = None
-    if found is None or base64.b64encode(found).decode() != text:
+    found = unpack(text)
+    if found is None:
         raise NoteDamaged(f"{what} is not base64")
     return found
-
-
-def _pack(data: bytes) -> str:
-    return base64.b64encode(data).decode()
 
 
 @attrs.frozen
@@ -61,7 +53,7 @@ class VerifierKey:
         return hashlib.sha256(self.name.encode() + b"\n" + bytes((ED25519,)) + self.key).digest()[:ID_BYTES]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{_pack(bytes((ED25519,)) + self.key)}"
+        return f"{self.name}+{self.id.hex()}+{pack(bytes((ED25519,)) + self.key)}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
@@ -97,7 +89,7 @@ class Note:
     signatures: tuple[Signature, ...]
 
     def __str__(self) -> str:
-        lines = (f"— {each.name} {_pack(each.key_id + each.signature)}\n" for each in self.signatures)
+        lines = (f"— {each.name} {pack(each.key_id + each.signature)}\n" for each in self.signatures)
         return f"{self.text}\n{''.join(lines)}"
 
     @classmethod
@@ -144,7 +136,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed."""
-        return f"{self.origin}\n{self.size}\n{_pack(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{pack(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:

@@ -236,6 +236,7 @@ async def run_engine(
                 is_vacant=is_vacant,
                 checkup=_checkup(parts, services, reading, home=home, roots=roots, is_vacant=is_vacant),
             )
+            engine.notary = parts.notary
             await nursery.start(engine.watch)
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)

@@ -36,6 +36,7 @@ from lading.projections.figures import Statistics
 from lading.quarantine import Quarantine
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
+from lading.receipting import Receipting
 from lading.repairing import Mending
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
@@ -51,7 +52,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine(SecondThoughts, Tended, Mending):
+class Engine(SecondThoughts, Tended, Mending, Receipting):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(

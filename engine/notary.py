@@ -174,7 +174,7 @@ class Notary:
                     anchors.expect(
                         before, "the last checkpoint of this home", size, functools.partial(ledger.root, reader)
                     )
-                if held is not None and before is not None and before.size == size:
+                if held is not None and before is not None and before.size == size and self._is_ours(held):
                     return held, False
                 root = ledger.root(reader)
             note = self.signer.sign(Checkpoint(self.origin, size, root).text)
@@ -182,11 +182,18 @@ class Notary:
         return note, True
 
     def covering(self, ordinal: int) -> Note:
-        """Return the last checkpoint, of a ledger that has the event of this ordinal; one is signed if need be."""
+        """Return the last checkpoint, of a ledger that has the event of this ordinal; one is signed if need be.
+
+        It is signed with the key of today.
+        """
         note = self.book.last()
-        if note is not None and Checkpoint.parse(note.text).size > ordinal:
+        if note is not None and Checkpoint.parse(note.text).size > ordinal and self._is_ours(note):
             return note
         return self.sign()[0]
+
+    def _is_ours(self, note: Note) -> bool:
+        """Tell whether a note names the key of today: those of keys that were lost are believed, and made no more."""
+        return note.signed_by(self.signer.key) is not None
 
     def anchor(self, name: str, note: Note) -> None:
         """Append a checkpoint to a file outside of the home, unless it is the last there already."""

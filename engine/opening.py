@@ -35,11 +35,11 @@ def default_home() -> Path:
 
 
 def open_views(home: Home, log: Log) -> Views:
-    """Open the views of a log in a home; those of a log in memory end with the process."""
+    """Open the views of a log in a home; those of a log that ended with its process are made anew."""
     return Views(
         log,
         lambda folder: LMDBStore(folder, metasync=False),
-        home.path if getattr(log, "lasting", True) else None,
+        home.path,
         log_id=str(getattr(log, "log_id", "")),
     )
 

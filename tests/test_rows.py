@@ -50,6 +50,7 @@ OWNED = {
     "C.4": "pluggable storage that agrees",
     "C.6": "any view as it stood then, what changed between, why, and where a byte came from",
     "C.7": "events and views exported for analytics, checked against the log, and asked in SQL",
+    "C.5": "the engine as a library; a ledger of all events, signed, anchored, and receipts that a third party checks",
     "C.8": "the packages and the top-level entries asked for",
 }
 

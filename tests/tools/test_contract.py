@@ -104,6 +104,8 @@ def _spoken(home, origin):
         "export": ("export", "events", "--to", home.parent / "events.jsonl"),
         "verify --export": ("verify", "--export", home.parent / "events.jsonl"),
         "sql --tables": ("sql", "--tables"),
+        "receipt": ("receipt", "k", "-o", "k.receipt.json"),
+        "verify-receipt": ("verify-receipt", "k.receipt.json"),
         "files": ("files",),
         "repair": ("repair", "k"),
         "repair --log": ("repair", "--log"),

@@ -47,6 +47,8 @@ VERBS = {
     "diff": "Show what changed of each download between two positions of the log.",
     "export": "Write events or a view to a file, or add to a folder what it lacks.",
     "sql": "Ask a home in SQL, by DuckDB.",
+    "receipt": "Give a receipt of a download, which others can check.",
+    "verify-receipt": "Check a receipt, offline and without a home.",
     "verify": "Check every record of the log, and views and files on demand.",
     "repair": "Make the files of completed downloads whole again, by fetching the damaged pieces alone.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",

@@ -42,6 +42,16 @@ def measure_ledger(frame: Frame, folder: Path, pairs: int) -> int:
     return report.show(ledger.run(folder, pairs=pairs), json=frame.json)
 
 
+@verb(name="receipt")
+@FOLDER
+@click.option("--events", type=click.IntRange(3, 50_000), default=10_000, help="Of the download. [default: 10000]")
+def measure_receipt(frame: Frame, folder: Path, events: int) -> int:
+    """Weigh the receipt of a download that came in many steps, and time its issue and its check."""
+    from lading.tools.bench import receipt, report
+
+    return report.show(receipt.run(folder, events=events), json=frame.json)
+
+
 @verb(name="scale")
 @FOLDER
 @click.option("--count", type=click.IntRange(20_000), default=1_000_000, help="Downloads. [default: 1000000]")
@@ -127,6 +137,7 @@ command.add_command(measure_ledger)
 command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)
+command.add_command(measure_receipt)
 command.add_command(measure_scale)
 command.add_command(measure_transfer)
 command.add_command(measure_verify)
