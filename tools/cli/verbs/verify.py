@@ -19,7 +19,13 @@ from lading.tools.cli.frame import Frame, verb
     metavar="DIR",
     help="With --files: the download folder of the program that this home belongs to.",
 )
-def command(frame: Frame, downloads: Path | None, *, files: bool, views: bool) -> int:
+@click.option(
+    "--backup",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Instead of a home: a backup, all of it.",
+)
+def command(frame: Frame, downloads: Path | None, backup: Path | None, *, files: bool, views: bool) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
     Each finding is a line. Nothing is mended: `lading rebuild` makes views anew. The log is told of a file that is gone
@@ -29,6 +35,8 @@ def command(frame: Frame, downloads: Path | None, *, files: bool, views: bool) -
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.checking import Check
 
+    if backup is not None:
+        return _verify_backup(frame, backup)
     check = Check(frame, views=views, files=files, downloads=downloads)
     for finding in check.findings():
         answer(frame, finding._asdict(), plain(f"{finding.kind}: {finding.message}"))
@@ -41,6 +49,20 @@ def command(frame: Frame, downloads: Path | None, *, files: bool, views: bool) -
     hint = "keep a copy of the home before anything else; `lading rebuild` makes views anew, `lading retry` files"
     trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
     return trouble.INTEGRITY
+
+
+def _verify_backup(frame: Frame, path: Path) -> int:
+    from lading.adapters.parcel import Parcel
+    from lading.backup import examine
+    from lading.restoring import describe
+    from lading.tools.cli import trouble
+    from lading.tools.cli.answers import answer, plain
+
+    with Parcel(path) as parcel:
+        manifest = examine(parcel, openly=True)
+    row = {"kind": "backup", "ok": True, "path": str(path.absolute()), **describe(manifest)}
+    answer(frame, row, plain(f"sound: {manifest.events} events of {manifest.created_at} in {path}"))
+    return trouble.DONE
 
 
 def _summary(row: dict[str, Any]) -> str:
