@@ -44,6 +44,7 @@ class Download:
         kept: where its published file was put aside, below the order's root.
         replaced: where the file that it replaced was put aside.
         invalid: why its published file is not what was published, None when nothing is known to be wrong.
+        archived: whether it has left queue and history for an archive; only views know that, from `HistoryArchived`.
     """
 
     id: UUID
@@ -93,6 +94,7 @@ class Download:
     kept: str | None = None
     replaced: str | None = None
     invalid: str | None = None
+    archived: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -31,7 +31,7 @@ from lading.domain.facts import Fact
 from lading.domain.ports import Log, Reader
 from lading.generations import HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
-from lading.projections.fold import OF_DOWNLOADS
+from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
@@ -94,7 +94,7 @@ class Views:
                 with resting():
                     facts = self._facts(min(held.at, seen), min(limit, BATCH))
                     try:
-                        held.take(facts)
+                        _take(held, facts)
                     except (IntegrityError, StoreUnavailable) as error:
                         replaced = self._current.number != held.number
                         if renewed and not replaced:
@@ -160,7 +160,7 @@ class Views:
                     facts = self._facts(at, BATCH)
                     if not facts:
                         break
-                    built.take(facts if upto is None else [fact for fact in facts if fact.position <= upto])
+                    _take(built, facts if upto is None else [fact for fact in facts if fact.position <= upto])
                     at = facts[-1].position
                     del facts  # before the collector wakes, which would walk them all
         except BaseException as error:
@@ -187,6 +187,12 @@ class Views:
             if fact.version != (1 if state is None else state.version + 1):
                 raise LogDamaged(f"the stream {stream} lacks the event before version {fact.version}")
             state = evolve(state, fact.event, stream=stream, at_ns=fact.at_ns)
+
+
+def _take(generation: Generation, facts: Sequence[Fact]) -> None:
+    """Fold facts into a generation, in transactions of which each takes one archive at most."""
+    for part in parts(facts):
+        generation.take(part)
 
 
 def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:

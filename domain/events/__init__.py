@@ -55,9 +55,11 @@ from lading.domain.events.of_downloads import (
     Verified,
 )
 from lading.domain.events.of_engines import (
+    ARCHIVES,
     QUEUE,
     EngineClosed,
     EngineOpened,
+    HistoryArchived,
     KeyClaimed,
     Maintained,
     NetworkChanged,
@@ -71,6 +73,7 @@ from lading.domain.events.of_engines import (
 )
 
 __all__ = [
+    "ARCHIVES",
     "EVENTS",
     "QUEUE",
     "Blocked",
@@ -90,6 +93,7 @@ __all__ = [
     "Failed",
     "FellBack",
     "FinishRequested",
+    "HistoryArchived",
     "Invalidated",
     "Joined",
     "KeyClaimed",

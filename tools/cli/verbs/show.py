@@ -39,6 +39,8 @@ def _row(reading: Reading, download: Download) -> dict[str, Any]:
     order, known = download.order, download.validator
     with reading.views.read() as reader:
         tries = list(history.attempts(reader, download.id, ROWS))
+    if len(tries) < download.attempt:  # they were archived, and are in the log
+        tries = history.told(reading.stream(download.id), ROWS)
     ended, now_ns = outcome(download), time.time_ns()
     return {
         **progress.listing(download, now_ns, around=reading.around(now_ns)),
