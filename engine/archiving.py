@@ -207,8 +207,8 @@ class Archiving:
         """Move what ended so long ago, and is closed, out of queue and history, into files in `folder`.
 
         The log keeps every event of it, and what happens to such a download later brings it back. A download of which
-        anything is still kept on the disk (a part, a file that was put aside) stays. Returned is how many downloads went
-        into how many files, of how many bytes, and how many that had ended were left.
+        anything is still kept on the disk (a part, a file that was put aside) stays. Returned is how many downloads
+        went into how many files, of how many bytes, and how many that had ended were left.
 
         Raises:
             InvalidSetting: there is no such format.

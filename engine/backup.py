@@ -1,7 +1,8 @@
 """A backup: one file that holds what a home cannot make anew, taken beside an engine that goes on working.
 
     settings.toml    as it is; left out when it holds what may be secret, and secrets were not asked for
-    checkpoints/…    what signed the log so far, as far as there is any
+    checkpoints/…    what was signed of the log, as far as anything was
+    keys/….pub       what checks that; with secrets also what signs
     events           the events of the log, in order, as `lading.packing` lays them
     hooks/NAME       how far each hook has been told, in ordinals
     vault/key        with secrets only: the home's key
@@ -46,8 +47,10 @@ FORMAT = 1
 PAGE = 1000
 READ_BYTES = 1024 * 1024
 EVENTS, SETTINGS, KEY, SECRETS = "events", "settings.toml", "vault/key", "vault/secrets"
-COPIED = ("checkpoints",)
-"""Files and folders of a home that are copied as they are, before the log is looked at."""
+COPIED = ("checkpoints", "keys")
+"""Folders of a home of which the files are copied as they are, before the log is looked at."""
+PUBLIC = {"keys": ".pub"}
+"""Of these folders only files whose names end so are copied, unless secrets are asked for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -153,10 +156,14 @@ class _Backup:
                 self._left_out.append(SETTINGS)
         for name in COPIED:
             place = self._home.path / name
-            for path in sorted(place.iterdir()) if place.is_dir() else [place] if place.exists() else []:
-                inner = path.relative_to(self._home.path).as_posix()
-                if path.is_file() and is_name(inner):
+            for path in sorted(place.iterdir()) if place.is_dir() else []:
+                inner = f"{name}/{path.name}"
+                if not is_name(inner) or path.is_symlink() or not path.is_file():
+                    continue
+                if self._with_vault or path.name.endswith(PUBLIC.get(name, "")):
                     packer.add(inner, _read(path))
+                else:
+                    self._left_out.append(inner)
 
     def _cursors(self) -> dict[str, dict[str, Any]]:
         folder, cursors = self._home.path / HOOKS, FileCursors(self._home.path)
