@@ -50,9 +50,9 @@ def put_file(
         DiskFull, StoreUnavailable: it cannot be written; nothing of it is left.
     """
     try:
+        clear(path.parent, _escaped(path.name))
         if not replace and os.path.lexists(path):
             raise DestinationTaken(f"{path} is there already", hint=taken)
-        clear(path.parent, _escaped(path.name))
         draft, descriptor = _begin(path, lambda name: os.open(name, _NEW, 0o600))
         try:
             with contextlib.ExitStack() as stack:
