@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,7 +39,6 @@ from lading.services import Services
 from lading.views import ROWS
 
 FORMAT = 1
-FORMATS = ("jsonl",)
 _FILE = re.compile(r"history-\d{8}-([0-9a-f]{32})\.[a-z]+")
 
 Row = dict[str, Any]
@@ -80,8 +79,8 @@ class Archiver:
             InvalidSetting: there is no such format.
             DiskFull, StoreUnavailable: a file cannot be made; nothing has left the views that is in no file.
         """
-        if form not in FORMATS:
-            raise InvalidSetting(f"archives have no format {form!r}", hint=f"known are {', '.join(FORMATS)}")
+        if form not in ENCODERS:
+            raise InvalidSetting(f"archives have no format {form!r}", hint=f"known are {', '.join(ENCODERS)}")
         run, before_ns = self._s.threads.run, self._s.clock.now_ns() - int(older_than_s * 1e9)
         await run(self._reading.catch_up)
         for orphan in await run(lambda: list(self._orphans(folder))):
@@ -156,7 +155,7 @@ def _rows(download: Download, tries: Iterator[Row]) -> Iterator[Row]:
 
 def write(folder: Path, lot: Lot, form: str, before_ns: int) -> tuple[Path, e.HistoryArchived]:
     """Make the file of a lot, durably, unless it is there already; return its path, and what is to be said of it."""
-    data = _jsonl(lot.rows)
+    data = ENCODERS[form](lot.rows)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     day = dt.datetime.fromtimestamp((lot.downloads[0].ended_at_ns or 0) // 10**9, dt.UTC)
     path = folder / f"history-{day:%Y%m%d}-{archiving.stream_of(digest).hex}.{form}"
@@ -186,9 +185,13 @@ def _compare(data: bytes, draft: Path) -> None:
         raise BackupDamaged(f"{draft} does not hold what was written", hint="look into the system's log")
 
 
-def _jsonl(rows: tuple[Row, ...]) -> bytes:
+def _jsonl(rows: Sequence[Row]) -> bytes:
     head = {"kind": "archive", "format": FORMAT}
     return b"".join(orjson.dumps(row) + b"\n" for row in (head, *rows))
+
+
+ENCODERS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {"jsonl": _jsonl}
+"""What makes the content of a file, by format, which is also how its name ends; the same rows give the same bytes."""
 
 
 class Archiving:
