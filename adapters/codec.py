@@ -177,6 +177,32 @@ def open_envelope(recorded: Recorded) -> Fact:
     return _fact((position, stream, version, id_bytes, at_ns, event, context))
 
 
+def take_apart(position: int, state: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Return time (UTC, ns), event id, context and payload of an envelope; the last two are JSON, or empty, as stored.
+
+    Raises:
+        StoreNewer: an envelope of a later version.
+        LogDamaged: not an envelope.
+    """
+    try:
+        form, at_ns, id_bytes, length = _HEADER.unpack_from(state)
+    except struct.error as error:
+        raise LogDamaged(f"event {position} cannot be read: it is cut short") from error
+    if form != FORMAT:
+        raise _foreign(position, form)
+    start = _HEADER.size + length
+    payload = state[start:]
+    if payload[:1] != b"{" or payload[-1:] != b"}":
+        raise LogDamaged(f"event {position} cannot be read: its payload is no object")
+    return at_ns, id_bytes, state[_HEADER.size : start], payload
+
+
+def _foreign(position: int, form: int) -> StoreNewer | LogDamaged:
+    if form > FORMAT:
+        return StoreNewer(f"event {position} has an envelope of format {form}; this version reads {FORMAT}")
+    return LogDamaged(f"event {position} cannot be read: there is no format before the first")
+
+
 def dump_download(download: Download) -> bytes:
     """Return the state of a download as bytes, for a view to keep."""
     return orjson.dumps(_DUMP[Download](download))

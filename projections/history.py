@@ -42,7 +42,9 @@ _OUTCOMES: dict[type[e.Event], str] = {
     e.Stopped: "stopped",
 }
 _GIVEN_UP = frozenset({e.Cancelled, e.Removed})
-_OF_ATTEMPTS = frozenset({e.Started, *_OUTCOMES, *_GIVEN_UP})
+_OF_ATTEMPTS: frozenset[type[e.Event]] = frozenset({e.Started, *_OUTCOMES, *_GIVEN_UP})
+KINDS_OF_ATTEMPTS = frozenset(kind.__name__ for kind in _OF_ATTEMPTS)
+"""The events that a row of an attempt is made of, by name."""
 
 Row = dict[str, Any]
 

@@ -48,6 +48,7 @@ OWNED = {
     "C.2": "projections rebuild queue, progress and history",
     "C.3": "trio nurseries; crash recovery is replay",
     "C.4": "pluggable storage that agrees",
+    "C.7": "events and views exported for analytics, checked against the log, and asked in SQL",
     "C.8": "the packages and the top-level entries asked for",
 }
 

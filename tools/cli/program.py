@@ -41,6 +41,8 @@ VERBS = {
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
+    "export": "Write events or a view to a file, or add to a folder what it lacks.",
+    "sql": "Ask a home in SQL, by DuckDB.",
     "verify": "Check every record of the log, and views and files on demand.",
     "backup": "Copy log, settings and cursors of this home into one file.",
     "restore": "Make a home of a backup.",

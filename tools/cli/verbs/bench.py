@@ -88,7 +88,20 @@ def measure_limits(frame: Frame, folder: Path, seconds: float) -> int:
     return limits.show(limits.run(folder, seconds=seconds, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="export")
+@FOLDER
+@click.option("--count", type=click.IntRange(1_000), default=1_000_000, help="Events. [default: 1000000]")
+@click.option("--turns", type=click.IntRange(1), default=3, help="Runs. [default: 3]")
+def measure_export(frame: Frame, folder: Path, count: int, turns: int) -> int:
+    """Export a million events to Parquet, and check them against the log."""
+    from lading.tools.bench import export, report
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(export.run(folder, count=count, turns=turns, say=say or (lambda _: None)), json=frame.json)
+
+
 command.add_command(measure_crowd)
+command.add_command(measure_export)
 command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)

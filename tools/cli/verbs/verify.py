@@ -25,12 +25,29 @@ from lading.tools.cli.frame import Frame, verb
     metavar="FILE",
     help="Instead of a home: a backup, all of it.",
 )
-def command(frame: Frame, downloads: Path | None, backup: Path | None, *, files: bool, views: bool) -> int:
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Instead of all this an export, file or folder, against the log that it was made of.",
+)
+def command(
+    frame: Frame,
+    downloads: Path | None,
+    backup: Path | None,
+    exported: Path | None,
+    *,
+    files: bool,
+    views: bool,
+) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
     Each finding is a line. Nothing is mended: `lading rebuild` makes views anew. The log is told of a file that is gone
     or has changed, and `lading retry` fetches that again.
     """
+    if exported is not None:
+        return _check_export(frame, exported)
     from lading.tools.cli import telling, trouble
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.checking import Check
@@ -63,6 +80,35 @@ def _verify_backup(frame: Frame, path: Path) -> int:
     row = {"kind": "backup", "ok": True, "path": str(path.absolute()), **describe(manifest)}
     answer(frame, row, plain(f"sound: {manifest.events} events of {manifest.created_at} in {path}"))
     return trouble.DONE
+
+
+def _check_export(frame: Frame, path: Path) -> int:
+    from lading import exporting
+    from lading.export_files import Provenance
+    from lading.rechecking import recheck
+    from lading.tools.cli import trouble
+    from lading.tools.cli.answers import answer, plain
+    from lading.tools.cli.homes import existing, looking
+
+    log = str(existing(frame).id)
+    differences = exports = rows = 0
+    with looking(frame, caught_up=True) as reading:
+        for found in recheck(reading, path, exporting.log_id(reading, log)):
+            if isinstance(found, Provenance):
+                exports, rows = exports + 1, rows + found.count
+                continue
+            differences += 1
+            row = {"kind": "export", "message": found.message, "path": str(found.path), "position": found.position}
+            answer(frame, row, plain(f"export: {found.path}: {found.message}"))
+    summary = {"kind": "summary", "ok": not differences, "findings": differences, "exports": exports, "rows": rows}
+    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows"
+    answer(frame, summary, f"{'sound' if not differences else 'damaged'}: {what}")
+    if not differences:
+        return trouble.DONE
+    hint = "the log is what counts: `lading verify` checks it, `lading export` makes the export anew"
+    told = f"{path} is not what the log says"
+    trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
+    return trouble.INTEGRITY
 
 
 def _summary(row: dict[str, Any]) -> str:
