@@ -1,6 +1,7 @@
 """Archiving: closed history goes into files, and leaves queue and history, while the log keeps every event of it.
 
     FOLDER/history-DAY-ID.jsonl    at most a thousand downloads with their attempts; DAY is when the first of them ended
+    FOLDER/history-DAY-ID.parquet  the same rows, typed as exports are
 
 A file is durable before `HistoryArchived` says of it, in one event, which downloads it holds, at which version each,
 and its digest; only then do the views let go of them, as a fold of that event. A file's content is a function of the
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -27,6 +29,7 @@ from uuid import UUID
 import attrs
 import orjson
 
+from lading.adapters import parquet
 from lading.domain import archiving
 from lading.domain import events as e
 from lading.domain.download import Download
@@ -34,6 +37,7 @@ from lading.domain.errors import BackupDamaged, InvalidSetting
 from lading.domain.ports import Conflict
 from lading.drafts import clear, explain, put_file
 from lading.projections import history
+from lading.projections.tables import Column, Kind, instant_us
 from lading.reading import Reading
 from lading.services import Services
 from lading.views import ROWS
@@ -81,6 +85,8 @@ class Archiver:
         """
         if form not in ENCODERS:
             raise InvalidSetting(f"archives have no format {form!r}", hint=f"known are {', '.join(ENCODERS)}")
+        if form == "parquet":
+            parquet.require()
         run, before_ns = self._s.threads.run, self._s.clock.now_ns() - int(older_than_s * 1e9)
         await run(self._reading.catch_up)
         for orphan in await run(lambda: list(self._orphans(folder))):
@@ -190,7 +196,35 @@ def _jsonl(rows: Sequence[Row]) -> bytes:
     return b"".join(orjson.dumps(row) + b"\n" for row in (head, *rows))
 
 
-ENCODERS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {"jsonl": _jsonl}
+def _parquet(rows: Sequence[Row]) -> bytes:
+    file = io.BytesIO()
+    writer = parquet.ParquetWriter(file, COLUMNS)
+    try:
+        writer.write([[_value(column, row) for row in rows] for column in COLUMNS])
+        writer.close({"kind": "archive", "format": FORMAT})
+    except BaseException:
+        writer.abandon()
+        raise
+    return file.getvalue()
+
+
+def _value(column: Column, row: Row) -> Any:
+    value = row.get(column.name)
+    return instant_us(value) if column.kind is Kind.TIME else value
+
+
+COLUMNS = tuple(
+    Column(name, kind)
+    for name, kind in {
+        "kind": Kind.WORD, "id": Kind.TEXT, "url": Kind.TEXT, "tags": Kind.TEXTS, "started_at": Kind.TIME,
+        "ended_at": Kind.TIME, "bytes": Kind.INT, "success": Kind.FLAG, "error": Kind.TEXT, "digest": Kind.TEXT,
+        "assurance": Kind.WORD, "path": Kind.TEXT, "transport": Kind.WORD, "attempts": Kind.INT, "state": Kind.WORD,
+        "version": Kind.INT, "proof": Kind.JSON,
+    }.items()
+)  # fmt: skip
+"""Of an archive in Parquet: those of exported history that are known of a row here, and what an archive adds."""
+
+ENCODERS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {"jsonl": _jsonl, "parquet": _parquet}
 """What makes the content of a file, by format, which is also how its name ends; the same rows give the same bytes."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -118,3 +120,21 @@ def test_a_format_that_there_is_not_is_refused(lading, ended):
     """Before anything is written."""
     assert "known are" in lading("archive", "--format", "papyrus", code=2).err
     assert len(lading.rows("history")) == 3
+
+
+def test_an_archive_in_parquet_has_the_same_rows_typed(lading, ended):
+    """As pandas, polars and DuckDB read them; and the event has the digest of the file."""
+    table = pytest.importorskip("pyarrow.parquet")
+    history = lading.rows("history")
+    archive, _ = lading.rows("archive", "--format", "parquet")
+    data = Path(archive["path"]).read_bytes()
+    assert archive["digest"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+    rows = table.read_table(archive["path"]).to_pylist()
+    kept = [row for row in rows if row["kind"] == "download"]
+    plain = ("id", "url", "tags", "bytes", "success", "error", "digest", "assurance", "path", "attempts", "state")
+    assert [{name: row[name] for name in plain} for row in kept] == [
+        {name: row[name] for name in plain} for row in history[::-1]
+    ]
+    instants = [dt.datetime.fromisoformat(row["ended_at"]) for row in history[::-1]]
+    assert [row["ended_at"] for row in kept] == instants
+    assert lading.rows("archive", "--format", "parquet")[-1]["downloads"] == 0

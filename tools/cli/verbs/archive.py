@@ -20,7 +20,9 @@ from lading.tools.cli.units import SPAN
     metavar="DIR",
     help="Where to. [archive, in the home]",
 )
-@click.option("--format", "form", default="jsonl", show_default=True, metavar="NAME", help="What the files are: jsonl.")
+@click.option(
+    "--format", "form", default="jsonl", show_default=True, metavar="NAME", help="What the files are: jsonl or parquet."
+)
 def command(frame: Frame, older_than: float, folder: Path | None, form: str) -> None:
     """Move closed history out of the views into files.
 
