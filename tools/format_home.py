@@ -177,7 +177,7 @@ async def tidy(world: World, engine: Engine) -> None:
     world.disk.put(f"{FOLDER}/.small.{small.id.hex[-8:]}.1.part", content)
     await engine.clean()
     with tempfile.TemporaryDirectory() as folder:
-        await engine.archive(folder, older_than_s=900)
+        await engine.archive(folder, older_than_s=480)
 
 
 async def look(world: World) -> dict[str, Any]:

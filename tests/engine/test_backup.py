@@ -32,6 +32,7 @@ from lading.domain import events as e
 from lading.domain.errors import BackupDamaged, DestinationTaken, LogDamaged, StoreNewer, StoreUnavailable
 from lading.domain.hooks import Cursor
 from lading.domain.ports import Entry, Secrets
+from lading.drafts import put_file, staged_folder
 from lading.home import open_home
 from lading.logs import open_log
 from lading.opening import open_own_log, open_reading
@@ -417,6 +418,48 @@ def test_a_log_that_is_damaged_is_not_copied(tmp_path):
         with pytest.raises(LogDamaged, match="position 7"):
             take(home, tmp_path / "b")
     assert names(tmp_path) == ["home-0", "home-1"]
+
+
+def test_a_log_that_is_not_sound_when_it_is_filled_is_not_believed(tmp_path):
+    """Whatever became of it on the way: it is verified as it lies on the disk, and there is no home."""
+    take(make_home(tmp_path / "home", 50), tmp_path / "b")
+
+    def harm(_, log):
+        table = log.environment.tables[b"log"]
+        log.environment.write(lambda txn: txn.put((7).to_bytes(8, "big"), b"damaged", db=table))
+
+    with pytest.raises(BackupDamaged, match="position 7"):
+        restore(tmp_path / "b", tmp_path / "made", None, accept=harm)
+    assert names(tmp_path) == ["b", "home"]
+
+
+def test_what_appears_while_a_file_is_made_is_not_written_over(tmp_path):
+    """A link never replaces; a folder that was filled meanwhile is not replaced either."""
+    with pytest.raises(DestinationTaken):
+        put_file(tmp_path / "a", lambda file: file.write(b"ours"), check=lambda _: (tmp_path / "a").write_text("mine"))
+    assert (tmp_path / "a").read_text() == "mine"
+
+    def make():
+        with staged_folder(tmp_path / "b") as stage:
+            (stage / "ours").touch()
+            (tmp_path / "b").mkdir()
+            (tmp_path / "b" / "mine").touch()
+
+    with pytest.raises(StoreUnavailable):
+        make()
+    assert (names(tmp_path), names(tmp_path / "b")) == (["a", "b"], ["mine"])
+
+
+def test_drafts_of_the_living_are_left_alone(tmp_path):
+    """Two may make one place at once: the first to finish has it, and the other's draft was there until its own end."""
+
+    def check(draft):
+        put_file(tmp_path / "a", lambda file: file.write(b"second"))
+        assert draft.exists()
+
+    with pytest.raises(DestinationTaken):
+        put_file(tmp_path / "a", lambda file: file.write(b"first"), check=check)
+    assert (names(tmp_path), (tmp_path / "a").read_bytes()) == (["a"], b"second")
 
 
 def test_a_cursor_that_cannot_be_read_is_left_out_and_said(tmp_path):

@@ -105,6 +105,16 @@ def test_what_has_gone_on_since_the_file_was_made_stays(make):
         assert [row["state"] for row in history.ended(reader, ROWS)] == ["removed"]
 
 
+def test_attempts_leave_with_their_download_and_those_of_others_stay(make):
+    """Nobody asks a list for them; by id they are made of the log."""
+    world, id = _completed(make)
+    other = world.submit(0)
+    world.do(other, make.start(world.downloads[other]))
+    _archive(world, id)
+    attempts = [key for key in make.contents(make.fold(world.facts())) if key[:2] == history.ATTEMPT]
+    assert [key[2:18] for key in attempts] == [other.bytes]
+
+
 def test_statistics_stay(make):
     """They are sums over what happened, which an archive does not undo."""
     world, id = _completed(make)
