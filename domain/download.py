@@ -47,6 +47,7 @@ class Download:
         invalid: why its published file is not what was published, None when nothing is known to be wrong.
         forgotten: whether its secrets were given up, and none have come since.
         shredding: whether their key is still to be shredded.
+        archived: whether it has left queue and history for an archive; only views know that, from `HistoryArchived`.
     """
 
     id: UUID
@@ -99,6 +100,7 @@ class Download:
     invalid: str | None = None
     forgotten: bool = False
     shredding: bool = False
+    archived: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:

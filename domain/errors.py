@@ -19,6 +19,7 @@
     │   └── StoreNewer              written by a newer Lading; nothing was touched
     └── IntegrityError              everybody: what is stored is not what was stored      (exit 4)
         ├── LogDamaged              a record, an index or a file of the log is damaged
+        ├── BackupDamaged           a backup is not what was written, or none at all; nothing of it was taken over
         ├── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
         ├── HistoryChanged          the log is not the one, or less of it, for which a signed checkpoint vouches
         ├── NoteDamaged             this is no signed note, no checkpoint, no verifier key
@@ -153,6 +154,12 @@ class IntegrityError(LadingError):
 
 class LogDamaged(IntegrityError):
     """A record, an index or a file of the log is damaged; the rest was left as it is."""
+
+
+class BackupDamaged(IntegrityError):
+    """A file is no backup, or not the backup that was written; nothing of it was taken over."""
+
+    default_hint = "take another backup; `lading verify --backup FILE` tells whether one is whole"
 
 
 class ViewsDamaged(IntegrityError):

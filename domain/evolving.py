@@ -52,6 +52,8 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
     changes["state"] = after
     changes["version"] = download.version + 1
     changes["updated_at_ns"] = at_ns
+    if download.archived:
+        changes["archived"] = False
     if after in ENDED and download.state not in ENDED:
         changes["ended_at_ns"] = at_ns
     return Download.of(changes, download)

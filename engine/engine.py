@@ -15,6 +15,7 @@ from uuid import UUID
 import trio
 
 from lading.acts import Acts
+from lading.archiving import Archiver, Archiving
 from lading.bundles import Bundles, BundleStatus
 from lading.checkup import Checkup
 from lading.domain import commands as c
@@ -52,7 +53,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine(SecondThoughts, Tended, Mending, Receipting):
+class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -87,6 +88,7 @@ class Engine(SecondThoughts, Tended, Mending, Receipting):
         self.worker = worker
         self.retuning: Retuning | None = None
         self.upkeep = Upkeep(services, reading, places, worker, owner=scheduler is not None, settled=self._settled)
+        self.archiver = Archiver(services, reading)
         self._acts = Acts(services, reading, quarantine, self._settled, self.upkeep.look)
         if scheduler is not None:
             scheduler.on_rest = self.notice

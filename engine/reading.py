@@ -26,7 +26,7 @@ from lading.domain.hold import Hold
 from lading.domain.ports import Log, Reader
 from lading.domain.provenance import Provenance
 from lading.domain.sightings import Wanted
-from lading.domain.states import State
+from lading.domain.states import SHOWN, State
 from lading.keys import key_stream
 from lading.live import Live
 from lading.projections import around, bundles, destinations, figures, history, hold, litter, progress, queue, roster
@@ -36,6 +36,8 @@ from lading.views import ROWS, Views
 
 SHORTEST_PREFIX = 4
 PAGE = 1000
+LISTED = tuple(state for state in SHOWN if state != State.REMOVED)
+"""The states of what is listed when nobody names one."""
 
 
 class Reading:
@@ -195,7 +197,7 @@ class Reading:
             return roster.by_tag(reader, tag)
         if state is not None:
             return roster.by_state(reader, state)
-        return progress.ids(reader)
+        return roster.ids(reader, LISTED)
 
     def counts(self) -> dict[str, int]:
         """Return how many downloads are in each state that users see."""

@@ -32,7 +32,7 @@ from lading.domain.facts import Fact
 from lading.domain.ports import Log, Reader, Recorded, Store
 from lading.generations import Generations, HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
-from lading.projections.fold import OF_DOWNLOADS
+from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
@@ -108,7 +108,7 @@ class Views:
                 with resting():
                     records, facts = self._page(min(held.at, seen), min(limit, BATCH))
                     try:
-                        held.take(records, facts)
+                        _take(held, records, facts)
                     except (IntegrityError, StoreUnavailable) as error:
                         replaced = self._current.number != held.number
                         if renewed and not replaced:
@@ -220,7 +220,7 @@ class Views:
                     records, facts = self._page(at, BATCH)
                     if not facts:
                         break
-                    built.take(records, facts)
+                    _take(built, records, facts)
                     at = facts[-1].position
                     del records, facts  # before the collector wakes, which would walk them all
         except BaseException as error:
@@ -249,6 +249,14 @@ class Views:
             if fact.version != (1 if state is None else state.version + 1):
                 raise LogDamaged(f"the stream {stream} lacks the event before version {fact.version}")
             state = evolve(state, fact.event, stream=stream, at_ns=fact.at_ns)
+
+
+def _take(generation: Generation, records: Sequence[Recorded], facts: Sequence[Fact]) -> None:
+    """Fold events into a generation, in transactions of which each takes one archive at most."""
+    at = 0
+    for part in parts(facts):
+        generation.take(records[at : at + len(part)], part)
+        at += len(part)
 
 
 def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:

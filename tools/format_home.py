@@ -13,6 +13,7 @@ import contextlib
 import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,7 @@ async def live(world: World) -> World:
 
 
 async def tidy(world: World, engine: Engine) -> None:
-    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say."""
+    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say; archive."""
     path, content = f"{FOLDER}/small", world.disk.content(f"{FOLDER}/small") or b""
     (small,) = [download for download in engine.reading.downloads(tag="small") if download.path == "small"]
     world.disk.unlink(path)
@@ -178,6 +179,8 @@ async def tidy(world: World, engine: Engine) -> None:
     await engine.files(small.id)
     world.disk.put(f"{FOLDER}/.small.{small.id.hex[-8:]}.1.part", content)
     await engine.clean()
+    with tempfile.TemporaryDirectory() as folder:
+        await engine.archive(folder, older_than_s=480)
 
 
 async def look(world: World) -> dict[str, Any]:

@@ -57,9 +57,11 @@ from lading.domain.events.of_downloads import (
     Verified,
 )
 from lading.domain.events.of_engines import (
+    ARCHIVES,
     QUEUE,
     EngineClosed,
     EngineOpened,
+    HistoryArchived,
     KeyClaimed,
     LogRepaired,
     Maintained,
@@ -74,6 +76,7 @@ from lading.domain.events.of_engines import (
 )
 
 __all__ = [
+    "ARCHIVES",
     "EVENTS",
     "QUEUE",
     "Blocked",
@@ -94,6 +97,7 @@ __all__ = [
     "FellBack",
     "FinishRequested",
     "Forgotten",
+    "HistoryArchived",
     "Invalidated",
     "Joined",
     "KeyClaimed",

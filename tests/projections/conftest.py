@@ -20,6 +20,7 @@ from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import stops
+from lading.domain.archiving import is_closed
 from lading.domain.decide import decide
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand
@@ -40,7 +41,7 @@ WORKER = UUID(int=2**127)
 ELSEWHERE = UUID(int=2**127 + 1)
 HOSTS = ("a.example", "b.example:8080", "c.example")
 TAGS = ((), ("iso",), ("iso", "night"), ("night",))
-SUBMIT = "submit"
+SUBMIT, ARCHIVE = "submit", "archive"
 
 
 class World:
@@ -50,6 +51,7 @@ class World:
         self.log = MemoryLog()
         self.downloads: dict[UUID, Download] = {}
         self.ages: dict[UUID, int] = {}
+        self.archived: dict[UUID, int] = {}
         self.now_ns = START_NS
 
     def submit(self, number: int = 0, **wanted: object) -> UUID:
@@ -72,6 +74,20 @@ class World:
         """Record an event that is of no download."""
         version = len(self.log.stream(ELSEWHERE)) + 1
         self._store([Entry(ELSEWHERE, version, event.TOPIC, self._seal(event))])
+
+    def archive(self, number: int) -> None:
+        """Archive every second or third closed download, and say some that are not closed, or were before, as well."""
+        told = {id: state.version for id, state in self.downloads.items() if (state.version + number) % 3}
+        told |= {id: version - 1 for id, version in [*told.items()][: number % 2]} | {UUID(int=number): 1}
+        names = {"file": "f", "digest": "d", "size": 1, "format": "jsonl", "before_ns": self.now_ns}
+        self.note(e.HistoryArchived(**names, downloads=tuple(told), versions=tuple(told.values())))
+        for id, state in self.downloads.items():
+            if told.get(id) == state.version and is_closed(state):
+                self.archived[id] = state.version
+
+    def is_archived(self, id: UUID) -> bool:
+        """Tell whether nothing has happened to a download since it was archived."""
+        return self.archived.get(id) == self.downloads[id].version
 
     def facts(self) -> list[Fact]:
         """Return everything that has been recorded."""
@@ -211,6 +227,8 @@ def play(acts: Iterable[Act]) -> World:
             world.submit(act.number)
         elif act.verb == "else":
             world.note(ELSE[act.number % len(ELSE)])
+        elif act.verb == ARCHIVE:
+            world.archive(act.number)
         elif act.verb == "step back":
             world.now_ns -= act.number * 10 * SECOND_NS
         else:
@@ -252,6 +270,16 @@ def contents(store: MemoryStore) -> dict[bytes, bytes]:
 def worlds() -> st.SearchStrategy[World]:
     """Worlds in which anything may have happened that can happen."""
     return (st.lists(ACTS, max_size=30) | st.lists(ACTS, min_size=30, max_size=80)).map(play)
+
+
+@pytest.fixture(scope="session")
+def archived_worlds() -> st.SearchStrategy[World]:
+    """Worlds in which history is archived now and then."""
+    archive = st.builds(Act, st.just(ARCHIVE), st.just(0), st.integers(0, 5))
+    over = st.builds(
+        Act, st.sampled_from(["cancel", "retry", "discard", "remove", "restore"]), *[st.integers(0, 5)] * 2
+    )
+    return st.lists(ACTS | over | archive, min_size=10, max_size=60).map(play)
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,10 @@ def _spoken(home, origin):
         "hooks": ("hooks",),
         "hooks test": ("hooks", "test", "h"),
         "completion": ("completion", "bash"),
+        "backup": ("backup", "../home.backup"),
+        "verify --backup": ("verify", "--backup", "../home.backup"),
+        "restore": ("restore", "../home.backup", "--dry-run"),
+        "archive": ("archive",),
     }
     home.mkdir()
     (home / "settings.toml").write_text('[hooks.h]\ncommand = "true"\n')

@@ -266,6 +266,11 @@ def _(event: e.QueueUnblocked, _: Context) -> str:
 
 
 @_say.register
+def _(event: e.HistoryArchived, context: Context) -> str:
+    return f"{len(event.downloads)} downloads archived{_by(context)}: {event.file}, {event.digest}"
+
+
+@_say.register
 def _(event: e.Undone, context: Context) -> str:
     return f"the act {event.act} was undone{_by(context)}"
 

@@ -19,6 +19,8 @@ def row(reading: Reading, download: Download, now_ns: int) -> dict[str, Any]:
     order, known = download.order, download.validator
     with reading.views.read() as reader:
         tries = list(history.attempts(reader, download.id, ROWS))
+    if len(tries) < download.attempt:  # they were archived, and are in the log
+        tries = history.told(reading.stream(download.id), ROWS)
     ended = outcome(download)
     return {
         **progress.listing(download, now_ns, around=reading.around(now_ns)),

@@ -21,13 +21,27 @@ from lading.tools.cli.frame import Frame, verb
     help="With --files: the download folder of the program that this home belongs to.",
 )
 @click.option(
+    "--backup",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Instead of a home: a backup, all of it.",
+)
+@click.option(
     "--export",
     "exported",
     type=click.Path(path_type=Path),
     metavar="FILE|DIR",
     help="Instead of all this an export, file or folder, against the log that it was made of.",
 )
-def command(frame: Frame, downloads: Path | None, exported: Path | None, *, files: bool, views: bool) -> int:
+def command(
+    frame: Frame,
+    downloads: Path | None,
+    backup: Path | None,
+    exported: Path | None,
+    *,
+    files: bool,
+    views: bool,
+) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
     The log's pages, checksums, indexes and events are looked at, settings, secrets and the cursors of hooks; with
@@ -42,6 +56,8 @@ def command(frame: Frame, downloads: Path | None, exported: Path | None, *, file
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.checking import Check
 
+    if backup is not None:
+        return _verify_backup(frame, backup)
     with progress_bar.shown(frame) as progress:
         check = Check(frame, views=views, files=files, downloads=downloads, progress=progress)
         for finding in check.findings():
@@ -57,6 +73,20 @@ def command(frame: Frame, downloads: Path | None, exported: Path | None, *, file
     )
     trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
     return trouble.INTEGRITY
+
+
+def _verify_backup(frame: Frame, path: Path) -> int:
+    from lading.adapters.parcel import Parcel
+    from lading.backup import examine
+    from lading.restoring import describe
+    from lading.tools.cli import trouble
+    from lading.tools.cli.answers import answer, plain
+
+    with Parcel(path) as parcel:
+        manifest = examine(parcel, openly=True)
+    row = {"kind": "backup", "ok": True, "path": str(path.absolute()), **describe(manifest)}
+    answer(frame, row, plain(f"sound: {manifest.events} events of {manifest.created_at} in {path}"))
+    return trouble.DONE
 
 
 def _check_export(frame: Frame, path: Path) -> int:
