@@ -36,6 +36,7 @@ from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
+PAGE = 1_000
 
 
 class Rows:
@@ -272,7 +273,7 @@ def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterat
     """Walk the keys at which two stores differ, in order; `step` is called now and then."""
     rows = heapq.merge(one.scan(b""), other.scan(b""))
     for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
-        if number % STEP == 0:
+        if number % PAGE == 0:
             step()
         values = [value for _, value in found]
         if len(values) != 2 or values[0] != values[1]:

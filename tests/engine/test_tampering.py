@@ -202,3 +202,24 @@ def test_a_check_that_dies_is_a_finding_and_the_others_go_on(
     monkeypatch.setenv("DIE", "log")
     rows = [json.loads(line) for line in verify(tmp_path / "home").stdout.splitlines()]
     assert ([row["kind"] for row in rows], rows[-1]["views"]) == (["log", "summary"], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("log/data.mdb", "an older copy was put back"),
+        ("vault/data.mdb", "are not in the vault"),
+        ("log.cursor", "the log ends at"),
+    ],
+)
+def test_what_is_older_than_the_rest_is_told(name: str, message: str, lived: Path, tmp_path: Path) -> None:
+    """Views are a witness of the log, the log is one of the vault and of the cursors of hooks."""
+    home = tmp_path / "home"
+    shutil.copytree(lived / "home", home)
+    if name == "log.cursor":
+        FileCursors(home).save("h", Cursor(position=10_000))
+    else:
+        shutil.copyfile(lived / "old" / name, home / name)
+    ran = verify(home)
+    assert ran.returncode == 4, ran.stdout + ran.stderr
+    assert message in ran.stdout
