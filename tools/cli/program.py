@@ -42,6 +42,8 @@ VERBS = {
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
     "verify": "Check every record of the log, and views and files on demand.",
+    "incident": "Put what happened into one file, without names, to be decided anew by `replay --simulate`.",
+    "replay": "Decide anew what was decided in an incident, and show what differs.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",
