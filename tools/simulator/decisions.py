@@ -20,14 +20,15 @@ from lading.domain import events as e
 from lading.domain import stops
 from lading.projections.fold import OF_DOWNLOADS
 
-NOT_KNOWABLE_S = 0.5
-"""Clocks of a record are read at other moments than what they are read for; starts that close are the same."""
+NOT_KNOWABLE_S, NOT_KNOWABLE = 0.5, 0.02
+"""How long a pass, a commit or a flush took is not in a record. So starts are the same that differ by so many seconds,
+or by that share of the time since the beginning, over which it adds up."""
 SAME_S = 0.05
 """Two simulations differ by no accident; what they differ by less is how long a pass takes."""
 DELAY_S = 0.01
 TIE_S = 0.02
 """What one pass of the scheduler starts is told in no order, and a pass comes so long after another at most."""
-START, END, WAIT, QUEUE = "start", "end", "wait", "queue"
+START, END, WAIT, QUEUE = _KINDS = "start", "end", "wait", "queue"
 
 Key = tuple[str, str, int]
 
@@ -236,11 +237,17 @@ def rows(recorded: Decided, again: Decided, simulated: Decided | None, *, last_n
         told = recorded.decisions.get(key)
         one, other = again.decisions.get(key), others.decisions.get(key)
         if simulated is None:
-            differs = not agree(told, one, NOT_KNOWABLE_S) and not _is_beyond(told, one, last_ns)
+            differs = not _is_again(told, one) and not _is_beyond(told, one, last_ns)
         else:
             differs = not agree(one, other, SAME_S)
         found.append(Row(key, told, one, other, differs))
-    return sorted(found, key=lambda row: (row.at_ns, row.key))
+    return sorted(found, key=lambda row: (row.at_ns, _KINDS.index(row.key[0]), row.key))
+
+
+def _is_again(recorded: Decision | None, simulated: Decision | None) -> bool:
+    """Tell whether a simulation comes to what was recorded, within what is not knowable."""
+    passed_s = 0.0 if recorded is None else recorded.at_ns / 1e9
+    return agree(recorded, simulated, max(NOT_KNOWABLE_S, NOT_KNOWABLE * passed_s))
 
 
 def agree(one: Decision | None, other: Decision | None, within_s: float) -> bool:
@@ -272,12 +279,13 @@ def fidelity(recorded: Decided, again: Decided, *, last_ns: int) -> dict[str, An
             kind = "retries"
         kind = {START: "starts", WAIT: "blocks", QUEUE: "blocks"}.get(kind, kind)
         total[kind] += 1
-        agreed[kind] += agree(one, other, NOT_KNOWABLE_S)
+        agreed[kind] += _is_again(one, other)
     shares = {kind: _share(agreed[kind], total[kind]) for kind in ("starts", "retries", "ends", "blocks")}
     return {
         "all": _share(sum(agreed.values()), sum(total.values())),
         "order": _order(recorded, again, last_ns),
         **shares,
+        "within": {"seconds": NOT_KNOWABLE_S, "share": NOT_KNOWABLE},
         "decisions": sum(total.values()),
         "agreed": sum(agreed.values()),
     }

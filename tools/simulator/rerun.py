@@ -38,7 +38,8 @@ from lading.tools.simulator import record as r
 from lading.tools.simulator import tuning
 from lading.tools.simulator.decisions import Decided
 from lading.tools.simulator.record import Record
-from lading.tools.simulator.world import Cast, Chance, Clock, Disk, Machine, Transport
+from lading.tools.simulator.servers import Transport
+from lading.tools.simulator.world import Cast, Chance, Clock, Disk, Machine
 from lading.views import Views
 
 FOLDER = "/downloads"
@@ -127,8 +128,6 @@ class _Stage:
                 self._set_room(step)
             case r.Around():
                 self._set_around(step)
-            case _:
-                pass
         self._clock.tell()
 
     async def _work(
