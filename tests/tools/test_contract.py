@@ -96,6 +96,8 @@ def _spoken(home, origin):
         "log": ("log",),
         "verify": ("verify", "--files"),
         "files": ("files",),
+        "incident": ("incident", "what.incident"),
+        "replay --simulate": ("replay", "--simulate", "what.incident"),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "remove": ("remove", "k", "--files"),

@@ -36,7 +36,7 @@ KIND, FORMAT = "incident", 1
 MOST_EVENTS = 1_000_000
 MOST_DOWNLOADS = 20_000
 LONGEST_LINE = 1024 * 1024
-LONGEST_S = 31 * 86_400
+LONGEST_S = 14 * 86_400
 AGAIN = "make it again with `lading incident FILE`, and see that all of it is copied"
 SHORTER = "take a shorter range (--from, --to), or single downloads (--id)"
 
@@ -89,8 +89,10 @@ class Writer:
         """Write an event.
 
         Raises:
-            UsageError: there are too many.
+            UsageError: there are too many, or it comes too late.
         """
+        if at_ns > LONGEST_S * 10**9:
+            raise UsageError(f"an incident lasts at most {LONGEST_S // 86_400} days", hint=SHORTER)
         self.events += 1
         if self.events > MOST_EVENTS:
             raise UsageError(f"an incident has at most {MOST_EVENTS:,} events", hint=SHORTER)

@@ -44,8 +44,8 @@ from lading.views import Views
 
 FOLDER = "/downloads"
 PAGE = 1000
-LINGER_S, LINGER_TIMES = 86_400.0, 4
-"""After the record ends, an engine works on for so long, or so many times as long as the record lasts."""
+LINGER_S = 86_400.0
+"""After the record ends, an engine works on for so long, or as long as the record lasts."""
 OURS: dict[str, Any] = {
     "reserve_bytes": 0, "disk_free_percent": 0, "cache": "off", "maintenance_s": 0.0, "poll_s": 60.0,
     "watch_s": 3600.0, "retention_s": 0.0, "connections": 1,
@@ -93,7 +93,7 @@ class _Stage:
             self._may_end.set()
             closing = self._closing
             if closing is not None:
-                with trio.move_on_after(max(LINGER_S, LINGER_TIMES * self._record.last_ns / 1e9)):
+                with trio.move_on_after(max(LINGER_S, self._record.last_ns / 1e9)):
                     await self._ended.wait()
                 closing.set()
         return Rerun(decided=self._decided(base_ns), scale=self._cast.scale, assumed=len(self._cast.assumed))
@@ -117,6 +117,8 @@ class _Stage:
                 self._ask(step)
             case r.Opened():
                 self._may_end = trio.Event()
+                if self._closing is not None and self._closing.is_set():
+                    await self._ended.wait()
                 if self._closing is None:
                     self._closing, self._ended = trio.Event(), trio.Event()
                     await nursery.start(self._work, self._closing, self._ended)

@@ -10,6 +10,7 @@ import hashlib
 import zlib
 from urllib.parse import urlsplit
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import attrs
 import trio
@@ -38,6 +39,7 @@ class Clock(VirtualClock):
     def __init__(self, minute: int) -> None:
         super().__init__(minute * 60 * 10**9)
         self._news = trio.Event()
+        self._looked: WeakKeyDictionary[trio.lowlevel.Task, trio.Event] = WeakKeyDictionary()
 
     def tell(self) -> None:
         """Wake those who look from time to time: something has changed."""
@@ -45,12 +47,14 @@ class Clock(VirtualClock):
         news.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait in virtual time."""
+        """Wait in virtual time; what was told since one looked last is looked for at once."""
         if seconds < LOOKS_S:
             await trio.sleep(seconds)
             return
+        task = trio.lowlevel.current_task()
         with trio.move_on_after(seconds):
-            await self._news.wait()
+            await self._looked.get(task, self._news).wait()
+        self._looked[task] = self._news
 
 
 @attrs.define

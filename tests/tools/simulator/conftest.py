@@ -98,6 +98,28 @@ async def spoilt(world: World) -> None:
         await engine.wait_idle()
 
 
+async def crashed(world: World) -> None:
+    """The power goes while two are fetched, and a second engine recovers."""
+    for number in range(5):
+        world.network.serve(url(number), bytes([number]) * 900_000, rate=20_000)
+    async with trio.open_nursery() as nursery:
+
+        async def work() -> None:
+            async with world.engine(concurrency=2) as engine:
+                await engine.submit_many([Request(url(number)) for number in range(5)])
+                await engine.wait_idle()
+
+        nursery.start_soon(work)
+        await trio.sleep(70)
+        left = world.fork(7)
+        nursery.cancel_scope.cancel()
+    left.disk.crash()
+    world.log, world.disk, world.clock, world.chance = left.log, left.disk, world.clock, left.chance
+    await trio.sleep(30)
+    async with world.engine(concurrency=2) as engine:
+        await engine.wait_idle()
+
+
 class Made(NamedTuple):
     """An incident, what was written into it, and the settings that were in force."""
 
@@ -137,4 +159,4 @@ def incident(tmp_path: Path) -> Callable[..., Made]:
 @pytest.fixture
 def stories() -> dict[str, Story]:
     """Every story."""
-    return {"uneven": uneven, "steered": steered, "spoilt": spoilt}
+    return {"uneven": uneven, "steered": steered, "spoilt": spoilt, "crashed": crashed}
