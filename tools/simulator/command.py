@@ -6,7 +6,7 @@ believed, and under the others. As JSON it is one object a decision, in the orde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from lading.tools.cli.answers import note, write_json
 from lading.tools.cli.frame import Frame
 from lading.tools.simulator import decisions, incident, record, tuning
 from lading.tools.simulator.decisions import Decided, Decision, Row
-from lading.tools.simulator.incident import Header
+from lading.tools.simulator.incident import Header, Line
 from lading.tools.simulator.record import Record
 from lading.tools.simulator.rerun import Rerun, rerun
 
@@ -63,11 +63,14 @@ def read(path: Path) -> tuple[Header, Record, Decided]:
             tuning.rebuilt(header.settings)
         except (InvalidSetting, TypeError, ValueError, AttributeError) as error:
             raise incident.damaged(f"its settings cannot be meant ({error})") from None
-        kept = list(lines)
-    told = record.load(kept)
-    for line in sorted(kept, key=lambda line: line.at_ns):
+        return header, record.load(_folded(lines, was)), was
+
+
+def _folded(lines: Iterable[Line], was: Decided) -> Iterator[Line]:
+    """Pass lines on, and fold them into what was decided."""
+    for line in lines:
         was.take(line.at_ns, line.stream, line.event)
-    return header, told, was
+        yield line
 
 
 @attrs.frozen(kw_only=True)

@@ -28,6 +28,8 @@ from lading.tools.simulator.incident import Line
 
 MOST_POINTS = 64
 MOST_TRIALS = 10_000
+LAST_BREATH_NS = 100_000_000
+"""An engine that ended without a word is taken to have lived on for so long after what it said last."""
 ASKS = (
     e.Paused, e.Resumed, e.Cancelled, e.Removed, e.Reprioritised, e.LimitChanged, e.FinishRequested, e.Restored,
 )  # fmt: skip
@@ -225,11 +227,12 @@ class _Loading:
     # -- engines and what is around them ---------------------------------------------------------------------------
 
     def _opened(self, at_ns: int) -> None:
-        if self._is_open:  # the one before ended without a word
-            self._step(self._worked_ns, Closed(idle=False))
         if not self._has_opened and self._worked_ns:  # one was at work when the range began
             self._step(0, Opened())
-            self._step(self._worked_ns, Closed(idle=False))
+            self._is_open = True
+        if self._is_open:  # the one before ended without a word, at a time that nobody knows
+            since_ns = at_ns - self._worked_ns
+            self._step(self._worked_ns + min(LAST_BREATH_NS, max(0, since_ns) // 2), Closed(idle=False))
         self._is_open = self._has_opened = True
         self._cut_ns = None
         self._step(at_ns, Opened())

@@ -7,6 +7,7 @@ not so, and a number where a text should be would fail far from here, or not at 
 from __future__ import annotations
 
 import enum
+import functools
 import types
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin, get_type_hints
@@ -26,10 +27,16 @@ def check(value: Any) -> None:
     Raises:
         ValueError: the message names the field.
     """
-    hints = get_type_hints(type(value))
-    for field in attrs.fields(type(value)):
-        if not _fits(getattr(value, field.name), hints[field.name]):
-            raise ValueError(field.name)
+    for name, kind in _kinds(type(value)):
+        if not _fits(getattr(value, name), kind):
+            raise ValueError(name)
+
+
+@functools.cache
+def _kinds(model: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the fields of a class with their types."""
+    hints = get_type_hints(model)
+    return tuple((field.name, hints[field.name]) for field in attrs.fields(model))
 
 
 def _fits(value: Any, kind: Any) -> bool:
