@@ -6,12 +6,9 @@ not so, and a number where a text should be would fail far from here, or not at 
 
 from __future__ import annotations
 
-import enum
-import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin, get_type_hints
-from uuid import UUID
 
 import attrs
 
@@ -21,44 +18,45 @@ MOST = 2**62
 DEEPEST = 8
 
 
+Fits = Callable[[Any], bool]
+_KNOWN: dict[type[Any], tuple[tuple[str, Fits], ...]] = {}
+
+
 def check(value: Any) -> None:
     """Refuse an object of a frozen class whose fields are not what they should be.
 
     Raises:
         ValueError: the message names the field.
     """
-    for name, kind in _kinds(type(value)):
-        if not _fits(getattr(value, name), kind):
+    for name, fits in _fields(type(value)):
+        if not fits(getattr(value, name)):
             raise ValueError(name)
 
 
-@functools.cache
-def _kinds(model: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Return the fields of a class with their types."""
-    hints = get_type_hints(model)
-    return tuple((field.name, hints[field.name]) for field in attrs.fields(model))
+def _fields(model: type[Any]) -> tuple[tuple[str, Fits], ...]:
+    """Return the fields of a class, each with what tells whether a value is one of its kind."""
+    if model not in _KNOWN:
+        hints = get_type_hints(model)
+        _KNOWN[model] = tuple((field.name, _fits(hints[field.name])) for field in attrs.fields(model))
+    return _KNOWN[model]
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def _fits(kind: Any) -> Fits:
     if isinstance(kind, types.UnionType):
-        return any(_fits(value, one) for one in get_args(kind))
-    origin = get_origin(kind)
-    if origin is tuple:
-        return isinstance(value, tuple) and len(value) <= MOST_ITEMS and all(_fits(v, get_args(kind)[0]) for v in value)
-    if origin is Mapping:
-        return isinstance(value, Mapping) and _is_plain(value, 0)
-    if kind is type(None):
-        return value is None
+        some = [_fits(one) for one in get_args(kind)]
+        return lambda value: any(fits(value) for fits in some)
+    if get_origin(kind) is tuple:
+        inner = _fits(get_args(kind)[0])
+        return lambda value: isinstance(value, tuple) and len(value) <= MOST_ITEMS and all(map(inner, value))
+    if get_origin(kind) is Mapping:
+        return lambda value: isinstance(value, Mapping) and _is_plain(value, 0)
     if kind is int:
-        return type(value) is int and -MOST <= value <= MOST
+        return lambda value: type(value) is int and -MOST <= value <= MOST
     if kind is str:
-        return isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable()
-    if isinstance(kind, type) and attrs.has(kind):
-        if not isinstance(value, kind):
-            return False
-        check(value)
-        return True
-    return type(value) is kind if kind in {bool, float, UUID} or issubclass(kind, enum.Enum) else False
+        return lambda value: isinstance(value, str) and len(value) <= LONGEST_TEXT and value.isprintable()
+    if attrs.has(kind):
+        return lambda value: type(value) is kind and all(fits(getattr(value, name)) for name, fits in _fields(kind))
+    return lambda value: type(value) is kind
 
 
 def _is_plain(value: Any, depth: int) -> bool:
