@@ -35,11 +35,12 @@ def run(frame: Frame, path: Path, settings: tuple[str, ...]) -> int:
     """
     header, told, was = read(path)
     wished, changed = tuning.changed(header.settings, settings)
-    if header.minute is None and "schedule" in changed:
+    if header.second is None and "schedule" in changed:
         raise InvalidSetting("schedule cannot be tried", hint=NO_SCHEDULE)
-    minute = header.minute or 0
-    again = rerun(told, tuning.rebuilt(header.settings), minute=minute)
-    other = rerun(told, tuning.rebuilt(wished), minute=minute) if changed else None
+    second = header.second or 0
+    before = tuning.rebuilt(header.settings)
+    again = rerun(told, before, second=second)
+    other = rerun(told, tuning.rebuilt(wished), was=before, second=second) if changed else None
     courses = Courses(header=header, told=told, was=was, again=again, other=other, changed=changed)
     found, sums = courses.rows(), courses.totals()
     if frame.json:

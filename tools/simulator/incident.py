@@ -58,7 +58,7 @@ class Header:
         log: a pseudonym of the log.
         first, last: positions of the range.
         settings: what was in force of those that decisions depend on, tables by their names.
-        minute: the minute of the local day at which it begins; told only where a schedule was in force.
+        second: the second of the local day at which it begins; told only where a schedule was in force.
         kept: what was not replaced by pseudonyms.
         single: whether it is about single downloads, and what ran beside them is not in it.
     """
@@ -68,7 +68,7 @@ class Header:
     first: int
     last: int
     settings: Mapping[str, Any]
-    minute: int | None = None
+    second: int | None = None
     kept: tuple[str, ...] = ()
     single: bool = False
 
@@ -214,8 +214,8 @@ def _header(words: dict[str, Any]) -> Header:
         shapes.check(header)
     except (TypeError, ValueError) as error:
         raise damaged(f"its header cannot be meant ({error})") from None
-    if header.minute is not None and not 0 <= header.minute < 1440:
-        raise damaged("it begins at a minute that no clock shows")
+    if header.second is not None and not 0 <= header.second < 86_400:
+        raise damaged("it begins at a second that no clock shows")
     return header
 
 

@@ -100,6 +100,7 @@ class Item:
         framed: whether the end of its body is marked.
         provable: whether a part of it can be proved to be of the version that is held.
         digested: whether the whole is held against a digest.
+        flags: what was not plainly on for it, as its first attempt tells.
     """
 
     id: UUID
@@ -112,6 +113,7 @@ class Item:
     framed: bool = True
     provable: bool = True
     digested: bool = False
+    flags: tuple[str, ...] = ()
     trials: list[Trial] = attrs.field(factory=list)
 
 
@@ -303,6 +305,7 @@ class _Loading:
         if len(item.trials) >= MOST_TRIALS or not 0 <= event.source < len(item.order.sources):
             raise LogDamaged("Started too often, or from a source that there is not")
         self._worked_ns = max(self._worked_ns, at_ns)
+        item.flags = item.flags if item.trials else event.flags
         item.trials.append(Trial(started_ns=at_ns, held=item.state.received, source=event.source))
 
     def _tried(self, at_ns: int, item: Item, event: e.Event, before: Download) -> None:
@@ -314,6 +317,8 @@ class _Loading:
                 item.total = event.total if event.total is not None else item.total
                 item.provable = _is_provable(event.validator)
             case e.Progressed():
+                if not trial.points and trial.answered_ns == at_ns - trial.started_ns:
+                    trial.answered_ns = None  # of small files both are told together
                 trial.note(at_ns, item.state.received)
             case e.Restarted() if event.reason != redaction.PART_LOST:
                 trial.start_over()

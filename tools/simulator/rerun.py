@@ -8,7 +8,7 @@ settled, or nothing more is known.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -20,10 +20,12 @@ from lading.adapters import codec
 from lading.bootstrap import Parts, run_engine
 from lading.domain import commands as c
 from lading.domain import events as e
+from lading.domain import requirements
 from lading.domain.decide import decide
 from lading.domain.errors import Fenced, UsageError
 from lading.domain.evolving import fold
 from lading.domain.facts import Context
+from lading.domain.features import Features
 from lading.domain.ports import Entry
 from lading.engine import Engine
 from lading.settings import Settings
@@ -44,6 +46,8 @@ from lading.views import Views
 
 FOLDER = "/downloads"
 PAGE = 1000
+MOST_IDS = 10_000
+"""How many ids are looked through for one that fits."""
 LINGER_S = 86_400.0
 """After the record ends, an engine works on for so long, or as long as the record lasts."""
 OURS: dict[str, Any] = {
@@ -62,20 +66,37 @@ class Rerun:
     assumed: int
 
 
-def rerun(record: Record, settings: Settings, *, minute: int = 0) -> Rerun:
-    """Return what an engine with these settings decides in the world of an incident; the same each time."""
-    return simulation.run(0, lambda _: _Stage(record, settings, minute).play())
+def rerun(record: Record, settings: Settings, *, was: Settings | None = None, second: int = 0) -> Rerun:
+    """Return what an engine with these settings decides in the world of an incident; the same each time.
+
+    Args:
+        record: what happened.
+        settings: how the engine is set now.
+        was: how it was set then, if that was otherwise.
+        second: the second of the day at which it begins.
+    """
+    return simulation.run(0, lambda _: _Stage(record, settings, was or settings, second).play())
+
+
+def _sides(flags: Sequence[str], features: Features) -> Iterator[tuple[str, str]]:
+    """Yield the features that were on for a share, each with the side that a download was of."""
+    for flag in flags:
+        name, _, rest = flag.partition(":")
+        side, _, share = rest.partition(":")
+        if share and name in tuning.FEATURES and 0 < getattr(features, name) < 100:
+            yield name, side
 
 
 class _Stage:
     """One rerun."""
 
-    def __init__(self, record: Record, settings: Settings, minute: int) -> None:
+    def __init__(self, record: Record, settings: Settings, was: Settings, second: int) -> None:
         self._record = record
         self._log = MemoryLog()
-        self._clock = Clock(minute)
+        self._clock = Clock(second)
         self._cast = Cast(record, self._log)
         self._settings = attrs.evolve(tuning.smaller(settings, self._cast.scale), **OURS)
+        self._features = was.features
         self._machine = Machine()
         self._disk = Disk()
         self._chance = Chance(self._cast)
@@ -174,25 +195,38 @@ class _Stage:
                 self._machine.memory = step.value
 
     def _set_room(self, step: r.Roomy) -> None:
+        """Give a download room, and have it go on when it was found to have some; or take that away."""
         folder = str(self._record.items[step.id].number)
-        if step.free is None:
-            self._disk.rooms.pop(folder, None)
-        else:
+        if step.free is not None:
             self._disk.rooms[folder] = step.free
+            return
+        self._disk.rooms.pop(folder, None)
+        self._execute(self._cast.own[step.id], c.Unblock(reason=requirements.DISK))
 
     # -- what people ask -------------------------------------------------------------------------------------------
 
     def _submit(self, name: UUID) -> None:
         item = self._record.items[name]
-        id = self._chance.uuid(self._clock.now_ns())
+        id = self._id(item)
         self._cast.enter(item, id)
         self._append(id, e.Queued(order=self._cast.order(item)))
 
+    def _id(self, item: r.Item) -> UUID:
+        """Return an id for a download; where a feature was on for a share, one that is of the side that it was of."""
+        features = self._features
+        for _ in range(MOST_IDS):
+            id = self._chance.uuid(self._clock.now_ns())
+            if all(features.is_on(name, id) == (side == "on") for name, side in _sides(item.flags, features)):
+                break
+        return id
+
     def _ask(self, ask: r.Ask) -> None:
         """Do what somebody asked then, as far as it can be asked of how things stand here."""
-        id, command = self._cast.own[ask.id], self._command(ask.event)
-        if command is None:
-            return
+        command = self._command(ask.event)
+        if command is not None:
+            self._execute(self._cast.own[ask.id], command)
+
+    def _execute(self, id: UUID, command: c.Command) -> None:
         facts = [codec.open_envelope(recorded) for recorded in self._log.stream(id)]
         state = fold(id, ((fact.event, fact.at_ns) for fact in facts))
         try:

@@ -34,10 +34,10 @@ LOOKS_S = 30.0
 
 
 class Clock(VirtualClock):
-    """Virtual time that begins at a minute of a day; who only looks from time to time is woken by news."""
+    """Virtual time that begins at a second of a day; who only looks from time to time is woken by news."""
 
-    def __init__(self, minute: int) -> None:
-        super().__init__(minute * 60 * 10**9)
+    def __init__(self, second: int) -> None:
+        super().__init__(second * 10**9)
         self._news = trio.Event()
         self._looked: WeakKeyDictionary[trio.lowlevel.Task, trio.Event] = WeakKeyDictionary()
 

@@ -82,7 +82,7 @@ def write(
         first=beginning.position,
         last=reading.log.head() if last is None else last,
         settings=tuning.in_force(settings, names),
-        minute=local.hour * 60 + local.minute if settings.schedule else None,
+        second=(local.hour * 60 + local.minute) * 60 + local.second if settings.schedule else None,
         kept=tuple(sorted(keep)),
         single=bool(ids),
     )

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pytest
 import trio
 
+from lading.domain.features import Features, Percent
 from lading.domain.requests import Request
 from lading.reading import Reading
-from lading.settings import Settings
+from lading.settings import Settings, load
 from lading.testing import MemoryStore
 from lading.testing.simulation import CALM, World, run
 from lading.tools.simulator import tuning
@@ -120,6 +121,35 @@ async def crashed(world: World) -> None:
         await engine.wait_idle()
 
 
+IN_TURN = {"schedule": "22:15-22:20 pause, 22:20-22:30 20K", "features": {"retry": "40%"}, "concurrency": 2}
+"""When the simulated world begins, it is 22:13:20."""
+
+
+async def by_the_clock(world: World) -> None:
+    """A pause by the schedule, a slower time after it, and retries for a share of the downloads only."""
+    for number in range(8):
+        broken = 50_000 if number % 2 else None
+        world.network.serve(url(number), bytes(400_000), rate=10_000, break_after=broken, etag=None)
+    tables = {"features": Features(retry=Percent(40))}
+    async with world.engine(concurrency=2, schedule=IN_TURN["schedule"], tables=tables) as engine:
+        await engine.submit_many([Request(url(number)) for number in range(8)])
+        await engine.wait_idle()
+
+
+async def cramped(world: World) -> None:
+    """The disk is full for everybody, then for the large one only."""
+    for number, size in enumerate((20_000, 3_000_000, 20_000, 20_000)):
+        world.network.serve(url(number), bytes(size), rate=200_000)
+    world.disk.room = 50_000
+    async with world.engine(concurrency=1, reserve_bytes=50_000) as engine:
+        await engine.submit_many([Request(url(number)) for number in range(4)])
+        await trio.sleep(20)
+        world.disk.room = 1_000_000
+        await trio.sleep(40)
+        world.disk.room = 100_000_000
+        await engine.wait_idle()
+
+
 class Made(NamedTuple):
     """An incident, what was written into it, and the settings that were in force."""
 
@@ -131,8 +161,9 @@ class Made(NamedTuple):
         """Decide anew, under these settings besides."""
         header, told, was = read(self.path)
         wished, changed = tuning.changed(header.settings, wishes)
-        again = rerun(told, tuning.rebuilt(header.settings), minute=header.minute or 0)
-        other = rerun(told, tuning.rebuilt(wished), minute=header.minute or 0) if changed else None
+        before, second = tuning.rebuilt(header.settings), header.second or 0
+        again = rerun(told, before, second=second)
+        other = rerun(told, tuning.rebuilt(wished), was=before, second=second) if changed else None
         return Courses(header=header, told=told, was=was, again=again, other=other, changed=changed)
 
 
@@ -148,7 +179,7 @@ def incident(tmp_path: Path) -> Callable[..., Made]:
             await story(world)
 
         run(seed, live)
-        chosen = Settings(**{**CALM, **settings})
+        chosen = load(None, {}, **{**CALM, **settings})
         reading = Reading(worlds[0].log, Views(worlds[0].log, lambda _: MemoryStore()))
         path = tmp_path / f"{story.__name__}.incident"
         return Made(path, write(reading, chosen, path, **(more or {})), chosen)
@@ -157,6 +188,27 @@ def incident(tmp_path: Path) -> Callable[..., Made]:
 
 
 @pytest.fixture
+def in_force() -> dict[str, dict[str, Any]]:
+    """What was set in each story."""
+    two = {"concurrency": 2}
+    return {
+        "uneven": two,
+        "steered": two,
+        "spoilt": two | {"retries": 2},
+        "crashed": two,
+        "by_the_clock": IN_TURN,
+        "cramped": {"concurrency": 1},
+    }
+
+
+@pytest.fixture
 def stories() -> dict[str, Story]:
     """Every story."""
-    return {"uneven": uneven, "steered": steered, "spoilt": spoilt, "crashed": crashed}
+    return {
+        "uneven": uneven,
+        "steered": steered,
+        "spoilt": spoilt,
+        "crashed": crashed,
+        "by_the_clock": by_the_clock,
+        "cramped": cramped,
+    }

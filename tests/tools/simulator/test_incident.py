@@ -200,4 +200,4 @@ def test_a_hostile_one_is_decided_again_or_refused(made, tmp_path, seed):
                 rows[at] = rows[at] if isinstance(rows[at], dict) else {"at": rows[at]}
     with contextlib.suppress(UsageError, StoreNewer, IntegrityError):
         header, told, _ = read(packed(tmp_path / "a", rows))
-        rerun(told, rebuilt(header.settings), minute=header.minute or 0)
+        rerun(told, rebuilt(header.settings), second=header.second or 0)
