@@ -42,7 +42,8 @@ class Pseudonyms:
         """Return what stands for the name of a host."""
         if "hosts" in self._keep or not name:
             return name
-        return f"{self.word('host', name.lower())}.{'localhost' if urls.is_local(f'{name}:1') else 'invalid'}"
+        bare = name.strip("[]").lower()
+        return f"{self.word('host', bare)}.{'localhost' if urls.is_local(f'{bare}:1') else 'invalid'}"
 
     def port(self, port: int) -> int:
         """Return what stands for a port; those that schemes have stay as they are."""

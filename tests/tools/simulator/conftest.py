@@ -150,6 +150,17 @@ async def cramped(world: World) -> None:
         await engine.wait_idle()
 
 
+async def relayed(world: World) -> None:
+    """One engine after another: each has nothing more to do when it ends, and the next begins at that moment."""
+    for number in range(9):
+        world.network.serve(url(number), bytes(10_000), rate=10_000)
+    for first in (0, 3, 6):
+        async with world.engine(concurrency=2) as engine:
+            await engine.submit_many([Request(url(number)) for number in range(first, first + 3)])
+            await engine.wait_idle()
+            await trio.sleep(30)
+
+
 class Made(NamedTuple):
     """An incident, what was written into it, and the settings that were in force."""
 
@@ -198,6 +209,7 @@ def in_force() -> dict[str, dict[str, Any]]:
         "crashed": two,
         "by_the_clock": IN_TURN,
         "cramped": {"concurrency": 1},
+        "relayed": two,
     }
 
 
@@ -211,4 +223,5 @@ def stories() -> dict[str, Story]:
         "crashed": crashed,
         "by_the_clock": by_the_clock,
         "cramped": cramped,
+        "relayed": relayed,
     }

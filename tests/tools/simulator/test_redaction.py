@@ -69,6 +69,7 @@ def test_pseudonyms_keep_what_decides_and_differ_by_key():
     assert names.url("https://h.example/a") == names.url("https://h.example/a") != others.url("https://h.example/a")
     assert ":" not in names.url("https://h.example/a").removeprefix("https:")
     assert names.place("[::1]:99") == f"{names.host('[::1]')}:{names.port(99)}"
+    assert names.place("::1") == names.host("[::1]")
     assert names.place("h.example") == names.host("H.EXAMPLE")
     assert Pseudonyms(b"one", frozenset({"ids", "tags"})).id(ID) == ID != names.id(ID)
     assert Pseudonyms(b"one", frozenset({"tags"})).tag("a\x1b") != "a\x1b"

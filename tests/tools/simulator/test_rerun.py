@@ -19,7 +19,7 @@ from lading.tools.simulator.decisions import END, START
 
 pytestmark = pytest.mark.row("C.6")
 
-STORIES = ("uneven", "steered", "spoilt", "crashed", "by_the_clock", "cramped")
+STORIES = ("uneven", "steered", "spoilt", "crashed", "by_the_clock", "cramped", "relayed")
 
 
 def starts(courses):
