@@ -19,6 +19,7 @@ import attrs
 from lading.domain import events as e
 from lading.domain import stops
 from lading.projections.fold import OF_DOWNLOADS
+from lading.tools.simulator.redaction import OTHER
 
 NOT_KNOWABLE_S, NOT_KNOWABLE = 0.5, 0.02
 """How long a pass, a commit or a flush took is not in a record. So starts are the same that differ by so many seconds,
@@ -48,7 +49,10 @@ class Decision:
 
 @attrs.define(kw_only=True)
 class Sums:
-    """What a course of things comes to; bytes are as large as in the record, whatever the world was."""
+    """What a course of things comes to; bytes are as large as in the record, whatever the world was.
+
+    Waiting is from when a download could have started to when it did, as far as an engine was at work.
+    """
 
     downloads: int = 0
     completed: int = 0
@@ -94,6 +98,7 @@ class Decided:
         self._of: dict[UUID, _Of] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._fell_back: dict[UUID, int] = {}
+        self._opened_ns = 0
 
     def take(self, at_ns: int, stream: UUID, event: e.Event, base_ns: int = 0) -> None:
         """Fold one event; `base_ns` is what times within it are counted from."""
@@ -105,6 +110,8 @@ class Decided:
                 what = "blocked" if isinstance(event, e.QueueBlocked) else "unblocked"
                 decision = Decision(at_ns=at_ns, what=what, details={"reason": event.reason})
                 self._add(QUEUE, f"{event.reason} {what}", decision)
+            case e.EngineOpened():
+                self._opened_ns = at_ns
             case _:
                 pass
 
@@ -143,7 +150,7 @@ class Decided:
         of.is_running = True
         self._settle(of, None)
         if of.ready_ns is not None:
-            self.sums.waiting_ns += max(0, at_ns - of.ready_ns)
+            self.sums.waiting_ns += max(0, at_ns - max(of.ready_ns, self._opened_ns))
         of.ready_ns = None
         self.sums.attempts += 1
         key = (START, id.hex, of.attempts)
@@ -152,7 +159,7 @@ class Decided:
     def _ended(self, at_ns: int, id: UUID, of: _Of, event: e.Event, base_ns: int) -> None:
         what, details = _told(at_ns, event, base_ns)
         if not of.is_running:
-            if isinstance(event, e.Blocked):
+            if isinstance(event, e.Blocked) and event.reason != OTHER:  # as what waited before the range
                 self._add(WAIT, f"{id.hex} blocked", Decision(at_ns=at_ns, what=what, details=details))
                 of.ready_ns = None
             elif isinstance(event, e.Completed):  # a member that waited for its bundle
