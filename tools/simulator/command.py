@@ -162,6 +162,9 @@ def _show(frame: Frame, told: Record, found: Sequence[Row], sums: Mapping[str, A
 def _judge(sums: Mapping[str, Any]) -> None:
     """Say how far the simulation can be believed, and what it takes for granted."""
     faith = sums["fidelity"]
+    if not faith["decisions"]:
+        print("Nothing was decided in it.")
+        return
     parts = ", ".join(
         f"{name} {_percent(faith[name])}" for name in ("order", "starts", "retries", "ends", "blocks")
         if faith[name] is not None

@@ -111,4 +111,4 @@ def _explain(frame: Frame, told: Told, keep: tuple[str, ...]) -> None:
     )
     note(frame, "Not in it: URLs, paths, file names, headers, messages, digests and keys; when it was, and where.")
     if out:
-        note(frame, f"Left out, since no decision depends on them: {out}.")
+        note(frame, f"Left out, since nothing of them is simulated: {out}.")
