@@ -16,8 +16,9 @@ from lading.domain.errors import InvalidSetting
 from lading.tools.cli import tables, units
 from lading.tools.cli.answers import note, write_json
 from lading.tools.cli.frame import Frame
-from lading.tools.simulator import decisions, incident, record, tuning
-from lading.tools.simulator.decisions import Decided, Decision, Row
+from lading.tools.simulator import comparison, decisions, incident, loading, tuning
+from lading.tools.simulator.comparison import Row
+from lading.tools.simulator.decisions import Decided, Decision
 from lading.tools.simulator.incident import Header, Line
 from lading.tools.simulator.record import Record
 from lading.tools.simulator.rerun import Rerun, rerun
@@ -64,7 +65,7 @@ def read(path: Path) -> tuple[Header, Record, Decided]:
             tuning.rebuilt(header.settings)
         except (InvalidSetting, TypeError, ValueError, AttributeError) as error:
             raise incident.damaged(f"its settings cannot be meant ({error})") from None
-        return header, record.load(_folded(lines, was)), was
+        return header, loading.load(_folded(lines, was)), was
 
 
 def _folded(lines: Iterable[Line], was: Decided) -> Iterator[Line]:
@@ -88,7 +89,7 @@ class Courses:
     def rows(self) -> list[Row]:
         """Return every decision, in the order of time."""
         other = None if self.other is None else self.other.decided
-        return decisions.rows(self.was, self.again.decided, other, last_ns=self.told.last_ns)
+        return comparison.rows(self.was, self.again.decided, other, last_ns=self.told.last_ns)
 
     def totals(self) -> dict[str, Any]:
         """Return the last object: what each of the courses comes to, and how far the simulation can be believed."""
@@ -96,7 +97,7 @@ class Courses:
         return {
             "totals": True,
             "settings": dict(self.changed),
-            "fidelity": decisions.fidelity(self.was, again.decided, last_ns=told.last_ns),
+            "fidelity": comparison.fidelity(self.was, again.decided, last_ns=told.last_ns),
             "differ": sum(row.differs for row in self.rows()),
             "recorded": self.was.sums.row(),
             "again": again.decided.sums.row(again.scale),
@@ -173,7 +174,9 @@ def _judge(sums: Mapping[str, Any]) -> None:
         f"Under the recorded settings {faith['agreed']:,} of {faith['decisions']:,} decisions come out as they were "
         f"recorded ({_percent(faith['all'])}): {parts}."
     )
-    print("Each transfer goes as fast as it went, however many there are beside it; nothing comes from the cache.")
+    print(
+        "Each transfer goes as fast as it went, however many there are beside it, and each retry is as lucky as it was."
+    )
     if sums["assumed_attempts"]:
         print(f"Of {sums['assumed_attempts']:,} attempts the record does not tell all; they go on as they began.")
     if sums["single"]:
