@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from lading.domain.requirements import DISK
 from lading.tools.simulator.decisions import END, KINDS, QUEUE, START, WAIT, Decided, Decision, Key
 
 NOT_KNOWABLE_S, NOT_KNOWABLE = 0.5, 0.02
@@ -81,10 +82,11 @@ def agree(one: Decision | None, other: Decision | None, within_s: float) -> bool
 def fidelity(recorded: Decided, again: Decided, *, last_ns: int) -> dict[str, Any]:
     """Return how well a simulation under the recorded settings agrees with the record, from 0 to 1, part by part.
 
-    Each decision of either counts once, those apart that the record ends before. That an attempt completed, or was
-    stopped by somebody, is given and decided by nobody: it counts only where the other comes to something else. The
-    delay of a retry is as lucky as it was; that there is one, and out of how long a delay it was drawn, is decided.
-    `order` is the share of starts that come in the same order; two that began within one pass have none.
+    Each decision of either counts once, those apart that the record ends before. That an attempt completed, that it
+    was stopped by somebody, or that there was room again on its disk, is given and decided by nobody: it counts only
+    where the other comes to something else. The delay of a retry is as lucky as it was; that there is one, and out of
+    how long a delay it was drawn, is decided. `order` is the share of starts that come in the same order; two that
+    began within one pass have none.
     """
     agreed: Counter[str] = Counter()
     total: Counter[str] = Counter()
@@ -109,9 +111,11 @@ def fidelity(recorded: Decided, again: Decided, *, last_ns: int) -> dict[str, An
 
 
 def _is_given(recorded: Decision | None, simulated: Decision | None) -> bool:
-    """Tell whether something came to the same end in both, which the world or somebody gave it."""
-    ends = {None if made is None else made.what for made in (recorded, simulated)}
-    return ends in ({"completed"}, {"stopped"})
+    """Tell whether something came to the same in both, which the world or somebody gave it."""
+    both = (recorded, simulated)
+    if all(made is not None and made.what == "unblocked" and made.details.get("reason") == DISK for made in both):
+        return True
+    return {None if made is None else made.what for made in both} in ({"completed"}, {"stopped"})
 
 
 def _is_beyond(recorded: Decision | None, simulated: Decision | None, last_ns: int) -> bool:
