@@ -109,6 +109,8 @@ def _spoken(home, origin):
         "files": ("files",),
         "repair": ("repair", "k"),
         "repair --log": ("repair", "--log"),
+        "incident": ("incident", "what.incident"),
+        "replay --simulate": ("replay", "--simulate", "what.incident"),
         "clean": ("clean", "--older-than", "0s", "--dry-run"),
         "rebuild": ("rebuild",),
         "checkpoint": ("checkpoint",),

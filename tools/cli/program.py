@@ -54,6 +54,7 @@ VERBS = {
     "backup": "Copy log, settings and cursors of this home into one file.",
     "restore": "Make a home of a backup.",
     "archive": "Move closed history out of the views into files.",
+    "incident": "Put what happened into one file, without names, to be decided anew by `replay --simulate`.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",

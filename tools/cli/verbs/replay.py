@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +15,6 @@ from lading.tools.cli.frame import Frame, verb
 if TYPE_CHECKING:
     from lading.reading import Reading
 
-_SIMULATOR = "lading.tools.simulator"
 VIEWS = ("queue", "progress", "history")
 
 
@@ -67,7 +64,9 @@ def command(
     from lading.tools.cli.answers import write_json
 
     if incident is not None:
-        return _simulate(frame, incident, given)
+        from lading.tools.simulator.command import run
+
+        return run(frame, incident, given)
     if given:
         raise UsageError("there is nothing to set in what has happened", hint="--set goes with --simulate FILE")
     with moments.looking_back(frame, moments.Place(position, at_ns)) as (reading, now_ns):
@@ -78,16 +77,6 @@ def command(
         else:
             _say(frame, view, islice(rows, limit))
     return None
-
-
-def _simulate(frame: Frame, path: Path, settings: tuple[str, ...]) -> int | None:
-    """Have the simulator rerun an incident."""
-    from lading.domain.errors import UsageError
-
-    if find_spec(_SIMULATOR) is None:
-        raise UsageError("this Lading has no simulator", hint="a whole installation has")
-    code: int | None = import_module(f"{_SIMULATOR}.command").run(frame, path, settings)
-    return code
 
 
 def _queue(reading: Reading, now_ns: int, id: str | None) -> Iterator[dict[str, Any]]:
