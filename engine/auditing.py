@@ -15,9 +15,10 @@ import attrs
 from lading.domain.ledger import HASH_BYTES
 from lading.domain.notes import Checkpoint
 from lading.domain.ports import Log, Recorded
-from lading.notary import Notary
 from lading.projections import ledger
+from lading.projections.edge import Edge
 from lading.projections.ledger import Tiles
+from lading.vouching import Vouchers
 
 PAGE = 4_096
 MOST_TOLD = 100
@@ -39,35 +40,6 @@ class Discrepancy:
     position: int | None = None
 
 
-class _Edge:
-    """The right edge of a tree that grows: of each level the latest tile, which is all that the next leaf needs."""
-
-    def __init__(self) -> None:
-        self._tiles: dict[bytes, tuple[bytes, bytes]] = {}
-        self._size: bytes | None = None
-        self.written: list[tuple[bytes, bytes]] = []
-
-    def get(self, key: bytes) -> bytes | None:
-        """Return a tile of the edge, or the size."""
-        if key == ledger.SIZE:
-            return self._size
-        held, value = self._tiles.get(_level(key), (b"", b""))
-        return value if held == key else None
-
-    def put(self, key: bytes, value: bytes) -> None:
-        """Take in a tile, or the size; tiles of leaves are noted in `written`."""
-        if key == ledger.SIZE:
-            self._size = value
-        elif key.startswith(ledger.TILE):
-            self._tiles[_level(key)] = key, value
-            if key.startswith(ledger.LEAVES):
-                self.written.append((key, value))
-
-
-def _level(key: bytes) -> bytes:
-    return key[: len(ledger.TILE) + 1]
-
-
 class Audit:
     """One pass over a log.
 
@@ -81,7 +53,7 @@ class Audit:
         self._log = log
         self._claims = claims
         self._tiles = tiles
-        self._edge = _Edge()
+        self._edge = Edge()
         self._page: Sequence[Recorded] = ()
         self._after = 0
         self._agreed = 0
@@ -92,7 +64,7 @@ class Audit:
     @property
     def root(self) -> bytes:
         """The root over all events that were looked at."""
-        return ledger.root(self._edge)
+        return self._edge.root
 
     def discrepancies(self) -> Iterator[Discrepancy]:
         """Yield what is not as it was, page by page."""
@@ -145,7 +117,7 @@ class Audit:
             yield Discrepancy(message=f"the log has {self.events:,} events, and {claim.where} vouches for {size:,}")
         elif self.events > size:
             yield Discrepancy(message=f"{claim.where} is not in its order, behind one of {self.events:,} events")
-        elif ledger.root(self._edge) == claim.checkpoint.root:
+        elif self._edge.root == claim.checkpoint.root:
             self._agreed = size
         else:
             yield Discrepancy(
@@ -160,7 +132,7 @@ class Audit:
             yield Discrepancy(message=f"the log has {self.events:,} events, and {folded:,} were folded")
 
 
-def claims(notary: Notary) -> Iterator[Claim | Discrepancy]:
+def claims(vouchers: Vouchers) -> Iterator[Claim | Discrepancy]:
     """Yield what a home and its anchors vouch for, in the order of sizes, and what is wrong with any of it."""
-    for where, found in notary.vouched():
+    for where, found in vouchers.vouched():
         yield Claim(where, found) if isinstance(found, Checkpoint) else Discrepancy(message=f"{where}: {found.message}")

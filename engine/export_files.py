@@ -41,7 +41,7 @@ class Provenance:
         sha256: of its rows as JSON lines, whatever its own format is.
         log: the id of the log, or of the home of one that has none.
         clock_us: the latest time of events up to its last one, by which days are told; 0 for views.
-        checkpoint: a signed checkpoint of the log that covers `last`; None while there is none.
+        checkpoint: a signed checkpoint of the log that covers `last`; None where nobody signed.
     """
 
     view: str

@@ -6,6 +6,8 @@ log, each whole, by one rename; the next export goes on behind the last position
 moment leaves the parts that were published, which have neither a gap nor a double, and a draft that the next export
 removes: no list of parts has to agree with them. One export at a time adds to a folder.
 
+With each file goes a signed checkpoint of a ledger that has all events that the file covers, where somebody signs.
+
 Events are parted by the day to which the log had come, so that days only grow. Of a view each export adds one part with
 the rows that have changed since the last one, under the day of the log at that moment.
 """
@@ -26,6 +28,7 @@ from lading.adapters import codec, drafts
 from lading.domain.errors import IntegrityError, UsageError
 from lading.export_files import FORMATS, SUFFIXES, ExportFile, Provenance, provenance
 from lading.extracting import DAY_US, Extract, days, extract
+from lading.proving import Vouch
 from lading.reading import Reading
 
 PART_EVENTS = 1_000_000
@@ -100,8 +103,16 @@ def log_id(reading: Reading, home: str) -> str:
     return str(getattr(reading.log, "log_id", "") or home)
 
 
-def export(reading: Reading, asked: Wanted, log: str) -> Iterator[tuple[Path, Provenance]]:
+def export(
+    reading: Reading, asked: Wanted, log: str, vouch: Vouch = lambda _: None
+) -> Iterator[tuple[Path, Provenance]]:
     """Export what is asked for, and yield each file when it is there; nothing when a folder holds all of it already.
+
+    Args:
+        reading: the read side of the home.
+        asked: what is wanted where.
+        log: the id of its log.
+        vouch: gives the checkpoint of each file, `lading.proving.vouching` where somebody signs.
 
     Raises:
         DestinationTaken: the file is there already.
@@ -114,7 +125,7 @@ def export(reading: Reading, asked: Wanted, log: str) -> Iterator[tuple[Path, Pr
 
         parquet.require()
     if asked.folder:
-        yield from _grow(reading, asked, log)
+        yield from _grow(reading, asked, log, vouch)
         return
     after = max(0, (asked.first or 1) - 1)
     with (
@@ -126,7 +137,7 @@ def export(reading: Reading, asked: Wanted, log: str) -> Iterator[tuple[Path, Pr
             file.write(page)
             if asked.view == "events":
                 clock_us = max(clock_us, *page.values[1])
-        yield asked.to, file.publish(after + 1, of.upto, clock_us=clock_us)
+        yield asked.to, file.publish(after + 1, of.upto, clock_us=clock_us, checkpoint=vouch(of.upto))
 
 
 # -- folders -----------------------------------------------------------------------------------------------------------
@@ -158,7 +169,7 @@ def parts(folder: Path) -> list[Part]:
     return found
 
 
-def _grow(reading: Reading, asked: Wanted, log: str) -> Iterator[tuple[Path, Provenance]]:
+def _grow(reading: Reading, asked: Wanted, log: str, vouch: Vouch) -> Iterator[tuple[Path, Provenance]]:
     with drafts.hold(asked.to):
         for folder in (asked.to, *asked.to.glob("day=*")):
             drafts.clear(folder)
@@ -170,9 +181,9 @@ def _grow(reading: Reading, asked: Wanted, log: str) -> Iterator[tuple[Path, Pro
             if of.upto <= after:
                 return
             if asked.view == "events":
-                yield from _grow_events(of, asked, log, clock_us)
+                yield from _grow_events(of, asked, log, clock_us, vouch)
             else:
-                yield from _grow_view(reading, of, asked, log)
+                yield from _grow_view(reading, of, asked, log, vouch)
 
 
 def _go_on(asked: Wanted, last: Part, log: str) -> tuple[int, int]:
@@ -191,14 +202,16 @@ def _go_on(asked: Wanted, last: Part, log: str) -> tuple[int, int]:
     return last.last, says.clock_us
 
 
-def _grow_events(of: Extract, asked: Wanted, log: str, clock_us: int) -> Iterator[tuple[Path, Provenance]]:
+def _grow_events(
+    of: Extract, asked: Wanted, log: str, clock_us: int, vouch: Vouch
+) -> Iterator[tuple[Path, Provenance]]:
     first, last, today = of.after + 1, of.after, -1
     with contextlib.ExitStack() as open_drafts:
         file: ExportFile | None = None
         for page in of.pages():
             for day, rows, then_us in days(page, clock_us):
                 if file is not None and (day != today or file.count >= PART_EVENTS):
-                    yield _end(file, asked, first, last, clock_us)
+                    yield _end(file, asked, first, last, clock_us, checkpoint=vouch(last))
                     open_drafts.close()
                     file, first = None, last + 1
                 if file is None:
@@ -207,10 +220,12 @@ def _grow_events(of: Extract, asked: Wanted, log: str, clock_us: int) -> Iterato
                 file.write(rows)
                 last, clock_us = rows.values[0][-1], then_us
         if file is not None:
-            yield _end(file, asked, first, last, clock_us)
+            yield _end(file, asked, first, last, clock_us, checkpoint=vouch(last))
 
 
-def _grow_view(reading: Reading, of: Extract, asked: Wanted, log: str) -> Iterator[tuple[Path, Provenance]]:
+def _grow_view(
+    reading: Reading, of: Extract, asked: Wanted, log: str, vouch: Vouch
+) -> Iterator[tuple[Path, Provenance]]:
     (recorded,) = reading.log.read(of.upto - 1, 1)
     clock_us = codec.take_apart(recorded.position, recorded.state)[0] // 1000
     day = clock_us // DAY_US
@@ -218,7 +233,7 @@ def _grow_view(reading: Reading, of: Extract, asked: Wanted, log: str) -> Iterat
         for page in of.pages():
             file.write(page)
         if file.count:
-            yield _end(file, asked, of.after + 1, of.upto, clock_us)
+            yield _end(file, asked, of.after + 1, of.upto, clock_us, checkpoint=vouch(of.upto))
 
 
 def _begin(of: Extract, asked: Wanted, day: int, log: str) -> ExportFile:
@@ -230,6 +245,8 @@ def _begin(of: Extract, asked: Wanted, day: int, log: str) -> ExportFile:
     return ExportFile(folder / of.view, of, asked.form, log)
 
 
-def _end(file: ExportFile, asked: Wanted, first: int, last: int, clock_us: int) -> tuple[Path, Provenance]:
+def _end(
+    file: ExportFile, asked: Wanted, first: int, last: int, clock_us: int, *, checkpoint: str | None
+) -> tuple[Path, Provenance]:
     file.rename(f"{asked.view}-{first:016}-{last:016}.{SUFFIXES[asked.form]}")
-    return file.path, file.publish(first, last, clock_us=clock_us)
+    return file.path, file.publish(first, last, clock_us=clock_us, checkpoint=checkpoint)

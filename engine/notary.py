@@ -1,7 +1,5 @@
 """The notary: signs what the ledger of a home is like, and refuses a log that is not what was signed.
 
-    HOME/checkpoints/LOG    the checkpoints of a log, in order, as `lading.adapters.notebook` keeps notes
-
 A checkpoint is signed only where the ledger still has the root of the one before it, so that each proves all that came
 before. Any process of the home may sign; they take turns at the notebook. All of it blocks.
 """
@@ -9,22 +7,19 @@ before. Any process of the home may sign; they take turns at the notebook. All o
 from __future__ import annotations
 
 import functools
-import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from lading.adapters.notebook import Notebook
-from lading.adapters.signing import FileSigner, is_signed, read_keys
+from lading.adapters.signing import FileSigner, is_signed
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged, LadingError
-from lading.domain.notes import Checkpoint, Note, VerifierKey
+from lading.domain.errors import HistoryChanged
+from lading.domain.notes import Checkpoint, Note
 from lading.projections import ledger
 from lading.views import Views
+from lading.vouching import Vouchers, origin
 
-FOLDER, KEYS = "checkpoints", "keys"
 
-
-class Notary:
+class Notary(Vouchers):
     """Signs for one log of a home.
 
     Args:
@@ -44,21 +39,14 @@ class Notary:
         anchored: Mapping[str, Path] | None = None,
         predecessors: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        self.origin = origin(log_id)
-        self.book = Notebook(home / FOLDER / log_id)
+        super().__init__(home, log_id, anchored=anchored)
         self._views = views
-        self._keys = home / KEYS
-        self._anchored = {name: Notebook(path) for name, path in (anchored or {}).items()}
         self._predecessors = predecessors
 
     @functools.cached_property
     def signer(self) -> FileSigner:
         """What signs; its key is made with the first checkpoint."""
-        return FileSigner(self._keys, self.origin)
-
-    def keys(self) -> tuple[VerifierKey, ...]:
-        """Return what checks the signatures of this home, the latest key last."""
-        return read_keys(self._keys)
+        return FileSigner(self.folder, self.origin)
 
     def follows(self, note: Note, where: str) -> None:
         """See to it that the log is a later one of what somebody else has kept, `where` that may be.
@@ -78,7 +66,7 @@ class Notary:
             NoteDamaged: a checkpoint or a key cannot be read.
         """
         self._follow("the last checkpoint of this home", self.book.last())
-        for name, book in self._anchored.items():
+        for name, book in self.anchored.items():
             note = book.last()
             if note is None:
                 continue
@@ -104,29 +92,6 @@ class Notary:
                 if not isinstance(found, Checkpoint):
                     raise found
                 anchors.expect(found, where, ledger.size(reader), functools.partial(ledger.root, reader))
-
-    def vouched(self) -> Iterator[tuple[str, Checkpoint | LadingError]]:
-        """Yield every checkpoint of this log that is kept here and at its anchors, by size, with its place.
-
-        What cannot be read, or was signed by nobody, comes as the error that it is.
-        """
-        books = {"this home": self.book} | {f"the anchor {name!r}": book for name, book in self._anchored.items()}
-        yield from heapq.merge(*(self._read(where, book) for where, book in books.items()), key=_size)
-
-    def _read(self, where: str, book: Notebook) -> Iterator[tuple[str, Checkpoint | LadingError]]:
-        number = 0
-        try:
-            keys = self.keys()
-            for number, note in enumerate(book.notes(), start=1):
-                found = Checkpoint.parse(note.text)
-                place = f"checkpoint {number} of {where}"
-                if found.origin != self.origin:
-                    continue
-                yield place, found
-                if not is_signed(note, keys):
-                    yield place, HistoryChanged("it was not signed with a key of this home")
-        except LadingError as error:
-            yield f"checkpoint {number + 1} of {where}", error
 
     def _follow(self, where: str, note: Note | None) -> None:
         """See that the log is a later one of what a note tells, and then that it is one to be believed.
@@ -191,22 +156,23 @@ class Notary:
             return note
         return self.sign()[0]
 
+    def first_covering(self, ordinal: int) -> Note:
+        """Return the first checkpoint, signed with the key of today, of a ledger that has the event of this ordinal.
+
+        Whoever asks again gets the same, whatever was signed meanwhile; one is signed if need be.
+        """
+        for note in self.book.notes():
+            if Checkpoint.parse(note.text).size > ordinal and self._is_ours(note):
+                self._follow("a checkpoint of this home", note)
+                return note
+        return self.sign()[0]
+
     def _is_ours(self, note: Note) -> bool:
         """Tell whether a note names the key of today: those of keys that were lost are believed, and made no more."""
         return note.signed_by(self.signer.key) is not None
 
     def anchor(self, name: str, note: Note) -> None:
         """Append a checkpoint to a file outside of the home, unless it is the last there already."""
-        with self._anchored[name].turn() as turn:
+        with self.anchored[name].turn() as turn:
             if turn.last() != note:
                 turn.append(note)
-
-
-def _size(found: tuple[str, Checkpoint | LadingError]) -> int:
-    """Return what orders checkpoints; an error comes as soon as it is met."""
-    return found[1].size if isinstance(found[1], Checkpoint) else 0
-
-
-def origin(log_id: str) -> str:
-    """Return how checkpoints name a log."""
-    return f"lading/{log_id}"

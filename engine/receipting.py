@@ -15,14 +15,13 @@ import orjson
 
 from lading.adapters import codec
 from lading.domain import dsse
-from lading.domain import ledger as tree
 from lading.domain.dsse import Envelope, EnvelopeSignature
-from lading.domain.errors import IllegalCommand, UnknownDownload, ViewsDamaged
+from lading.domain.errors import IllegalCommand, UnknownDownload
 from lading.domain.notes import Checkpoint, Note
-from lading.domain.ports import Log, Reader, Recorded
+from lading.domain.ports import Recorded
 from lading.notary import Notary
-from lading.projections import ledger
 from lading.projections.receipts import MOST_EVENTS, PAYLOAD, Proven, statement
+from lading.proving import inclusions, ordinals
 from lading.reading import Reading
 from lading.receipts import LONGEST_BYTES, Receipt, verify_receipt
 
@@ -57,7 +56,7 @@ def issue(reading: Reading, notary: Notary | None, id: UUID, *, unfinished: bool
         raise _too_long(len(records))
     reading.catch_up()
     with reading.views.read() as reader:
-        places = list(_ordinals(reader, reading.log, records))
+        places = list(ordinals(reader, reading.log, records))
     note = notary.covering(places[-1])
     reading.catch_up()  # whoever signed may have seen more
     made = _make(_prove(reading, records, places, note), note, notary, unfinished=unfinished)
@@ -91,26 +90,11 @@ def _prove(reading: Reading, records: Sequence[Recorded], places: Sequence[int],
     size = Checkpoint.parse(note.text).size
     for start in range(0, len(records), TOGETHER):
         some = slice(start, start + TOGETHER)
-        with reading.views.read() as reader:
-            look = functools.cache(ledger.subtree(reader))
-            paths = [tuple(tree.inclusion(place, size, look)) for place in places[some]]
+        paths = inclusions(reading, places[some], size)
         for record, place, path in zip(records[some], places[some], paths, strict=True):
             context, payload = codec.read_words(record.state)
             fact = codec.open_envelope(record)
             yield Proven(record=record, fact=fact, context=context, payload=payload, ordinal=place, path=path)
-
-
-def _ordinals(reader: Reader, log: Log, records: Sequence[Recorded]) -> Iterator[int]:
-    """Yield the ordinals of events of the log, in order; each tile that has some of them is looked up once."""
-    near: dict[int, int] = {}
-    for record in records:
-        if record.position not in near:
-            position, ordinal = ledger.place(reader, record.position)
-            page = log.read(position - 1, ledger.WIDTH) if position else ()
-            near = {each.position: ordinal + ahead for ahead, each in enumerate(page)}
-        if record.position not in near:
-            raise ViewsDamaged(f"the ledger does not know where the event {record.position} stands")
-        yield near[record.position]
 
 
 class Receipting:

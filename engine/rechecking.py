@@ -1,7 +1,8 @@
 """Checking exports: what the log says of the positions that a file covers, held against what the file says.
 
 The rows are made anew from the log, which for a view means to fold it up to the position of the export, and compared
-one by one with those of the file; text is compared byte by byte. Whatever is read comes in pages.
+one by one with those of the file; text is compared byte by byte. Whatever is read comes in pages. A checkpoint that the
+file has is to be one that a key of this home has signed, of a ledger that this log has, with all that the file covers.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from lading.adapters import parquet
-from lading.domain.errors import IntegrityError, UsageError
+from lading.domain.errors import HistoryChanged, IntegrityError, NoteDamaged, UsageError
+from lading.domain.notes import Checkpoint, Note
 from lading.export_files import Provenance, provenance, renderer
 from lading.exporting import parts
 from lading.extracting import Extract, Page, extract
+from lading.notary import Notary
 from lading.projections.renderings import json_lines
 from lading.projections.tables import NAMES
+from lading.proving import count_up_to
 from lading.reading import Reading
 
 MOST = 10
@@ -34,8 +38,10 @@ class Difference(NamedTuple):
     position: int | None = None
 
 
-def recheck(reading: Reading, path: Path, log: str) -> Iterator[Difference | Provenance]:
+def recheck(reading: Reading, path: Path, log: str, notary: Notary | None = None) -> Iterator[Difference | Provenance]:
     """Check a file, or each part of a folder; yield how they differ, and what each of them says it is.
+
+    Without a notary nothing is said of checkpoints.
 
     Raises:
         UsageError: there is nothing of that name, or nothing that was exported.
@@ -51,12 +57,12 @@ def recheck(reading: Reading, path: Path, log: str) -> Iterator[Difference | Pro
         if not found:
             raise UsageError(f"there is no export in {path}", hint="name what was given to `lading export --to`")
         for part in found:
-            yield from _file(reading, part, log)
+            yield from _file(reading, part, log, notary)
     else:
-        yield from _file(reading, path, log)
+        yield from _file(reading, path, log, notary)
 
 
-def _file(reading: Reading, path: Path, log: str) -> Iterator[Difference | Provenance]:
+def _file(reading: Reading, path: Path, log: str, notary: Notary | None) -> Iterator[Difference | Provenance]:
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"{path} is not the name of an export", hint="it ends in .jsonl, .csv or .parquet")
@@ -64,6 +70,8 @@ def _file(reading: Reading, path: Path, log: str) -> Iterator[Difference | Prove
         says = provenance(path, form)
         yield says
         yield from _hold(reading, path, says, log)
+        if notary is not None and says.checkpoint is not None and says.log == log:
+            yield from _vouched(reading, path, says.checkpoint, says.last, notary)
     except IntegrityError as error:
         yield Difference(path, error.message)
     except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
@@ -83,6 +91,24 @@ def _hold(reading: Reading, path: Path, says: Provenance, log: str) -> Iterator[
             if of.schema != says.schema:
                 raise IntegrityError(f"{path} has columns of another version, and cannot be held against the log")
             yield from _rows(path, says, of) if says.format == "parquet" else _text(path, says, of)
+
+
+def _vouched(reading: Reading, path: Path, checkpoint: str, last: int, notary: Notary) -> Iterator[Difference]:
+    try:
+        note = Note.parse(checkpoint)
+        notary.follows(note, "its checkpoint")
+    except NoteDamaged as error:
+        yield Difference(path, f"its checkpoint is none: {error.message}")
+        return
+    except HistoryChanged as error:
+        yield Difference(path, error.message)
+        return
+    reading.catch_up()
+    with reading.views.read() as reader:
+        count = count_up_to(reader, reading.log, last)
+    size = Checkpoint.parse(note.text).size
+    if size < count:
+        yield Difference(path, f"it covers {count:,} events, and its checkpoint vouches for {size:,}")
 
 
 def _rows(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:

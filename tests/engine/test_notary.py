@@ -30,12 +30,13 @@ from lading.domain.events import NetworkChanged
 from lading.domain.notes import Checkpoint, Note
 from lading.mishaps import Mishaps
 from lading.notarising import Notarising
-from lading.notary import Notary, origin
+from lading.notary import Notary
 from lading.settings import Settings
 from lading.testing import MemoryLog, MemoryStore
 from lading.testing.clock import VirtualClock
 from lading.testing.threads import InlineThreads
 from lading.views import Views
+from lading.vouching import origin
 
 pytestmark = pytest.mark.row("C.5")
 

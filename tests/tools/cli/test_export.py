@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 
+import attrs
 import duckdb
 import polars as pl
 import pyarrow as pa
@@ -19,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lading import export_files
+from lading.adapters.signing import FileSigner
+from lading.domain.notes import Checkpoint, Note
 from lading.projections.tables import NAMES
 from lading.tools.cli import main
 from lading.tools.cli.verbs import export as verb
@@ -138,7 +141,7 @@ def test_the_digest_is_that_of_the_json_lines_in_every_format(lading, past, fold
     """So that `sha256sum` of one tells it for all."""
     said = [lading.row("export", "events", "--to", f"e.{form}", "--to-position", 6) for form in FORMATS]
     assert {row["sha256"] for row in said} == {hashlib.sha256((folder / "e.jsonl").read_bytes()).hexdigest()}
-    assert {(row["first"], row["last"], row["count"], row["checkpoint"]) for row in said} == {(1, 6, 6, None)}
+    assert {(row["first"], row["last"], row["count"]) for row in said} == {(1, 6, 6)}
     words = json.loads(pq.read_metadata(folder / "e.parquet").metadata[b"lading"])
     beside = json.loads((folder / ".e.jsonl.lading.json").read_text())
     assert words == {name: value for name, value in beside.items() if name != "inode"} | {"format": "parquet"}
@@ -451,3 +454,58 @@ def test_a_row_too_many_is_found(lading, past, folder, form):
         path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
     finding, _ = lading.rows("verify", "--export", path, code=4)
     assert "goes on behind row" in finding["message"]
+
+
+@pytest.mark.row("C.5")
+@pytest.mark.parametrize("view", ["events", "history"])
+def test_every_file_has_a_checkpoint_that_covers_it(lading, past, folder, view):
+    """Signed by this home, and for all that it covers; as a file and in a folder; verify holds them to the log."""
+    del past, folder
+    last = lading.row("checkpoint")["note"]
+    one = lading.row("export", view, "--to", "one.jsonl", "--to-position", 6)
+    (two,) = lading.rows("export", view, "--to", "two/")
+    assert one["checkpoint"] == two["checkpoint"] == last
+    for path in ("one.jsonl", "two"):
+        summary = lading.row("verify", "--export", path)
+        assert (summary["ok"], summary["exports"], summary["vouched"]) == (True, 1, 1)
+
+
+@pytest.mark.row("C.5")
+def test_a_checkpoint_that_does_not_vouch_for_an_export_is_told(lading, past, folder):
+    """One of a ledger that ended before; of another root; by another's key; of another log; and what is none."""
+    del past
+    early = Checkpoint.parse(Note.parse(lading.row("checkpoint")["note"]).text)
+    lading("add", "http://127.0.0.1:9/later")
+    lading("export", "events", "--to", "e.jsonl")
+    place = folder / ".e.jsonl.lading.json"
+    words = json.loads(place.read_text())
+    ours = FileSigner(lading.home / "keys", early.origin)
+    theirs = FileSigner(folder / "keys", early.origin)
+
+    def told(note, code=4):
+        place.write_text(json.dumps(words | {"checkpoint": note}))
+        return lading("verify", "--export", "e.jsonl", code=code).out
+
+    assert "its checkpoint vouches for" in told(str(ours.sign(early.text)))
+    assert "its history was changed" in told(str(ours.sign(attrs.evolve(early, root=bytes(32)).text)))
+    assert "an older copy was put back" in told(str(ours.sign(attrs.evolve(early, size=10**6).text)))
+    assert "not signed with a key of this home" in told(str(theirs.sign(early.text)))
+    assert "of another log" in told(str(ours.sign(attrs.evolve(early, origin="lading/other").text)))
+    assert "its checkpoint is none" in told("nothing")
+    assert "it holds what no export does" in told(7)
+    assert "sound: 1 file" in told(words["checkpoint"], code=0)
+    assert "1 without a checkpoint" in told(None, code=0)
+
+
+@pytest.mark.row("C.5")
+def test_a_log_that_is_not_what_was_signed_is_exported_and_signed_by_nobody(lading, past, folder):
+    """One wants one's data; that nobody vouches for it is told."""
+    del past, folder
+    lading("checkpoint")
+    book = next((lading.home / "checkpoints").iterdir())
+    found = Checkpoint.parse(Note.parse(json.loads(book.read_text().splitlines()[-1])).text)
+    signer = FileSigner(lading.home / "keys", found.origin)
+    book.write_text(json.dumps(str(signer.sign(attrs.evolve(found, root=bytes(32)).text))) + "\n")
+    done = lading("export", "events", "--to", "e.jsonl")
+    assert "exported without a checkpoint" in done.err
+    assert "1 without a checkpoint" in lading("verify", "--export", "e.jsonl").out

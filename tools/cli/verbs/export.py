@@ -12,6 +12,9 @@ from lading.tools.cli.frame import Frame, verb
 
 if TYPE_CHECKING:
     from lading.export_files import Provenance
+    from lading.notary import Notary
+    from lading.proving import Vouch
+    from lading.reading import Reading
 
 VIEWS = ("events", "history", "attempts", "queue", "progress", "failures", "statistics")
 """`lading.projections.tables.NAMES`, which a test holds equal; written out so that help needs no views."""
@@ -37,21 +40,35 @@ def command(frame: Frame, view: str, **options: Any) -> None:
     --export` holds either against the log.
 
     Of a view, each row has the position of the event that made it what it is. Text that a spreadsheet would take for a
-    formula has an apostrophe in front of it in CSV.
+    formula has an apostrophe in front of it in CSV. What a file says of itself has a signed checkpoint of the log.
     """
     from lading import exporting
     from lading.tools.cli.answers import answer, note
-    from lading.tools.cli.homes import existing, looking
+    from lading.tools.cli.homes import existing, signing
 
     asked = exporting.wanted(view, **options)
     home = existing(frame)
     nothing = True
-    with looking(frame, caught_up=False) as reading:
-        for path, says in exporting.export(reading, asked, exporting.log_id(reading, str(home.id))):
+    with signing(frame) as (reading, notary):
+        vouch = _vouching(frame, reading, notary)
+        for path, says in exporting.export(reading, asked, exporting.log_id(reading, str(home.id)), vouch):
             nothing = False
             answer(frame, {"path": str(path), **attrs.asdict(says)}, _line(path, says))
     if nothing:
         note(frame, "nothing new")
+
+
+def _vouching(frame: Frame, reading: Reading, notary: Notary | None) -> Vouch:
+    """Return what signs for the files; nobody signs for a log that is not what was signed, which is told."""
+    from lading.domain.errors import HistoryChanged
+    from lading.proving import vouching
+    from lading.tools.cli.answers import note, plain
+
+    try:
+        return vouching(reading, notary)
+    except HistoryChanged as error:
+        note(frame, plain(f"exported without a checkpoint: {error.message}"))
+        return vouching(reading, None)
 
 
 def _line(path: Path, says: Provenance) -> str:

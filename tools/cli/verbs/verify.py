@@ -95,20 +95,23 @@ def _check_export(frame: Frame, path: Path) -> int:
     from lading.rechecking import recheck
     from lading.tools.cli import trouble
     from lading.tools.cli.answers import answer, plain
-    from lading.tools.cli.homes import existing, looking
+    from lading.tools.cli.homes import existing, signing
 
     log = str(existing(frame).id)
-    differences = exports = rows = 0
-    with looking(frame, caught_up=False) as reading:
-        for found in recheck(reading, path, exporting.log_id(reading, log)):
+    differences = exports = rows = vouched = 0
+    with signing(frame) as (reading, notary):
+        for found in recheck(reading, path, exporting.log_id(reading, log), notary):
             if isinstance(found, Provenance):
                 exports, rows = exports + 1, rows + found.count
+                vouched += found.checkpoint is not None
                 continue
             differences += 1
             row = {"kind": "export", "message": found.message, "path": str(found.path), "position": found.position}
             answer(frame, row, plain(f"export: {found.path}: {found.message}"))
     summary = {"kind": "summary", "ok": not differences, "findings": differences, "exports": exports, "rows": rows}
-    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows"
+    summary["vouched"] = vouched
+    unsigned = f"; {exports - vouched} without a checkpoint" if vouched < exports else ""
+    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows{unsigned}"
     answer(frame, summary, f"{'sound' if not differences else 'damaged'}: {what}")
     if not differences:
         return trouble.DONE
