@@ -36,21 +36,25 @@ from lading.adapters.vault import Strongroom
 from lading.cursors import FOLDER as HOOKS
 from lading.cursors import FileCursors
 from lading.domain.errors import BackupDamaged, LadingError, LogDamaged, StoreNewer
+from lading.domain.ledger import HASH_BYTES
 from lading.domain.ports import Entry, Log, Recorded
 from lading.drafts import put_file
 from lading.home import Home
-from lading.opening import open_own_log
+from lading.opening import name_for_signing, open_own_log
+from lading.projections.edge import Edge
 from lading.settings import TABLES
 from lading.tables import secrets_of
 from lading.version import VERSION
+from lading.vouching import FOLDER as CHECKPOINTS
+from lading.vouching import KEYS
 
 FORMAT = 1
 PAGE = 1000
 READ_BYTES = 1024 * 1024
 EVENTS, SETTINGS, KEY, SECRETS = "events", "settings.toml", "vault/key", "vault/secrets"
-COPIED = ("checkpoints", "keys")
+COPIED = (CHECKPOINTS, KEYS)
 """Folders of a home of which the files are copied as they are, before the log is looked at."""
-PUBLIC = {"keys": ".pub"}
+PUBLIC = {KEYS: ".pub"}
 """Of these folders only files whose names end so are copied, unless secrets are asked for."""
 
 
@@ -65,7 +69,8 @@ class Manifest:
         events: how many there are; position: of the last of them, in the log that they were read from.
         vault: whether secrets are in it.
         left_out: what the home has and the backup does not, of what is not made anew.
-        root: of the ledger over these events, None where there is none.
+        root: of the ledger over these events, in hex; None in backups of versions that told none.
+        signed: by which name checkpoints are kept of this log, None where nobody signs, or it was not told.
     """
 
     format: int
@@ -78,6 +83,7 @@ class Manifest:
     vault: bool
     left_out: tuple[str, ...] = ()
     root: str | None = None
+    signed: str | None = None
 
 
 def back_up(
@@ -93,7 +99,7 @@ def back_up(
     log = open_own_log(home, log_url)
     made: list[Manifest] = []
     try:
-        backup = _Backup(home, log, with_vault=with_vault, now_ns=now_ns)
+        backup = _Backup(home, log, name_for_signing(home, log, log_url), with_vault=with_vault, now_ns=now_ns)
         put_file(
             path,
             lambda file: made.append(backup.write(file)),
@@ -113,13 +119,15 @@ def _compare(draft: Path, written: Manifest) -> None:
 
 
 class _Backup:
-    def __init__(self, home: Home, log: Log, *, with_vault: bool, now_ns: int) -> None:
+    def __init__(self, home: Home, log: Log, signed: str | None, *, with_vault: bool, now_ns: int) -> None:
         self._home = home
         self._log = log
+        self._signed = signed
         self._with_vault = with_vault
         self._now_ns = now_ns
         self._left_out: list[str] = []
         self._events = 0
+        self._edge = Edge()
         self._marks: dict[int, int] = {}
 
     def write(self, file: BinaryIO) -> Manifest:
@@ -143,6 +151,8 @@ class _Backup:
             position=head,
             vault=self._with_vault,
             left_out=tuple(self._left_out),
+            root=self._edge.root.hex(),
+            signed=self._signed,
         )
         packer.close(attrs.asdict(manifest))
         return manifest
@@ -185,7 +195,7 @@ class _Backup:
     def _packed(self, upto: int) -> Iterator[bytes]:
         """Yield the log up to a position, counting, and note which ordinals the cursors' positions have."""
         marks = sorted(self._marks)
-        for recorded in _walk(self._log, upto):
+        for recorded in self._edge.over(_walk(self._log, upto)):
             while marks and marks[0] < recorded.position:
                 self._marks[marks.pop(0)] = self._events
             self._events += 1
@@ -267,6 +277,10 @@ def manifest_of(parcel: Parcel) -> Manifest:
         UUID(hex=found.home)
         if found.log:
             UUID(found.log)
+        if found.root is not None and len(bytes.fromhex(found.root)) != HASH_BYTES:
+            raise ValueError("its root is none")
+        if found.signed is not None and not is_name(f"{CHECKPOINTS}/" + found.signed):
+            raise ValueError("its checkpoints have a name that none has")
         kinds = [type(value) for value in (form, found.events, found.position, found.vault)]
         if kinds != [int, int, int, bool] or EVENTS not in parcel.members:
             raise ValueError("it lacks something")
@@ -295,16 +309,18 @@ def examine(parcel: Parcel, *, openly: bool = False) -> Manifest:
         BackupDamaged: it does not hold that.
         StoreNewer: a newer Lading made it, or wrote one of its events.
     """
-    manifest, count = manifest_of(parcel), 0
-    for entry in entries(parcel):
+    manifest, count, edge = manifest_of(parcel), 0, Edge()
+    for recorded in edge.over(Recorded(number, *entry) for number, entry in enumerate(entries(parcel), start=1)):
         count += 1
         if openly:
             try:
-                codec.open_envelope(Recorded(count, *entry))
+                codec.open_envelope(recorded)
             except LogDamaged as damage:
                 raise BackupDamaged(f"in the backup, {damage.message}") from damage
     if count != manifest.events:
         raise BackupDamaged(f"the backup holds {count} events and speaks of {manifest.events}")
+    if manifest.root not in {None, edge.root.hex()}:
+        raise BackupDamaged("the events in the backup are not those of whose ledger it speaks")
     if SECRETS in parcel.members:
         for item in packing.unpack(parcel.chunks(SECRETS)):
             packing.unpack_secret(item)

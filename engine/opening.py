@@ -65,20 +65,29 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
 
 
 def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url: str | None = None) -> Notary | None:
-    """Return who signs checkpoints of a log in a home, and checks them; None for a log that ends with the process.
+    """Return who signs checkpoints of a log in a home, and checks them; None for a log that ends with the process."""
+    from lading.notary import Notary
+
+    named = name_for_signing(home, log, log_url)
+    return None if named is None else Notary(home.path, named, views, anchored=anchor_files(settings))
+
+
+def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | None:
+    """Return by which name checkpoints are kept of a log; None for one that ends with the process.
 
     A log that has no id goes by the home and the URL, of which nothing is told but a digest, and no login in that.
     """
-    from lading.notary import Notary
-
     if not getattr(log, "lasting", True):
         return None
-    named = str(getattr(log, "log_id", ""))
-    if not named:
-        url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
-        named = hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
-    files = {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
-    return Notary(home.path, named, views, anchored=files)
+    if named := str(getattr(log, "log_id", "")):
+        return named
+    url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
+    return hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
+
+
+def anchor_files(settings: Settings) -> dict[str, Path]:
+    """Return the files outside of a home to which its checkpoints are appended, by name."""
+    return {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:

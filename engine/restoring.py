@@ -9,7 +9,7 @@ A log that lies outside the home cannot be renamed along. One that is empty is f
 this very backup, event for event, was being filled when somebody was killed, and is gone on with; any other is refused.
 
 Whether a home that comes back is older than what was known of it elsewhere cannot be told from the backup. That is for
-an anchor outside the home to say, which is asked for here: `lading.restoring.restore(…, accept=…)`.
+an anchor outside the home to say: `lading.accepting.doubts` asks it, by `lading.restoring.restore(…, accept=…)`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import attrs
 import orjson
 
 from lading import packing
+from lading.accepting import Restored, hold
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.verify import examine as verify_log
@@ -48,7 +49,7 @@ def restore(
     log_url: str | None,
     *,
     dry_run: bool = False,
-    accept: Callable[[Manifest, Log], None] = lambda _, __: None,
+    accept: Callable[[Restored], None] = lambda _: None,
 ) -> Manifest:
     """Make the home `target` of a backup; return what the backup says of itself.
 
@@ -57,7 +58,7 @@ def restore(
         target: where the home is to be: missing, or an empty folder.
         log_url: the log to fill, when it is not to lie in the home as by default.
         dry_run: do all of it, and take it away again; a log outside the home is left alone.
-        accept: is given the log when it is filled, and raises if it is not to be believed.
+        accept: is given what is there when the log is filled, and raises if it is not to be believed.
 
     Raises:
         BackupDamaged: the backup is not what was written.
@@ -81,7 +82,9 @@ def restore(
         log, folder = _open(url, stage, manifest)
         try:
             at = _pour(parcel, log, manifest, _marks(parcel))
-            accept(manifest, log)
+            back = Restored(stage, manifest, log)
+            hold(back)
+            accept(back)
         finally:
             log.close()
         if folder is not None:

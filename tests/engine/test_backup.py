@@ -20,23 +20,28 @@ from hypothesis import strategies as st
 
 import lading
 from lading import packing
+from lading.accepting import doubts
 from lading.adapters import codec
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.verify import examine as verify_log
 from lading.adapters.parcel import Packer, Parcel
+from lading.adapters.signing import FileSigner
 from lading.adapters.vault import SealedVault
 from lading.backup import EVENTS, SECRETS, back_up, entries, examine
 from lading.cursors import FileCursors
 from lading.domain import events as e
 from lading.domain.errors import BackupDamaged, DestinationTaken, LogDamaged, StoreNewer, StoreUnavailable
 from lading.domain.hooks import Cursor
+from lading.domain.notes import Checkpoint
 from lading.domain.ports import Entry, Secrets
 from lading.drafts import put_file, staged_folder
 from lading.home import open_home
 from lading.logs import open_log
 from lading.opening import open_own_log, open_reading
+from lading.projections import ledger
 from lading.restoring import restore
+from lading.vouching import origin
 
 pytestmark = [
     pytest.mark.row("S2.14"),
@@ -382,6 +387,9 @@ def test_what_a_forger_makes_is_refused_before_anything_is_there(tmp_path):
         "less than it says": {"words": {"events": 4}},
         "no home": {"words": {"home": "nobody"}},
         "no log": {"words": {"log": "nothing"}},
+        "another root": {"words": {"root": "00" * 32}},
+        "a root that is none": {"words": {"root": "00"}},
+        "a log that leads elsewhere": {"words": {"signed": "../../x"}},
         "no count": {"words": {"events": "3"}},
         "an event cut off": {"items": [b"short"], "words": {"events": 1}},
         "a topic that is too long": {"items": [bytes(24) + b"\xff\xff"], "words": {"events": 1}},
@@ -425,9 +433,9 @@ def test_a_log_that_is_not_sound_when_it_is_filled_is_not_believed(tmp_path):
     """Whatever became of it on the way: it is verified as it lies on the disk, and there is no home."""
     take(make_home(tmp_path / "home", 50), tmp_path / "b")
 
-    def harm(_, log):
-        table = log.environment.tables[b"log"]
-        log.environment.write(lambda txn: txn.put((7).to_bytes(8, "big"), b"damaged", db=table))
+    def harm(back):
+        table = back.log.environment.tables[b"log"]
+        back.log.environment.write(lambda txn: txn.put((7).to_bytes(8, "big"), b"damaged", db=table))
 
     with pytest.raises(BackupDamaged, match="position 7"):
         restore(tmp_path / "b", tmp_path / "made", None, accept=harm)
@@ -499,3 +507,61 @@ def test_a_manifest_says_what_is_in_it(tmp_path):
     assert words == attrs.asdict(manifest) | {"left_out": []}
     assert words["home"] == home.id.hex
     assert os.path.getsize(tmp_path / "b") < 10_000
+
+
+# -- the ledger --------------------------------------------------------------------------------------------------------
+
+
+def signed(home, count=None, **changed):
+    """Return the members that hold a checkpoint of a home as it is, or with a lie in it; and what checks it."""
+    reading = open_reading(home)
+    reading.catch_up()
+    with reading.views.read() as reader:
+        size = ledger.size(reader) if count is None else count
+        found = Checkpoint(origin(home.log), size, ledger.root(reader, size))
+    reading.close()
+    signer = FileSigner(home.path / "keys", found.origin)
+    note = signer.sign(attrs.evolve(found, **changed).text)
+    key = (home.path / "keys" / "signing.pub").read_bytes()
+    return {f"checkpoints/{home.log}": orjson.dumps(str(note)) + b"\n", "keys/signing.pub": key}
+
+
+@pytest.mark.row("C.5")
+@pytest.mark.parametrize("count", [0, 3, 2500])
+def test_the_root_in_a_backup_is_that_of_the_ledger(tmp_path, count):
+    """That which the views of the home have, and any other that is made of the same events."""
+    home = make_home(tmp_path / "home", count)
+    manifest = take(home, tmp_path / "b")
+    reading = open_reading(home)
+    reading.catch_up()
+    with reading.views.read() as reader:
+        assert manifest.root == ledger.root(reader).hex()
+    reading.close()
+    lie = forged(tmp_path / "c", tmp_path / "b", words={"root": "ab" * 32})
+    with Parcel(lie) as parcel, pytest.raises(BackupDamaged, match="of whose ledger it speaks"):
+        examine(parcel)
+    with Parcel(forged(tmp_path / "c", tmp_path / "b", words={"root": None, "signed": None})) as parcel:
+        assert examine(parcel).root is None  # as versions made it that told none
+
+
+@pytest.mark.row("C.5")
+def test_a_log_that_is_not_what_the_checkpoints_in_its_backup_say_makes_no_home(tmp_path):
+    """One whose end is missing and one of another root; an earlier one is well, and a stranger's name is told."""
+    home = make_home(tmp_path / "home", 300)
+    take(home, tmp_path / "b")
+    stranger = make_home(tmp_path / "stranger", 1)
+    lies = {
+        "300 events, and checkpoint 1 of this home vouches for 301": signed(home, size=301),
+        "the first 299 events are not those": signed(home, 299, root=bytes(32)),
+    }
+    for told, members in lies.items():
+        forged(tmp_path / "c", tmp_path / "b", members=members)
+        with pytest.raises(BackupDamaged, match=told):
+            restore(tmp_path / "c", tmp_path / "made", None)
+        assert not (tmp_path / "made").exists()
+    said = []
+    for name, key in (("good", signed(home)), ("bad", signed(stranger))):
+        lie = signed(home, 299) | {"keys/signing.pub": key["keys/signing.pub"]}
+        file = forged(tmp_path / "c", tmp_path / "b", members=lie)
+        restore(file, tmp_path / name, None, accept=lambda back: said.append(list(doubts(back, {}))))
+    assert said == [[], ["checkpoint 1 of this home: it was not signed with a key of this home"]]

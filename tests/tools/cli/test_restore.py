@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lading.adapters.notebook import Notebook
+from lading.domain.notes import Note
 from lading.tools.origin import Behaviour, Drop
 
 pytestmark = pytest.mark.row("S2.14")
@@ -86,3 +88,33 @@ def test_a_home_moves_to_another_kind_of_log(lading, other):
     lading("backup", "b")
     other("--log", "sqlite:log.db", "restore", "b")
     assert [row["id"] for row in other("--json", "--log", "sqlite:log.db", "list").rows] == ids
+
+
+@pytest.mark.row("C.5")
+def test_a_backup_that_is_older_than_its_anchor_is_restored_and_told(lading, other, folder):
+    """Nobody writes to that home until somebody decides; a later backup is restored without a word."""
+    anchor = folder / "anchor"
+    lading.home.mkdir()
+    (lading.home / "settings.toml").write_text(f"[anchors.safe]\nfile = {str(anchor)!r}\n")
+    lading.add("http://127.0.0.1:9/1")
+    lading("backup", "keyless")
+    lading("checkpoint")
+    lading("backup", "old")
+    lading.add("http://127.0.0.1:9/2")
+    lading("backup", "new")
+    with Notebook(anchor).turn() as turn:
+        turn.append(Note.parse(lading.row("checkpoint")["note"]))
+    older = other("restore", "old", home="older")
+    assert f"the anchor 'safe' ({anchor}) vouches for" in older.err
+    assert "is not written to" in older.err
+    (told,) = other("--json", "restore", "old", home="again").rows[0]["doubts"]
+    assert told in older.err
+    assert other("--json", "list", home="older").rows
+    refused = other("add", "http://127.0.0.1:9/3", home="older", code=4)
+    assert "an older copy was put back" in refused.err
+    newer = other("--json", "restore", "new", home="newer")
+    assert (newer.rows[0]["doubts"], newer.err) == ([], "")
+    other("add", "http://127.0.0.1:9/3", home="newer")
+    assert "not signed with a key that is in the backup" in other("restore", "keyless", home="keyless").err
+    anchor.write_text("nonsense\n")
+    assert "cannot be asked" in other("restore", "new", home="unread").err
