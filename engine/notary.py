@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lading.adapters.notebook import Notebook
-from lading.adapters.signing import FileSigner, is_signed, read_keys
+from lading.adapters.signing import FileSigner, is_signed, read_keys, read_private
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged, LadingError
+from lading.domain.errors import HistoryChanged, IntegrityError, LadingError
 from lading.domain.notes import Checkpoint, Note, VerifierKey
 from lading.projections import ledger
 from lading.views import Views
@@ -59,6 +59,20 @@ class Notary:
     def keys(self) -> tuple[VerifierKey, ...]:
         """Return what checks the signatures of this home, the latest key last."""
         return read_keys(self._keys)
+
+    def check_key(self) -> None:
+        """See to it that the private key, if there is one, is one whose signatures can be checked.
+
+        Raises:
+            StoreUnavailable, StoreNewer, NoteDamaged: a key cannot be read.
+            IntegrityError: the two do not belong together.
+        """
+        signed = read_private(self._keys)
+        if signed is not None and signed not in {key.key for key in self.keys()}:
+            raise IntegrityError(
+                "HOME/keys/signing.pub does not have the key that signs for this home",
+                hint="put it back from a backup; the next checkpoint writes it again",
+            )
 
     def follows(self, note: Note, where: str) -> None:
         """See to it that the log is a later one of what somebody else has kept, `where` that may be.

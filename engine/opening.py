@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
@@ -78,7 +80,29 @@ def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url:
         url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
         named = hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
     files = {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
-    return Notary(home.path, named, views, anchored=files)
+    return Notary(home.path, named, views, anchored=files, predecessors=lambda: _predecessors(log, named))
+
+
+def _predecessors(log: Log, log_id: str) -> Iterator[str]:
+    """Yield the ids that a log had before it was repaired, the last one first, as it tells itself."""
+    from lading.adapters import codec
+    from lading.domain.events import LogRepaired
+
+    known: set[UUID] = set()
+    while True:
+        try:
+            stream = UUID(log_id)
+        except ValueError:
+            return
+        if stream in known:
+            return
+        known.add(stream)
+        said = [codec.open_envelope(record).event for record in log.stream(stream)]
+        before = next((event.before for event in said if isinstance(event, LogRepaired)), None)
+        if before is None:
+            return
+        log_id = str(before)
+        yield log_id
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:
