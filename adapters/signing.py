@@ -10,6 +10,7 @@ be believed against the owner of this home himself is anchored outside of it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -42,7 +43,7 @@ class FileSigner:
         path = folder / PRIVATE
         text = _read(path)
         if text is None:
-            _write(path, f"{_HEADER} {_FORMAT} {draw(KEY_BYTES).hex()}\n", mode=0o600, replace=False)
+            _write(path, _key_text(draw(KEY_BYTES)), mode=0o600, replace=False)
             text = _read(path)
         if text is None:
             raise StoreUnavailable(f"the signing key {path} was removed", hint="put it back from a backup")
@@ -96,6 +97,25 @@ def read_keys(folder: Path) -> tuple[VerifierKey, ...]:
     return tuple(VerifierKey.parse(line) for line in (text or "").splitlines())
 
 
+def read_private(folder: Path) -> bytes | None:
+    """Return the public half of the key that signs, None where there is none.
+
+    Raises:
+        StoreUnavailable, StoreNewer: it cannot be read.
+    """
+    path = folder / PRIVATE
+    text = _read(path)
+    if text is None:
+        return None
+    return Ed25519PrivateKey.from_private_bytes(_parse(path, text)).public_key().public_bytes_raw()
+
+
+def _key_text(secret: bytes) -> str:
+    """Return what the file of a private key says, with a checksum that tells nothing of it."""
+    checksum = hashlib.sha256(b"lading signing key checksum " + secret).hexdigest()[:16]
+    return f"{_HEADER} {_FORMAT} {secret.hex()} {checksum}\n"
+
+
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -115,7 +135,7 @@ def _parse(path: Path, text: str) -> bytes:
         secret = bytes.fromhex(digits)
     except ValueError:
         secret = b""
-    if (header, form) != (_HEADER, _FORMAT) or len(secret) != KEY_BYTES:
+    if len(secret) != KEY_BYTES or text != _key_text(secret):
         raise StoreUnavailable(
             f"the signing key {path} is damaged; it was left as it is",
             hint="put it back from a backup; or move it away, and tell those who check checkpoints of the new key",

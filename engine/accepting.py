@@ -19,7 +19,7 @@ from lading.backup import SETTINGS, Manifest
 from lading.domain.errors import BackupDamaged, LadingError
 from lading.domain.notes import Checkpoint
 from lading.domain.ports import Log
-from lading.opening import anchor_files
+from lading.opening import anchor_files, predecessors
 from lading.settings import load
 from lading.vouching import KEYS, Vouchers, origin
 
@@ -78,7 +78,8 @@ def doubts(back: Restored, environ: Mapping[str, str]) -> Iterator[str]:
         if note is None or found is None:
             continue
         if found.origin != origin(back.name):
-            yield f"{where} is of another log, {found.origin}"
+            if found.origin not in map(origin, predecessors(back.log, back.name)):
+                yield f"{where} is of another log, {found.origin}"
             continue
         known.append(Claim(where, found))
         if not is_signed(note, keys):

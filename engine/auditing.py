@@ -7,7 +7,7 @@ the first agrees and the second does not. All of it blocks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import attrs
@@ -47,10 +47,18 @@ class Audit:
         log: what is looked at.
         claims: what is vouched for, in the order of sizes, and what is wrong with that.
         tiles: the ledger that is to be held against the log, if there is one.
+        progress: told, page by page, how many events were looked at.
     """
 
-    def __init__(self, log: Log, claims: Iterable[Claim | Discrepancy], tiles: Tiles | None = None) -> None:
+    def __init__(
+        self,
+        log: Log,
+        claims: Iterable[Claim | Discrepancy],
+        tiles: Tiles | None = None,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._log = log
+        self._progress = progress
         self._claims = claims
         self._tiles = tiles
         self._edge = Edge()
@@ -85,6 +93,7 @@ class Audit:
                 if not self._page:
                     return
                 self._after = self._page[-1].position
+                self._progress(self.events)
             count = len(self._page) if size is None else min(len(self._page), size - self.events)
             taken, self._page = self._page[:count], self._page[count:]
             yield from self._take(taken)

@@ -8,6 +8,9 @@ gets its other name, and the new one its place; `home.json` says that it is the 
 a crash finds the damaged log as it was, or the repaired one, which `lading.home` puts into its place; and repairing
 again begins anew, or finds nothing to repair.
 
+A log that is whole, and yet not the one for which its checkpoints vouch, is treated likewise: an older copy that was
+put back, or one with another history, goes on under an id of its own, and says so for ever.
+
 The prefix ends before the first event that is missing, cannot be read, is of no kind that is known, or does not follow
 on its stream. Views are of a log by its id, so that they are begun anew; hooks that had been told of lost events go on
 from where the logs part.
@@ -36,6 +39,7 @@ from lading.adapters.lmdb.pages import State as PagesState
 from lading.adapters.lmdb.salvage import DamagedLog
 from lading.adapters.lmdb.structure import structure
 from lading.adapters.lmdb.verify import examine
+from lading.auditing import Audit
 from lading.cursors import FOLDER, FileCursors
 from lading.domain import events as e
 from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreNewer, StoreUnavailable
@@ -125,12 +129,14 @@ class LogRepairer:
         self._context = context
         self._progress = progress
 
-    def run(self, *, accept_loss: bool = False, root: str | None = None) -> LogRepair:
-        """Repair the log if it is damaged.
+    def run(self, *, accept_loss: bool = False, disowned: Callable[[], str | None] = lambda: None) -> LogRepair:
+        """Repair the log if it is damaged, or if it is disowned.
 
         Args:
             accept_loss: go on though the prefix is empty, or ends at an event of a kind that only a newer Lading knows.
-            root: the Merkle root of the prefix, when somebody can tell it.
+            disowned: tells of a log that is whole why it is not the one for which its checkpoints vouch, if it is not.
+                All of it is taken then: what it says may be true, and under another id nobody takes it for what was
+                signed.
 
         Raises:
             StoreLocked: an engine owns the home, or another program has the log open.
@@ -143,17 +149,18 @@ class LogRepairer:
             raise EngineLock.refuse(self._home)
         try:
             with _alone(self._home):
-                return self._run(accept_loss=accept_loss, root=root)
+                return self._run(accept_loss=accept_loss, disowned=disowned)
         finally:
             lock.release()
 
-    def _run(self, *, accept_loss: bool, root: str | None) -> LogRepair:
+    def _run(self, *, accept_loss: bool, disowned: Callable[[], str | None]) -> LogRepair:
         with contextlib.suppress(IntegrityError):
             expect_log(self._home)  # which finishes what was cut off
-        if self._is_sound():
-            with DamagedLog(self._home.log_path) as sound:
-                remember_log(self._home, str(sound.log_id))
-                return LogRepair(said=None, log=sound.log_id, taken=sound.entries or 0, losses=Losses())
+        why = None
+        if self._is_sound() and (why := disowned()) is None:
+            with DamagedLog(self._home.log_path) as whole:
+                remember_log(self._home, str(whole.log_id))
+                return LogRepair(said=None, log=whole.log_id, taken=whole.entries or 0, losses=Losses())
         self._check_its_own()
         made = self._home.path / REPAIRED
         prefix = self._take_longest(made, accept_loss=accept_loss)
@@ -167,7 +174,7 @@ class LogRepairer:
         try:
             log_id = log.log_id
             losses = self._losses(prefix, log)
-            said = self._word(prefix, root, losses)
+            said = self._word(prefix if why is None else attrs.evolve(prefix, reason=why), _root(log), losses)
             sealed = codec.seal(
                 said, id=self._chance.uuid(self._clock.now_ns()), at_ns=self._clock.now_ns(), context=self._context
             )
@@ -279,7 +286,7 @@ class LogRepairer:
                 losses.miss(stream, kept)
         return losses
 
-    def _word(self, prefix: _Prefix, root: str | None, losses: Losses) -> e.LogRepaired:
+    def _word(self, prefix: _Prefix, root: str, losses: Losses) -> e.LogRepaired:
         known = [count for count in (prefix.entries,) if count is not None and count >= prefix.taken]
         lost = max(known[0] - prefix.taken, losses.events) if known else losses.events or None
         before = self._home.log or (None if prefix.log_id is None else str(prefix.log_id))
@@ -321,6 +328,14 @@ class LogRepairer:
                 cursor = cursors.load(name)
                 if cursor is not None and cursor.position > position:
                     cursors.save(name, attrs.evolve(cursor, position=position, failures=0, error=None))
+
+
+def _root(log: LMDBLog) -> str:
+    """Return the Merkle root of all that a log has."""
+    audit = Audit(log, ())
+    for _ in audit.discrepancies():
+        continue
+    return audit.root.hex()
 
 
 def _readable(found: Recorded | str) -> Exception | None:

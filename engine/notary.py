@@ -10,9 +10,9 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from lading.adapters.signing import FileSigner, is_signed
+from lading.adapters.signing import FileSigner, is_signed, read_private
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged
+from lading.domain.errors import HistoryChanged, IntegrityError
 from lading.domain.notes import Checkpoint, Note
 from lading.projections import ledger
 from lading.views import Views
@@ -47,6 +47,20 @@ class Notary(Vouchers):
     def signer(self) -> FileSigner:
         """What signs; its key is made with the first checkpoint."""
         return FileSigner(self.folder, self.origin)
+
+    def check_key(self) -> None:
+        """See to it that the private key, if there is one, is one whose signatures can be checked.
+
+        Raises:
+            StoreUnavailable, StoreNewer, NoteDamaged: a key cannot be read.
+            IntegrityError: the two do not belong together.
+        """
+        signed = read_private(self.folder)
+        if signed is not None and signed not in {key.key for key in self.keys()}:
+            raise IntegrityError(
+                "HOME/keys/signing.pub does not have the key that signs for this home",
+                hint="put it back from a backup; the next checkpoint writes it again",
+            )
 
     def follows(self, note: Note, where: str) -> None:
         """See to it that the log is a later one of what somebody else has kept, `where` that may be.

@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
@@ -69,7 +71,10 @@ def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url:
     from lading.notary import Notary
 
     named = name_for_signing(home, log, log_url)
-    return None if named is None else Notary(home.path, named, views, anchored=anchor_files(settings))
+    if named is None:
+        return None
+    files = anchor_files(settings)
+    return Notary(home.path, named, views, anchored=files, predecessors=lambda: predecessors(log, named))
 
 
 def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | None:
@@ -88,6 +93,28 @@ def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | 
 def anchor_files(settings: Settings) -> dict[str, Path]:
     """Return the files outside of a home to which its checkpoints are appended, by name."""
     return {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
+
+
+def predecessors(log: Log, log_id: str) -> Iterator[str]:
+    """Yield the ids that a log had before it was repaired, the last one first, as it tells itself."""
+    from lading.adapters import codec
+    from lading.domain.events import LogRepaired
+
+    known: set[UUID] = set()
+    while True:
+        try:
+            stream = UUID(log_id)
+        except ValueError:
+            return
+        if stream in known:
+            return
+        known.add(stream)
+        said = [codec.open_envelope(record).event for record in log.stream(stream)]
+        before = next((event.before for event in said if isinstance(event, LogRepaired)), None)
+        if before is None:
+            return
+        log_id = str(before)
+        yield log_id
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:

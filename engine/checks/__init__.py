@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
-from lading.checks import of_files, of_log, of_rest, of_views
+from lading.checks import of_files, of_log, of_rest, of_tree, of_views
 from lading.checks.subject import Finding, Subject
 
 
@@ -30,6 +30,7 @@ CHECKS = (
     Check("pages", "log", of_log.pages, needed=True),
     Check("log", "log", of_log.records, needed=True),
     Check("events", "log", of_log.events, needed=True),
+    Check("tree", "log", of_tree.tree),
     Check("witness", "view", of_views.witness),
     Check("settings", "settings", of_rest.settings),
     Check("vault", "vault", of_rest.vault),

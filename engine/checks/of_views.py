@@ -8,6 +8,7 @@ was put back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lading.adapters.lmdb.residency import give_back
 from lading.adapters.lmdb.store import LMDBStore
@@ -15,6 +16,7 @@ from lading.adapters.lmdb.structure import structure
 from lading.checks.subject import Finding, Subject
 from lading.current import FORMAT, LOG, VIEWS_FORMAT, stand
 from lading.domain.errors import IntegrityError, StoreNewer
+from lading.domain.ports import Reader
 from lading.generations import HomeGenerations
 from lading.home import EngineLock
 from lading.projections.keys import number
@@ -22,6 +24,7 @@ from lading.projections.keys import number
 _VIEWS = {
     b"p": "progress", b"r": "roster", b"q": "queue", b"h": "history", b"f": "failures", b"d": "destinations",
     b"l": "litter", b"u": "upkeep", b"c": "hold", b"a": "acts", b"b": "bundles", b"s": "statistics",
+    b"m": "ledger",
 }  # fmt: skip
 
 
@@ -51,6 +54,27 @@ def witness(subject: Subject) -> Iterator[Finding]:
     if ours and at and not subject.reading.views.stands_on(at, event):
         message = f"the views have seen an event at position {at} which the log does not have"
         yield Finding("log", f"{message}: it was cut short, or an older copy was put back", position=at)
+
+
+@contextmanager
+def standing(subject: Subject) -> Iterator[Reader | None]:
+    """Open the views as they stand, without bringing them up to date; None where there are none of this log.
+
+    Raises:
+        ViewsDamaged, StoreNewer: they cannot be read.
+    """
+    generations = HomeGenerations(subject.home.path)
+    current, log_id = generations.current(), str(getattr(subject.log, "log_id", ""))
+    if current is None:
+        yield None
+        return
+    store = LMDBStore(generations.folder(current), metasync=False, create=False)
+    try:
+        with store.read() as reader:
+            ours = reader.get(FORMAT) == number(VIEWS_FORMAT) and reader.get(LOG) == log_id.encode()
+            yield reader if ours else None
+    finally:
+        store.close()
 
 
 def fold(subject: Subject) -> Iterator[Finding]:

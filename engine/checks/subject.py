@@ -26,8 +26,8 @@ Word = tuple[UUID, c.Invalidate | c.Confirm]
 class Finding:
     """One thing that is not as it was stored.
 
-    `kind` is log, view, vault, settings, hook, file or part; `damaged` are the bytes of a file, in spans, where pieces
-    tell which.
+    `kind` is log, key, view, vault, settings, hook, file or part; `damaged` are the bytes of a file, in spans, where
+    pieces tell which.
     """
 
     kind: str

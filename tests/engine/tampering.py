@@ -32,12 +32,12 @@ from lading.cursors import FileCursors
 from lading.domain import events as e
 from lading.domain.errors import LadingError
 from lading.home import open_home
-from lading.opening import open_reading
-from lading.settings import load
+from lading.opening import open_notary, open_reading
+from lading.settings import Settings, load
 
 DETECTED, UNCHANGED, MISSED = "detected", "unchanged", "missed"
 STORED = ("log/data.mdb", "views-*/data.mdb", "vault/data.mdb", "vault/key", "home.json", "views", "hooks/h",
-          "settings.toml")  # fmt: skip
+          "settings.toml", "checkpoints/*", "keys/signing", "keys/signing.pub")  # fmt: skip
 SETTINGS = "settings"
 """The user's own words: what can be read there is what the user said."""
 
@@ -230,7 +230,20 @@ def rewrite(home: Path, *_: Any) -> str:
     return "an event rewritten"
 
 
-WELL = {function.__name__: function for function in (forge_well, swap_well, roll_back, rewrite)}
+def sign_anew(home: Path, old: Path, chance: random.Random) -> str:
+    """Change the past, and sign what came of it with the key of the home, as if nothing else had ever been signed."""
+    rewrite(home, old, chance)
+    shutil.rmtree(home / "checkpoints")
+    place = open_home(home, new_id=None)
+    reading = open_reading(place)
+    notary = open_notary(place, reading.log, reading.views, Settings())
+    assert notary is not None
+    notary.sign()
+    reading.close()
+    return "an event rewritten, and signed anew"
+
+
+WELL = {function.__name__: function for function in (forge_well, swap_well, roll_back, rewrite, sign_anew)}
 
 
 class _tables:  # noqa: N801 # it is used as a function

@@ -63,6 +63,8 @@ class Check:
             "ok": self.damage == 0,
             "findings": self.damage,
             "events": counts.get("events"),
+            "root": counts.get("root"),
+            "checkpoints": counts.get("checkpoints"),
             "views": counts.get("views"),
             "files": counts.get("files"),
             "parts": counts.get("parts"),

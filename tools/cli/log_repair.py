@@ -37,15 +37,31 @@ def repair(frame: Frame, *, accept_loss: bool) -> int:
         home = homes.existing(frame)
         repairer = LogRepairer(home, SystemClock(), SystemChance(), context, lambda n, of: progress("log", n, of))
         try:
-            done = repairer.run(accept_loss=accept_loss)
+            done = repairer.run(accept_loss=accept_loss, disowned=lambda: _disowned(frame))
         except LogDamaged as error:
             if accept_loss or frame.json or not sys.stdin.isatty():
                 raise
             progress.rest()
             click.echo(f"{error.message}", err=True)
             click.confirm("Go on with an empty log? The damaged one is kept aside.", abort=True, err=True)
-            done = repairer.run(accept_loss=True)
+            done = repairer.run(accept_loss=True, disowned=lambda: _disowned(frame))
     return _tell(frame, done)
+
+
+def _disowned(frame: Frame) -> str | None:
+    """Return why the log is not the one for which its checkpoints vouch; None where it is, or where nobody can tell."""
+    from lading.domain.errors import HistoryChanged, LadingError
+    from lading.tools.cli.homes import signing
+
+    try:
+        with signing(frame) as (_, notary):
+            if notary is not None:
+                notary.examine()
+    except HistoryChanged as error:
+        return error.message
+    except LadingError:  # what is wrong with it will be found
+        return None
+    return None
 
 
 def _tell(frame: Frame, done: Any) -> int:

@@ -205,3 +205,35 @@ def test_whatever_was_overwritten_what_is_taken_is_what_was_there(seed, lading, 
     assert after[:taken] == before[:taken]
     assert len(after) == taken + row["repaired"]
     assert lading.row("verify", "--views")["ok"]
+
+
+@pytest.mark.row("C.5")
+def test_a_log_that_is_not_what_was_signed_goes_on_under_another_name(lading, tmp_path):
+    """It is refused until somebody decides so; then it says for ever what it is, and its anchor takes it for that."""
+    anchor = tmp_path / "anchor"
+    lading("add", "http://a.test/1")
+    lading("pause", "--all")
+    (lading.home / "settings.toml").write_text(f'[anchors.safe]\nfile = "{anchor}"\n')
+    shutil.copytree(lading.home / "log", tmp_path / "older")
+    lading("add", "http://a.test/2")
+    lading("pause", "--all")
+    assert anchor.exists()
+    root = lading.row("verify")["root"]
+    shutil.rmtree(lading.home / "log")
+    shutil.copytree(tmp_path / "older", lading.home / "log")
+    for path in lading.home.glob("views*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    told = lading("add", "http://a.test/3", code=4).err
+    assert "an older copy was put back" in told
+    assert "repair --log" in told
+    lading("verify", code=4)
+    row = lading.rows("repair", "--log")[-1]
+    assert row["repaired"]
+    assert "an older copy was put back" in row["reason"]
+    assert row["root"] not in {None, root}
+    lading("add", "http://a.test/3")
+    lading("pause", "--all")
+    assert [row["url"] for row in lading.rows("list")] == ["http://a.test/1", "http://a.test/3"]
+    assert lading.row("verify")["ok"]
+    lading("repair", "--log")
+    assert [row["event"] for row in lading.rows("log")].count("LogRepaired") == 1

@@ -44,8 +44,9 @@ def command(
 ) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
-    The log's pages, checksums, indexes and events are looked at, settings, secrets and the cursors of hooks; with
-    --files also parts, piece by piece. All of it runs in a process of its own, which damage may end and not this.
+    The log's pages, checksums, indexes and events are looked at, its Merkle tree against every checkpoint of it here
+    and at its anchors, settings, secrets and the cursors of hooks; with --files also parts, piece by piece. All of it
+    runs in a process of its own, which damage may end and not this.
 
     Each finding is a line. Nothing is mended: `lading rebuild` makes views anew, `lading repair` files and logs. The
     log is told of a file that is gone or has changed.
@@ -123,6 +124,8 @@ def _check_export(frame: Frame, path: Path) -> int:
 
 def _summary(row: dict[str, Any]) -> str:
     looked = ["the log" if row["events"] is None else f"{row['events']} events"]
+    if row["checkpoints"]:
+        looked.append(f"{row['checkpoints']} {'checkpoint' if row['checkpoints'] == 1 else 'checkpoints'}")
     if row["views"] is not None:
         looked.append("the views")
     if row["files"] is not None:
