@@ -5,13 +5,22 @@
 
 A file is durable before `HistoryArchived` says of it, in one event, which downloads it holds, at which version each,
 and its digest; only then do the views let go of them, as a fold of that event. A file's content is a function of the
-downloads alone and its ID one of its content, so a run that was killed between the two finds its file again and goes
-on. If one of them has moved since, what it left is an orphan: no event speaks of it, and each run names it.
+downloads and of the log alone, and its ID one of its content, so a run that was killed between the two finds its file
+again and goes on. If one of them has moved since, what it left is an orphan: no event speaks of it, and each run names
+it.
 
 Two runs at once tell the same archive once, since its stream is named after its content; where they cut differently, a
 download may be in two files, and has left the views once.
 
-Proofs that the events of a download are in the ledger belong beside its row: `proof`, null until there is a ledger.
+The row of a download proves that the last event of which it tells is in the log, to whoever has the file and the key of
+the home (`lading checkpoint --key`). Once a file there is a signed `checkpoint`, in its first line or its metadata; and
+each such row has
+
+    proof.entry   base64 of format (1) ‖ the download's id (16) ‖ its version (u64) ‖ topic ‖ SHA-256 of the state (32)
+    proof.head    the head of a C2SP tlog-proof of that entry; it and the checkpoint, put together, are the whole
+
+Both are null where nobody signs: for a log in memory, and in files of earlier versions. The checkpoint is the first of
+this home that covers the file, so that a run which comes back after a kill makes the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +29,7 @@ import datetime as dt
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,14 +39,19 @@ import attrs
 import orjson
 
 from lading.adapters import parquet
-from lading.domain import archiving
+from lading.domain import archiving, proofs
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import BackupDamaged, InvalidSetting
-from lading.domain.ports import Conflict
+from lading.domain.ledger import entry
+from lading.domain.notes import Checkpoint
+from lading.domain.packing import pack
+from lading.domain.ports import Conflict, Recorded
 from lading.drafts import clear, explain, put_file
+from lading.notary import Notary
 from lading.projections import history
 from lading.projections.tables import Column, Kind, instant_us
+from lading.proving import inclusions, ordinals
 from lading.reading import Reading
 from lading.services import Services
 from lading.views import ROWS
@@ -51,12 +65,16 @@ Tell = Callable[[Row], None]
 
 @attrs.frozen(kw_only=True)
 class Lot:
-    """What one file is made of: downloads, their rows and those of their attempts; and where the next lot begins."""
+    """What one file is made of: downloads, their rows and those of their attempts; and where the next lot begins.
+
+    With `checkpoint` the rows are proven under that.
+    """
 
     downloads: tuple[Download, ...]
     rows: tuple[Row, ...]
     after: bytes | None
     left: int
+    checkpoint: str | None = None
 
 
 @attrs.define(kw_only=True)
@@ -76,12 +94,17 @@ class Archiver:
         self._s = services
         self._reading = reading
 
-    async def archive(self, folder: Path, older_than_s: float, form: str, tell: Tell) -> Archived:
+    async def archive(
+        self, folder: Path, older_than_s: float, form: str, tell: Tell, notary: Notary | None = None
+    ) -> Archived:
         """Archive what ended so long ago and is closed, file by file; `tell` is given each, and each orphan.
+
+        Rows are proven under checkpoints of a notary, where there is one.
 
         Raises:
             InvalidSetting: there is no such format.
             DiskFull, StoreUnavailable: a file cannot be made; nothing has left the views that is in no file.
+            HistoryChanged: the log is not what was signed before.
         """
         if form not in ENCODERS:
             raise InvalidSetting(f"archives have no format {form!r}", hint=f"known are {', '.join(ENCODERS)}")
@@ -89,6 +112,8 @@ class Archiver:
             parquet.require()
         run, before_ns = self._s.threads.run, self._s.clock.now_ns() - int(older_than_s * 1e9)
         await run(self._reading.catch_up)
+        if notary is not None:
+            await run(notary.examine)
         for orphan in await run(lambda: list(self._orphans(folder))):
             tell(orphan)
         act = attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
@@ -98,9 +123,11 @@ class Archiver:
             done.left += lot.left
             if not lot.downloads:
                 break
+            if notary is not None:
+                lot = await run(partial(self.prove, lot, notary))
             path, event = await run(partial(write, folder, lot, form, before_ns))
-            entry = self._s.journal.entry(archiving.stream_of(event.digest), 1, event, self._s.clock.now_ns(), act)
-            (answer,) = await self._s.journal.append([[entry]])
+            said = self._s.journal.entry(archiving.stream_of(event.digest), 1, event, self._s.clock.now_ns(), act)
+            (answer,) = await self._s.journal.append([[said]])
             if not isinstance(answer, Conflict):
                 done.downloads += len(event.downloads)
                 done.files += 1
@@ -127,6 +154,21 @@ class Archiver:
                     break
         return Lot(downloads=tuple(downloads), rows=tuple(rows), after=after, left=left)
 
+    def prove(self, lot: Lot, notary: Notary) -> Lot:
+        """Return a lot with proofs, all under one checkpoint; one is signed if none covers it. It blocks."""
+        log = self._reading.log
+        last = sorted((log.stream(each.id, each.version - 1)[0] for each in lot.downloads), key=_position)
+        with self._reading.views.read() as reader:
+            places = list(ordinals(reader, log, last))
+        note = notary.first_covering(places[-1])
+        paths = inclusions(self._reading, places, Checkpoint.parse(note.text).size)
+        proven = {
+            str(record.stream): {"entry": pack(entry(*record[1:])), "head": proofs.head(place, path)}
+            for record, place, path in zip(last, places, paths, strict=True)
+        }
+        rows = (row | {"proof": proven[row["id"]]} if row["kind"] == "download" else row for row in lot.rows)
+        return attrs.evolve(lot, rows=tuple(rows), checkpoint=str(note))
+
     def _orphans(self, folder: Path) -> Iterator[Row]:
         """Yield the files in a folder that are named as archives are, and of which the log says nothing.
 
@@ -141,6 +183,10 @@ class Archiver:
             name = _FILE.fullmatch(path.name)
             if name is not None and not self._reading.log.stream(UUID(hex=name[1])):
                 yield _told("orphan", path, None)
+
+
+def _position(record: Recorded) -> int:
+    return record.position
 
 
 def _told(kind: str, path: Path, event: e.HistoryArchived | None) -> Row:
@@ -161,7 +207,7 @@ def _rows(download: Download, tries: Iterator[Row]) -> Iterator[Row]:
 
 def write(folder: Path, lot: Lot, form: str, before_ns: int) -> tuple[Path, e.HistoryArchived]:
     """Make the file of a lot, durably, unless it is there already; return its path, and what is to be said of it."""
-    data = ENCODERS[form](lot.rows)
+    data = ENCODERS[form](lot)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     day = dt.datetime.fromtimestamp((lot.downloads[0].ended_at_ns or 0) // 10**9, dt.UTC)
     path = folder / f"history-{day:%Y%m%d}-{archiving.stream_of(digest).hex}.{form}"
@@ -191,17 +237,20 @@ def _compare(data: bytes, draft: Path) -> None:
         raise BackupDamaged(f"{draft} does not hold what was written", hint="look into the system's log")
 
 
-def _jsonl(rows: Sequence[Row]) -> bytes:
-    head = {"kind": "archive", "format": FORMAT}
-    return b"".join(orjson.dumps(row) + b"\n" for row in (head, *rows))
+def _head(lot: Lot) -> Row:
+    return {"kind": "archive", "format": FORMAT, "checkpoint": lot.checkpoint}
 
 
-def _parquet(rows: Sequence[Row]) -> bytes:
+def _jsonl(lot: Lot) -> bytes:
+    return b"".join(orjson.dumps(row) + b"\n" for row in (_head(lot), *lot.rows))
+
+
+def _parquet(lot: Lot) -> bytes:
     file = io.BytesIO()
     writer = parquet.ParquetWriter(file, COLUMNS)
     try:
-        writer.write([[_value(column, row) for row in rows] for column in COLUMNS])
-        writer.close({"kind": "archive", "format": FORMAT})
+        writer.write([[_value(column, row) for row in lot.rows] for column in COLUMNS])
+        writer.close(_head(lot))
     except BaseException:
         writer.abandon()
         raise
@@ -210,6 +259,8 @@ def _parquet(rows: Sequence[Row]) -> bytes:
 
 def _value(column: Column, row: Row) -> Any:
     value = row.get(column.name)
+    if column.kind is Kind.JSON and value is not None:
+        return orjson.dumps(value).decode()
     return instant_us(value) if column.kind is Kind.TIME else value
 
 
@@ -224,14 +275,15 @@ COLUMNS = tuple(
 )  # fmt: skip
 """Of an archive in Parquet: those of exported history that are known of a row here, and what an archive adds."""
 
-ENCODERS: Mapping[str, Callable[[Sequence[Row]], bytes]] = {"jsonl": _jsonl, "parquet": _parquet}
-"""What makes the content of a file, by format, which is also how its name ends; the same rows give the same bytes."""
+ENCODERS: Mapping[str, Callable[[Lot], bytes]] = {"jsonl": _jsonl, "parquet": _parquet}
+"""What makes the content of a file, by format, which is also how its name ends; the same lot gives the same bytes."""
 
 
 class Archiving:
     """The side of an engine that archives."""
 
     archiver: Archiver
+    notary: Notary | None = None
 
     async def archive(
         self,
@@ -251,4 +303,4 @@ class Archiving:
             InvalidSetting: there is no such format.
             DiskFull, StoreUnavailable: a file cannot be made; nothing has left the views that is in no file.
         """
-        return attrs.asdict(await self.archiver.archive(Path(folder), older_than_s, form, tell))
+        return attrs.asdict(await self.archiver.archive(Path(folder), older_than_s, form, tell, self.notary))

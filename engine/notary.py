@@ -175,11 +175,16 @@ class Notary(Vouchers):
 
         Whoever asks again gets the same, whatever was signed meanwhile; one is signed if need be.
         """
-        for note in self.book.notes():
-            if Checkpoint.parse(note.text).size > ordinal and self._is_ours(note):
-                self._follow("a checkpoint of this home", note)
-                return note
-        return self.sign()[0]
+        found = self._first_covering(ordinal)
+        if found is None:
+            signed, _ = self.sign()
+            found = self._first_covering(ordinal) or signed  # somebody else may have been first
+        self._follow("a checkpoint of this home", found)
+        return found
+
+    def _first_covering(self, ordinal: int) -> Note | None:
+        notes = (note for note in self.book.notes() if Checkpoint.parse(note.text).size > ordinal)
+        return next(filter(self._is_ours, notes), None)
 
     def _is_ours(self, note: Note) -> bool:
         """Tell whether a note names the key of today: those of keys that were lost are believed, and made no more."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import json
+import shutil
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from lading.adapters.signing import is_signed
+from lading.domain.ledger import leaf_of, verify_inclusion
+from lading.domain.notes import Checkpoint, Note, VerifierKey
+from lading.domain.proofs import read_head
 from lading.tools.origin import Behaviour, Drop
 
 pytestmark = pytest.mark.row("S0.5")
@@ -40,7 +47,7 @@ def test_what_has_ended_leaves_lists_and_history_and_is_in_a_file(lading, ended)
         name: n for name, n in before.items() if name in ("completed", "failed", "cancelled")
     }
     head, *rows = lines(path)
-    assert head == {"kind": "archive", "format": 1}
+    assert (head["kind"], head["format"]) == ("archive", 1)
     kept = [row for row in rows if row["kind"] == "download"]
     assert [{name: row[name] for name in history[0]} for row in kept] == history[::-1]
     assert [row["attempts"] for row in rows if row["kind"] == "attempt" and row["id"] == ended["bad"]] == [1]
@@ -138,3 +145,57 @@ def test_an_archive_in_parquet_has_the_same_rows_typed(lading, ended):
     instants = [dt.datetime.fromisoformat(row["ended_at"]) for row in history[::-1]]
     assert [row["ended_at"] for row in kept] == instants
     assert lading.rows("archive", "--format", "parquet")[-1]["downloads"] == 0
+
+
+def read(path):
+    """Return what an archive says of itself, and its rows, by what anybody has who reads its format."""
+    if path.suffix == ".jsonl":
+        head, *rows = lines(path)
+        return head, rows
+    with pytest.importorskip("pyarrow.parquet").ParquetFile(path) as file:
+        rows = [{**row, "proof": row["proof"] and json.loads(row["proof"])} for row in file.read().to_pylist()]
+        return json.loads(file.metadata.metadata[b"lading"]), rows
+
+
+@pytest.mark.row("C.5")
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_every_row_proves_that_its_last_event_is_in_the_log(lading, ended, folder, form):
+    """With the file and the key of the home alone, and no other row's proof will do."""
+    key = VerifierKey.parse(lading("checkpoint", "--key").out)
+    last = {id: lading.rows("log", "--id", id)[-1] for id in ended.values()}
+    archive, _ = lading.rows("archive", "--format", form)
+    moved = folder / Path(archive["path"]).name
+    shutil.move(archive["path"], moved)
+    shutil.rmtree(lading.home)
+
+    head, rows = read(moved)
+    note = Note.parse(head["checkpoint"])
+    assert is_signed(note, [key])
+    checkpoint = Checkpoint.parse(note.text)
+    assert checkpoint.origin == key.name
+    downloads = [row for row in rows if row["kind"] == "download"]
+    assert {row["id"] for row in downloads} == set(ended.values())
+    seen = []
+    for row in downloads:
+        entry = base64.b64decode(row["proof"]["entry"])
+        assert entry[:25] == b"\1" + UUID(row["id"]).bytes + row["version"].to_bytes(8, "big")
+        assert row["version"] == last[row["id"]]["version"]
+        index, path = read_head(row["proof"]["head"])
+        assert verify_inclusion(leaf_of(entry), index, checkpoint.size, path, checkpoint.root)
+        changed = entry[:-1] + bytes((entry[-1] ^ 1,))
+        assert not verify_inclusion(leaf_of(changed), index, checkpoint.size, path, checkpoint.root)
+        seen.append(index)
+    assert len(set(seen)) == len(downloads)
+    assert not [row for row in rows if row["kind"] == "attempt" and row.get("proof")]
+
+
+@pytest.mark.row("C.5")
+def test_an_archive_is_proven_under_the_first_checkpoint_that_covers_it(lading, ended):
+    """So that a run which comes back after a kill makes the same bytes, whatever was signed meanwhile."""
+    first = lading.row("checkpoint")["note"]
+    lading.add("http://127.0.0.1:9/later")
+    assert lading.row("checkpoint")["note"] != first
+    archive = lading.rows("archive")[0]
+    head, _ = read(Path(archive["path"]))
+    covered = Checkpoint.parse(Note.parse(head["checkpoint"]).text).size
+    assert covered <= Checkpoint.parse(Note.parse(first).text).size
