@@ -31,6 +31,7 @@ from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
+from lading.room import Space
 from lading.services import Services
 from lading.surroundings import Surroundings
 from lading.sweeping import Sweeper
@@ -204,6 +205,7 @@ class Scheduler:
         due, next_due_ns = ([], None) if rests else reading.due(now_ns, MOST_A_PASS)
         resting = {} if rests else reading.resting(now_ns)
         following: list[tuple[str, Download]] = []
+        seen: dict[str, Space] = {}
         full = unfit = download = None
         while not rests and scheduling.room(hosts, limits):
             candidate = reading.next_candidate(
@@ -212,22 +214,19 @@ class Scheduler:
             download = None if candidate is None else reading.get(candidate.id)
             if candidate is None or download is None:
                 break
-            full = self._easing.lack(download, 0)
-            unfit = (
-                None
-                if full is not None
-                else self._easing.lack(download, max(0, (download.total or 0) - download.received))
-            )
+            wanted = max(0, (download.total or 0) - download.received)
+            full = self._easing.lack(download, 0, seen)
+            unfit = self._easing.lack(download, wanted, seen) if full is None and wanted else None
             if full is not None or unfit is not None:
                 break
             hosts[candidate.id] = candidate.host
             following.append((candidate.host, download))
-        seen = {id: running for id in attempts if (running := reading.get(id)) is not None}
-        own = [(attempts[id], download) for id, download in seen.items() if attempts[id]]
+        running = {id: run for id in attempts if (run := reading.get(id)) is not None}
+        own = [(attempts[id], download) for id, download in running.items() if attempts[id]]
         return _Look(
             unwanted=[download.id for number, download in own if self._is_unwanted(download, number)],
             finishing=[download.id for number, download in own if download.finishing and download.attempt == number],
-            running=list(seen.values()),
+            running=list(running.values()),
             litter=self._sweeper.look(),
             blocked=self._easing.look(),
             passed=self._passed(reasons),
