@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 import httpx
@@ -99,8 +98,10 @@ class HTTPXReply:
 def texts(fields: Fields) -> list[tuple[str, str]]:
     """Return fields as text, names in lower case: all in ASCII, all in UTF-8, or else in ISO 8859-1, as httpx does."""
     for encoding in ("ascii", "utf-8"):
-        with suppress(UnicodeDecodeError):
+        try:
             return [(name.decode(encoding).lower(), value.decode(encoding)) for name, value in fields]
+        except UnicodeDecodeError:
+            continue
     return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in fields]
 
 
