@@ -57,14 +57,14 @@ class Gathering(Generic[Q, A]):
         asked = _Asked[Q, A](question)
         others = self._waiting.get(place)
         if others is None:
-            self._waiting[place] = deque()
-            await self._answer_all(place, [asked])
+            others = self._waiting[place] = deque()
+            await trio.lowlevel.cancel_shielded_checkpoint()  # who asks at the same moment goes along
         else:
             others.append(asked)
             await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
-            if asked.answer is None:
-                group = [asked, *(others.popleft() for _ in range(min(len(others), MOST_TOGETHER - 1)))]
-                await self._answer_all(place, group)
+        if asked.answer is None:
+            group = [asked, *(others.popleft() for _ in range(min(len(others), MOST_TOGETHER - 1)))]
+            await self._answer_all(place, group)
         if isinstance(asked.answer, BaseException):
             raise asked.answer
         assert asked.answer is not None

@@ -42,7 +42,7 @@ async def test_who_comes_while_others_are_answered_is_answered_with_all_who_came
             nursery.start_soon(asking, gathering, "here", question, told)
         await trio.testing.wait_all_tasks_blocked()
         threads.gate.set()
-    assert threads.works == 3
+    assert threads.works == 3, "the first 64, the next 64, and one that is left"
     assert told == {("here", n): -1 if n < 0 else 2 * n for n in range(-1, 2 * MOST_TOGETHER)}
 
 
