@@ -20,8 +20,10 @@ T = TypeVar("T")
 
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
-_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::[1-9][0-9]{0,3})?(?:[/?#][!-~]*)?")
-_OPEN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::[1-9][0-9]{0,3})?(?:/[A-Za-z0-9_./~%+-]*)?")
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:[/?#][!-~]*)?")
+_OPEN = re.compile(
+    r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:/[A-Za-z0-9_./~%+-]*)?"
+)
 """A URL that has nothing in it that could be a secret: no userinfo, no query, no fragment."""
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)

@@ -6,7 +6,6 @@ The command line's looking verbs stand on this alone, without an engine; the eng
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice
@@ -38,15 +37,15 @@ PAGE = 1000
 class Reading:
     """Questions to the views and the log of one home.
 
-    Whoever wants to know which downloads something has happened to puts a queue into `heard`, and takes out of it what
-    each catching up has found, whoever called for that.
+    `on_change` is told, in the thread that catches up, which downloads have events that were not seen before; by then
+    the views have them.
     """
 
     def __init__(self, log: Log, views: Views) -> None:
         self.log = log
         self.views = views
         self.blocked_count = 0
-        self.heard: deque[frozenset[UUID]] | None = None
+        self.on_change: Callable[[frozenset[UUID]], None] = lambda _: None
         self._held = threading.local()
 
     @contextmanager
@@ -70,8 +69,7 @@ class Reading:
         while not reached:
             caught = self.views.catch_up()
             reached = caught.reached
-            if caught.changed and self.heard is not None:
-                self.heard.append(caught.changed)
+            self.on_change(caught.changed)
         with self.look() as reader:
             self.blocked_count = sum(_passing(queue.reasons(reader)))
 

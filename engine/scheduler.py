@@ -85,7 +85,7 @@ class Scheduler:
         self._hosts: dict[UUID, str] = {}
         self._seen: dict[UUID, Download] = {}
         self._heard: deque[frozenset[UUID]] = deque()
-        reading.heard = self._heard
+        reading.on_change = self._hear
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
         self._files = Files(services.disk, places, reading.is_claimed)
@@ -203,12 +203,15 @@ class Scheduler:
         What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
         """
         self._reading.catch_up()
+        heard: set[UUID] = set()
+        while self._heard:
+            heard |= self._heard.popleft()
         with self._reading.at_once():
-            return self._look_at_once(attempts, hosts)
+            return self._look_at_once(attempts, hosts, heard)
 
-    def _look_at_once(self, attempts: dict[UUID, int], hosts: dict[UUID, str]) -> _Look:
+    def _look_at_once(self, attempts: dict[UUID, int], hosts: dict[UUID, str], heard: Container[UUID]) -> _Look:
         reading, now_ns, limits = self._reading, self._s.clock.now_ns(), self._s.settings.limits
-        running = self._look_again(attempts)
+        running = self._look_again(attempts, heard)
         own = [(attempts[id], download) for id, download in running.items() if attempts[id]]
         reasons = {reason: message for reason, message in self._around.reasons.items() if reason != requirements.DISK}
         rests = self.paused or reading.hold().paused or requirements.holds_all(reasons)
@@ -247,11 +250,18 @@ class Scheduler:
             bundles=self._bundling.wanted(MOST_A_PASS),
         )
 
-    def _look_again(self, attempts: Iterable[UUID]) -> dict[UUID, Download]:
-        """Return what runs as the views have it: looked at again is only that to which something has happened."""
-        heard: set[UUID] = set()
-        while self._heard:
-            heard |= self._heard.popleft()
+    def _hear(self, changed: frozenset[UUID]) -> None:
+        """Note to which of what runs something has happened; called in whichever thread catches up."""
+        ours = changed.intersection(tuple(self._running))
+        if ours:
+            self._heard.append(ours)
+
+    def _look_again(self, attempts: Iterable[UUID], heard: Container[UUID]) -> dict[UUID, Download]:
+        """Return what runs as the views have it: read is only what is new here, or has been `heard` of.
+
+        What is heard is taken before the views are opened, so that they have all of it; what is heard later is for the
+        next look.
+        """
         running: dict[UUID, Download] = {}
         for id in attempts:
             run = self._reading.get(id) if id in heard or id not in self._seen else self._seen[id]
