@@ -72,7 +72,9 @@ class Places:
         base = self._roots.get(root)
         if base is None:
             raise InvalidDestination(f"this engine has no folder called {root!r}", hint="open it with that folder")
-        return posixpath.join(base, path) if path else base
+        if base.endswith("/") or path.startswith("/"):
+            return posixpath.join(base, path) if path else base
+        return f"{base}/{path}" if path else base
 
     def names(self, absolute: str) -> list[tuple[str, str]]:
         """Return every root that a path of the disk lies below, with the path below it."""

@@ -122,7 +122,7 @@ class Pool(Places):
 
     def take(self, origin: Origin) -> Connection | None:
         """Return a kept connection to `origin`, the one used last, if one is still good for an exchange."""
-        self._expire()
+        self._expire(trio.current_time())
         for at in range(len(self._kept) - 1, -1, -1):
             if self._kept[at].origin == origin:
                 connection = self._kept.pop(at).connection
@@ -148,8 +148,9 @@ class Pool(Places):
         if self._is_closed:
             connection.close()
             return
-        self._kept.append(_Kept(origin, connection, trio.current_time()))
-        self._expire()
+        now_s = trio.current_time()
+        self._kept.append(_Kept(origin, connection, now_s))
+        self._expire(now_s)
 
     def close(self) -> None:
         """Close what is kept, and keep nothing any more."""
@@ -157,8 +158,8 @@ class Pool(Places):
         while self._kept:
             self._kept.pop().connection.close()
 
-    def _expire(self) -> None:
-        over_s = trio.current_time() - self._idle_s
+    def _expire(self, now_s: float) -> None:
+        over_s = now_s - self._idle_s
         while self._kept and self._kept[0].since_s <= over_s:
             self._kept.pop(0).connection.close()
 
