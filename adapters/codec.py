@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import struct
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
@@ -196,6 +196,68 @@ def open_envelope(recorded: Recorded) -> Fact:
 def words(event: Event) -> Any:
     """Return an event as the words that JSON has for it, without what is as by default."""
     return _DUMP[type(event)](event)
+
+
+def of_words(kind: type[Event], words: Mapping[str, Any]) -> Event:
+    """Return the event of a kind that such words tell.
+
+    Raises:
+        ValueError, KeyError, TypeError: they do not.
+    """
+    event: Event = _LOAD[kind](words, kind)
+    return event
+
+
+def time_of(recorded: Recorded) -> int:
+    """Return the time (UTC, ns) of an event without reading the rest of it.
+
+    Raises:
+        StoreNewer, LogDamaged: as `open_envelope` says.
+    """
+    if len(recorded.state) < _HEADER.size or recorded.state[0] != FORMAT:
+        return open_envelope(recorded).at_ns
+    at_ns: int = _HEADER.unpack_from(recorded.state)[1]
+    return at_ns
+
+
+def take_apart(position: int, state: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """Return time (UTC, ns), event id, context and payload of an envelope; the last two are JSON, or empty, as stored.
+
+    Raises:
+        StoreNewer: an envelope of a later version.
+        LogDamaged: not an envelope.
+    """
+    try:
+        form, at_ns, id_bytes, length = _HEADER.unpack_from(state)
+    except struct.error as error:
+        raise LogDamaged(f"event {position} cannot be read: it is cut short") from error
+    if form != FORMAT:
+        raise _foreign(position, form)
+    start = _HEADER.size + length
+    payload = state[start:]
+    if payload[:1] != b"{" or payload[-1:] != b"}":
+        raise LogDamaged(f"event {position} cannot be read: its payload is no object")
+    return at_ns, id_bytes, state[_HEADER.size : start], payload
+
+
+def _foreign(position: int, form: int) -> StoreNewer | LogDamaged:
+    if form > FORMAT:
+        return StoreNewer(f"event {position} has an envelope of format {form}; this version reads {FORMAT}")
+    return LogDamaged(f"event {position} cannot be read: there is no format before the first")
+
+
+def read_words(state: bytes) -> tuple[Any, Any]:
+    """Return the JSON of an envelope as it is stored, whatever version that is: context and payload.
+
+    Raises:
+        ValueError: it is not an envelope.
+    """
+    try:
+        _, _, _, length = _HEADER.unpack_from(state)
+        start = _HEADER.size + length
+        return orjson.loads(state[_HEADER.size : start] or b"{}"), orjson.loads(state[start:])
+    except struct.error as error:
+        raise ValueError("this is too short to be an envelope") from error
 
 
 def dump_download(download: Download) -> bytes:

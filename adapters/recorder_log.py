@@ -59,6 +59,7 @@ class RecorderLog:
         recorder: where events are kept. One that is `Indexed` answers `stream` at once; with others it is searched.
         explain: turns what the recorder raises into an error of ours; None leaves it as it is.
         close: lets go of the recorder's database.
+        lasting: whether what is kept outlives the process.
 
     Raises:
         InvalidSetting: a PostgreSQL recorder with `POSTGRES_ENABLE_DB_FUNCTIONS`, whose inserts take no table lock: a
@@ -71,6 +72,7 @@ class RecorderLog:
         *,
         explain: Callable[[Exception], LadingError | None] = explain_plainly,
         close: Callable[[], None] = lambda: None,
+        lasting: bool = True,
     ) -> None:
         if getattr(getattr(recorder, "datastore", None), "enable_db_functions", False):
             raise InvalidSetting(
@@ -80,6 +82,7 @@ class RecorderLog:
         self._recorder = recorder
         self._explain = explain
         self._close = close
+        self.lasting = lasting
         self._closed = False
         self._pen = threading.Lock()
 

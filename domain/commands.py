@@ -42,6 +42,14 @@ class Retry:
     overwrite: bool = False
 
 
+@attrs.frozen
+class Repair:
+    """Make its published file, which is known to be damaged, whole again.
+
+    Of one that has none, what is held is judged when it is tried again.
+    """
+
+
 @attrs.frozen(kw_only=True)
 class Cancel:
     """Give it up and discard what was received; `reason` when it was not a person who asked."""
@@ -90,6 +98,16 @@ class ReplaceSource:
 @attrs.frozen
 class Finish:
     """Let an endless body end here."""
+
+
+@attrs.frozen
+class Forget:
+    """Give up its secrets for good; what runs by them stops first."""
+
+
+@attrs.frozen
+class Shred:
+    """The vault has nothing of its secrets any more."""
 
 
 @attrs.frozen(kw_only=True)
@@ -280,7 +298,9 @@ class Discard:
     size: int
 
 
-Control = Pause | Resume | Retry | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Restore
+Control = (
+    Pause | Resume | Retry | Repair | Cancel | Remove | Prioritise | Limit | ReplaceSource | Finish | Forget | Restore
+)
 Report = Probe | Join | Vouch | Reject | StartOver | Verify | Complete | Falter | Block | Stop | Degrade
-Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm | Expire
+Upkeep = Unblock | Discard | Quarantine | Invalidate | Confirm | Expire | Shred
 Command = Submit | Start | Control | Report | Upkeep

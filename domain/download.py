@@ -39,11 +39,15 @@ class Download:
         limit_rate, connections: what it may use: bytes a second, and connections at once; None: no limit of its own.
         failed: whether it failed and nobody has let it go on since, even if it was given up and that was taken back.
         overwrite: whether somebody wants its file to take the place of what lies there, whatever the order says.
+        repairs: whether what was published is to be made whole again; `digest` is that of the published file then.
         finishing: whether somebody wants its endless body to end here.
         quarantined_until_ns: until when its files are kept, which were put aside.
         kept: where its published file was put aside, below the order's root.
         replaced: where the file that it replaced was put aside.
         invalid: why its published file is not what was published, None when nothing is known to be wrong.
+        forgotten: whether its secrets were given up, and none have come since.
+        shredding: whether their key is still to be shredded.
+        archived: whether it has left queue and history for an archive; only views know that, from `HistoryArchived`.
     """
 
     id: UUID
@@ -88,11 +92,15 @@ class Download:
     connections: int | None = None
     failed: bool = False
     overwrite: bool = False
+    repairs: bool = False
     finishing: bool = False
     quarantined_until_ns: int | None = None
     kept: str | None = None
     replaced: str | None = None
     invalid: str | None = None
+    forgotten: bool = False
+    shredding: bool = False
+    archived: bool = False
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], other: Download | None = None) -> Download:
@@ -109,6 +117,11 @@ class Download:
         if self.state is State.COMPLETED:
             return self.total or 0
         return spans.size(self.durable)
+
+    @property
+    def expected(self) -> str | None:
+        """The digest by which the whole is judged: the one that was asked for, or that of the file to be repaired."""
+        return self.digest if self.repairs else self.order.digest
 
     @property
     def replaces(self) -> bool:

@@ -7,7 +7,8 @@
     │   ├── InvalidDigest           not ALGORITHM:HEX, or an algorithm that we do not have
     │   ├── InvalidSetting          a setting that does not exist or cannot have that value
     │   ├── UnknownDownload         no stream of that id or key
-    │   └── IllegalCommand          the download is in a state in which that cannot be done
+    │   ├── IllegalCommand          the download is in a state in which that cannot be done
+    │   └── NotAReceipt             no file that `lading receipt` makes, or one that was cut short
     ├── TransferError               the other side or the network: one attempt came to nothing   (exit 1)
     ├── DestinationTaken            the disk: something lies there already, and we do not overwrite  (exit 1)
     ├── DiskFull                    the disk: no room; the download waits for it          (exit 1)
@@ -18,7 +19,11 @@
     │   └── StoreNewer              written by a newer Lading; nothing was touched
     └── IntegrityError              everybody: what is stored is not what was stored      (exit 4)
         ├── LogDamaged              a record, an index or a file of the log is damaged
-        └── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
+        ├── BackupDamaged           a backup is not what was written, or none at all; nothing of it was taken over
+        ├── ViewsDamaged            a view contradicts the log, or cannot be read; it can be made anew from the log
+        ├── HistoryChanged          the log is not the one, or less of it, for which a signed checkpoint vouches
+        ├── NoteDamaged             this is no signed note, no checkpoint, no verifier key
+        └── ReceiptRefused          a receipt was not signed by whom it should be, or does not prove what it says
 
 The exit codes are those of the command line; a library user catches the classes.
 """
@@ -83,6 +88,12 @@ class IllegalCommand(UsageError):
     default_hint = "`lading show ID` tells where it stands, `lading why ID` how it came there"
 
 
+class NotAReceipt(UsageError):
+    """No receipt, or one that was cut short."""
+
+    default_hint = "give the file that `lading receipt ID -o FILE` made; if it was cut short, take another copy of it"
+
+
 class TransferError(LadingError):
     """One attempt came to nothing; `cause` is a class of `lading.domain.faults`."""
 
@@ -145,6 +156,12 @@ class LogDamaged(IntegrityError):
     """A record, an index or a file of the log is damaged; the rest was left as it is."""
 
 
+class BackupDamaged(IntegrityError):
+    """A file is no backup, or not the backup that was written; nothing of it was taken over."""
+
+    default_hint = "take another backup; `lading verify --backup FILE` tells whether one is whole"
+
+
 class ViewsDamaged(IntegrityError):
     """A view contradicts the log or cannot be read; `stream` names the download at which that was found, if any."""
 
@@ -153,3 +170,28 @@ class ViewsDamaged(IntegrityError):
     def __init__(self, message: str, *, stream: UUID | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.stream = stream
+
+
+class HistoryChanged(IntegrityError):
+    """The log is behind a signed checkpoint of it, or has another history than that; nothing is written to it."""
+
+    default_hint = (
+        "if an older copy was put back, put back the newest one; `lading verify` tells what is wrong, and "
+        "`lading repair --log` goes on from here under a new log id, which says so for ever"
+    )
+
+
+class NoteDamaged(IntegrityError):
+    """This is no signed note, no checkpoint or no verifier key."""
+
+    default_hint = "it was cut short or changed; take another copy of it"
+
+
+class ReceiptRefused(IntegrityError):
+    """A receipt was not signed by whom it should be, or does not prove what it says; `check` names what failed."""
+
+    default_hint = "do not rely on it; ask whoever issued it for another one, and whether the key is theirs"
+
+    def __init__(self, message: str, *, check: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.check = check

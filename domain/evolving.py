@@ -52,6 +52,8 @@ def evolve(download: Download | None, event: e.Event, *, stream: UUID, at_ns: in
     changes["state"] = after
     changes["version"] = download.version + 1
     changes["updated_at_ns"] = at_ns
+    if download.archived:
+        changes["archived"] = False
     if after in ENDED and download.state not in ENDED:
         changes["ended_at_ns"] = at_ns
     return Download.of(changes, download)
@@ -145,8 +147,9 @@ def _piece_rejected(download: Download, event: e.PieceRejected, _: int) -> Chang
 
 
 @_on(e.Restarted)
-def _restarted(_: Download, event: e.Restarted, __: int) -> Changes:
-    return {"durable": (), "resumed_from": 0, "validator": None, "total": None, "message": event.reason}
+def _restarted(download: Download, event: e.Restarted, _: int) -> Changes:
+    changes: Changes = {"durable": (), "resumed_from": 0, "message": event.reason}
+    return changes if download.repairs else changes | {"validator": None, "total": None}
 
 
 @_on(e.FellBack)
@@ -164,10 +167,11 @@ def _reprioritised(_: Download, event: e.Reprioritised, __: int) -> Changes:
 def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None, "failed": False} | _TAKEN_UP
     if download.state is State.COMPLETED:
-        changes |= {"part": None, "total": None, "validator": None}
+        changes |= {"part": None} if event.repair else {"part": None, "total": None, "validator": None}
     if event.overwrite:
         changes["overwrite"] = True
     if event.fresh:
+        changes["repairs"] = event.repair
         changes |= {"spent": 0, "repeated": 0, "best": spans.size(download.durable), "alone": False}
     return changes
 
@@ -262,6 +266,7 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
         "resumed_from": event.resumed_from,
         "replaced": event.replaced,
         "overwrite": False,
+        "repairs": False,
         "blocked": None,
         "invalid": None,
         "durable": (),
@@ -286,13 +291,26 @@ def _limit_changed(_: Download, event: e.LimitChanged, __: int) -> Changes:
 def _source_replaced(download: Download, event: e.SourceReplaced, _: int) -> Changes:
     order, sources = download.order, list(download.order.sources)
     sources[event.source] = attrs.evolve(sources[event.source], url=event.url, handle=event.handle, query=event.query)
-    changes: Changes = {"order": attrs.evolve(order, sources=tuple(sources), secret=order.secret or event.secret)}
+    changes: Changes = {
+        "order": attrs.evolve(order, sources=tuple(sources), secret=order.secret or event.secret),
+        "forgotten": False,
+    }
     return changes if event.same else changes | {"validator": None}
 
 
 @_on(e.FinishRequested)
 def _finish_requested(_: Download, __: e.FinishRequested, ___: int) -> Changes:
     return {"finishing": True}
+
+
+@_on(e.Forgotten)
+def _forgotten(_: Download, __: e.Forgotten, ___: int) -> Changes:
+    return {"forgotten": True, "shredding": True}
+
+
+@_on(e.KeyShredded)
+def _key_shredded(_: Download, __: e.KeyShredded, ___: int) -> Changes:
+    return {"shredding": False}
 
 
 @_on(e.Quarantined)

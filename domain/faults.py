@@ -26,6 +26,7 @@ class Cause(enum.StrEnum):
     DIGEST = "digest-mismatch"
     PROTOCOL = "protocol"
     CHANGED = "resource-changed"
+    UNREPAIRABLE = "unrepairable"
     UNSIZED = "unsized"
     REDIRECTS = "redirects"
     DESTINATION = "destination"
@@ -57,6 +58,7 @@ POLICIES: dict[Cause, Policy] = {
     Cause.TLS: Policy(0),
     Cause.REFUSED: Policy(0),
     Cause.UNAUTHORISED: Policy(0),
+    Cause.UNREPAIRABLE: Policy(0),
     Cause.UNSIZED: Policy(0),
     Cause.REDIRECTS: Policy(0),
     Cause.DESTINATION: Policy(0),
@@ -70,8 +72,13 @@ OF_THE_NETWORK = frozenset({Cause.NETWORK, Cause.TIMEOUT, Cause.STALLED, Cause.B
 
 BUNDLE = "bundle"
 """The reason by which a member that is whole is blocked until its bundle is."""
-NEEDS_SOMEBODY = frozenset({"secret"})
+SECRET = "secret"  # noqa: S105 # a word that users see
+"""The reason by which a download is blocked that the vault has no secrets of any more."""
+NEEDS_SOMEBODY = frozenset({SECRET})
 """Reasons to be blocked that pass only when somebody does something about them; nothing waits for that."""
+
+FORGOTTEN = "its secrets were forgotten"
+"""Why a download is blocked whose secrets somebody gave up."""
 
 DEFAULT_RETRIES = 3
 LONGEST_BACKOFF_S = 300.0
@@ -83,15 +90,17 @@ HINTS: dict[Cause, str] = {
     Cause.REFUSED: "check the URL in a browser; `lading retry ID` tries again",
     Cause.TLS: "the server's certificate was not accepted; check the host name and the clock",
     Cause.DIGEST: "the server's file is not the one that the digest describes; check both",
+    Cause.UNREPAIRABLE: "the damaged file was left as it is; `lading retry ID --overwrite` puts it aside, and fetches"
+    " what the server has now",
     Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
     Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite; "
     "`lading retry ID --overwrite` puts aside what lies there",
     Cause.DISK: "check that the folder exists, is writable and has room",
-    Cause.SECRET: "the vault has lost this download's secrets; add it again with its whole URL, or give it that by"
-    " `lading refresh-url ID URL`",
+    Cause.SECRET: "the vault does not have this download's secrets any more; add it again with its whole URL, or give"
+    " it that by `lading refresh-url ID URL`",
 }
 BLOCK_HINTS: dict[str, str] = {
-    "secret": HINTS[Cause.SECRET],
+    SECRET: HINTS[Cause.SECRET],
     "disk": "make room on the disk, or lower the setting disk_free_percent; it goes on by itself",
     "network": "it goes on by itself when the network is back",
     "metered": "`lading config set metered run` downloads all the same",

@@ -32,6 +32,22 @@ def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
     return tuple(held[start] for start in sorted(held))
 
 
+def published(events: Iterable[Event]) -> tuple[Piece, ...]:
+    """Return, in order of their bytes, the pieces of the file that was published last: those that stood just before.
+
+    A small file has none, and one from the cache.
+    """
+    told: list[Event] = []
+    pieces: tuple[Piece, ...] = ()
+    for event in events:
+        if isinstance(event, Completed):
+            pieces = standing(told)
+            told = []
+        else:
+            told.append(event)
+    return pieces
+
+
 def contiguous(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     """Return those of `pieces` (sorted) that lie end to end from byte 0."""
     chain: list[Piece] = []

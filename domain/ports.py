@@ -267,8 +267,19 @@ class Vault(Protocol):
         """Store the secrets of these downloads, durably, in one commit, before anything of them is logged."""
         ...
 
+    def exchange(self, download: UUID, before: Secrets | None, after: Secrets | None) -> bool:
+        """Put `after` in the place of `before`, durably, if that is what there is; None is nothing.
+
+        So what was forgotten meanwhile does not come back by somebody who had looked at it before.
+        """
+        ...
+
     def recall(self, download: UUID) -> Secrets | None:
         """Return the secrets of a download, or None when the vault has none (never had, or forgotten)."""
+        ...
+
+    def forget(self, downloads: Sequence[UUID]) -> None:
+        """Shred the keys of these downloads, and leave nothing of them or of what they sealed in the vault."""
         ...
 
     def close(self) -> None:

@@ -163,7 +163,7 @@ def plan(download: Download, last: Piece | None = None, *, guarded: bool = True)
 def is_provable(download: Download) -> bool:
     """Tell whether a range can be proved to be of the version that we hold; resumes and splits stand on it (law 4)."""
     known = download.validator
-    return download.order.digest is not None or (known is not None and bool(known.if_range or known.digest))
+    return download.expected is not None or (known is not None and bool(known.if_range or known.digest))
 
 
 def judge(ask: Ask, head: Head, download: Download, *, now_s: float) -> Verdict:
@@ -301,7 +301,7 @@ def _same(known: Validator | None, sent: Validator, download: Download, *, guard
     servers and caches ignore it, so the range must show the ETag again that it was about, as RFC 9110 §15.3.7 has it
     (of a Last-Modified it does not ask that). Without an If-Range it must show again whatever it was.
     """
-    if download.order.digest is not None or (known is not None and known.digest and known.digest == sent.digest):
+    if download.expected is not None or (known is not None and known.digest and known.digest == sent.digest):
         return True
     if known is None:
         return True

@@ -52,6 +52,9 @@ def _options(state: State) -> dict[type[e.Event], State]:
     return dict.fromkeys(_OPTIONS, state)
 
 
+_ANYWHERE = (e.Forgotten, e.KeyShredded)
+"""What is about a download's secrets alone, wherever it stands: those of one that has ended are kept as well."""
+
 _WORKING: dict[type[e.Event], State] = {
     e.Probed: _S.ACTIVE,
     e.Joined: _S.ACTIVE,
@@ -152,6 +155,10 @@ TRANSITIONS: dict[State | None, dict[type[e.Event], State]] = {
         e.Discarded: _S.REMOVED,
     },
 }
+
+for _state, _row in TRANSITIONS.items():
+    if _state is not None:
+        _row.update(dict.fromkeys(_ANYWHERE, _state))
 
 
 def diagram() -> str:

@@ -165,6 +165,13 @@ def _unfinish(_: Download | None, now: Download, __: e.Event) -> Commands:
     )
 
 
+def _unforget(_: Download | None, now: Download, __: e.Event) -> Commands:
+    raise IllegalCommand(
+        f"a forget cannot be undone: the secrets of the download {now.id} are gone",
+        hint="`lading refresh-url ID URL` gives it a whole URL again",
+    )
+
+
 _UNDO: dict[type[e.Event], Callable[[Download | None, Download, e.Event], Commands]] = {
     e.Queued: _unqueue,
     e.Cancelled: _restore,
@@ -175,6 +182,7 @@ _UNDO: dict[type[e.Event], Callable[[Download | None, Download, e.Event], Comman
     e.LimitChanged: _unlimit,
     e.SourceReplaced: _unreplace,
     e.FinishRequested: _unfinish,
+    e.Forgotten: _unforget,
 }
 
 
@@ -190,6 +198,8 @@ def _again(event: e.Event) -> Commands:
             return (c.Remove(files=event.files),)
         case e.Paused():
             return (c.Pause(),)
+        case e.Resumed(repair=True):
+            return (c.Repair(),)
         case e.Resumed():
             return (c.Retry(overwrite=event.overwrite),) if event.fresh else (c.Resume(),)
         case e.Reprioritised():
@@ -217,6 +227,6 @@ def _secret(now: Download | None) -> IllegalCommand:
 
 
 def is_unsettled(download: Download) -> bool:
-    """Tell whether an act on a download has not had its whole effect yet: its engine stops it or moves its files."""
+    """Tell whether an act on a download has not had its whole effect yet: its engine stops it or tidies up."""
     finishing = download.finishing and download.state in RUNNING
-    return download.state in STOPPING or download.litter or download.returning or finishing
+    return download.state in STOPPING or download.litter or download.returning or finishing or download.shredding

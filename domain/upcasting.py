@@ -31,10 +31,11 @@ UPCASTERS: dict[str, Upcaster] = {
     "lading.completed.v2": _renamed("lading.completed.v3"),
     "lading.verified.v1": _renamed("lading.verified.v2"),
     "lading.resumed.v1": _renamed("lading.resumed.v2"),
+    "lading.resumed.v2": _renamed("lading.resumed.v3"),
     "lading.progressed.v1": _renamed("lading.progressed.v2"),
 }
 """The steps. A validator of version 1 had no `digest`, a piece no `source`, an order no `bundle`, a verification no
-`assurance`, and nobody who tried again had a say in what lay at the path."""
+`assurance`; nobody who tried again had a say in what lay at the path, and nothing was repaired."""
 
 
 def upcast(topic: str, payload: Payload) -> tuple[str, Payload]:

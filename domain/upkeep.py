@@ -134,6 +134,19 @@ def word(download: Download, verdict: Verdict) -> c.Invalidate | c.Confirm | Non
     return None
 
 
+def irreparable(download: Download) -> str | None:
+    """Return what to do where the file of a completed download cannot be repaired as it stands, None where it can."""
+    if download.invalid is None:
+        return "nothing is known to be wrong with its file; `lading files --digest` looks"
+    if download.kept is not None:
+        return "its file is put aside; `lading retry ID` puts it back"
+    if download.order.together:
+        return "its bundle was published as one; add it anew by itself"
+    if download.replaced is not None:
+        return "a file that it replaced is still kept; `lading clean --older-than 0s` lets go of it"
+    return None
+
+
 def is_part_name(name: str) -> bool:
     """Tell whether a file could have been made by an attempt, by its name alone, which proves nothing yet.
 

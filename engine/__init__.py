@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lading.mishaps import EngineWarning
     from lading.outcome import Outcome, Overall
     from lading.projections.figures import Statistics
+    from lading.receipts import Receipt, verify_receipt
     from lading.retuning import SettingsWarning
     from lading.settings import Settings
 
@@ -50,6 +51,7 @@ _HOMES = {
     "LadingError": "lading.domain.errors",
     "Outcome": "lading.outcome",
     "Overall": "lading.outcome",
+    "Receipt": "lading.receipts",
     "Request": "lading.domain.requests",
     "Resume": "lading.domain.requests",
     "Settings": "lading.settings",
@@ -62,6 +64,7 @@ _HOMES = {
     "UsageError": "lading.domain.errors",
     "download": "lading.blocking",
     "open_engine": "lading.bootstrap",
+    "verify_receipt": "lading.receipts",
 }
 
 __all__ = [
@@ -79,6 +82,7 @@ __all__ = [
     "LadingError",
     "Outcome",
     "Overall",
+    "Receipt",
     "Request",
     "Resume",
     "Settings",
@@ -91,6 +95,7 @@ __all__ = [
     "UsageError",
     "download",
     "open_engine",
+    "verify_receipt",
 ]
 
 

@@ -118,7 +118,7 @@ class Acts:
 
     async def _is_taken(self, plan: _Plan) -> bool:
         """Have it recorded, and tell whether nobody was faster; if it is not, the vault knows what it knew before."""
-        before = [
+        kept = [
             held
             for download, replaced in plan.sources
             if (held := await self._s.threads.run(functools.partial(self._keep_url, download, replaced))) is not None
@@ -128,9 +128,9 @@ class Acts:
             (answer,) = await self._s.journal.append([plan.entries])
             is_taken = not isinstance(answer, Conflict)
         finally:
-            if before and not is_taken:
-                with trio.CancelScope(shield=True):
-                    await self._s.threads.run(functools.partial(self._s.vault.keep, before))
+            with trio.CancelScope(shield=True):
+                for id, before, after in () if is_taken else kept:
+                    await self._s.threads.run(functools.partial(self._s.vault.exchange, id, after, before))
         return is_taken
 
     def _plan(self, *, back: bool, patient: bool, skip: bool = False) -> _Plan:
@@ -246,15 +246,15 @@ class Acts:
                 hint="`lading remove ID --files` takes the file away all the same",
             )
 
-    def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> tuple[UUID, Secrets] | None:
+    def _keep_url(self, download: Download, replaced: c.ReplaceSource) -> tuple[UUID, Secrets, Secrets] | None:
         """Have the vault know a URL that comes back, which has nothing secret, beside the secrets that stay.
 
         Returns:
-            What it knew before, None when it knows nothing of this download.
+            What it knew before and what it knows now, None when it knows nothing of this download.
         """
         kept = self._s.vault.recall(download.id) if download.order.secret else None
         if kept is None:
             return None
         urls = [*kept.urls[: replaced.source], replaced.url, *kept.urls[replaced.source + 1 :]]
-        self._s.vault.keep([(download.id, attrs.evolve(kept, urls=tuple(urls)))])
-        return download.id, kept
+        after = attrs.evolve(kept, urls=tuple(urls))
+        return (download.id, kept, after) if self._s.vault.exchange(download.id, kept, after) else None

@@ -199,7 +199,7 @@ class Attempt:
         held: Holding | None = None
         place = Place(path=before.path or wanted(before), storage=before.storage or "")
         try:
-            if before.order.secret:
+            if before.order.secret and not before.forgotten:
                 self._secrets = await self._s.threads.run(lambda: self._s.vault.recall(work.id))
             self._claim = await self._s.caching.claim(work, self._secrets)
             place = await self._places.settle(before)
@@ -230,6 +230,8 @@ class Attempt:
             await work.report(c.Cancel(reason="skipped: something lies at the destination already"))
             raise Fenced("skipped")
         await (taking.new(before) if held is None else taking.check(held))
+        if work.download.repairs and not work.held.tally.held:
+            await taking.mend()
         return place
 
     # -- ending it -------------------------------------------------------------------------------------------------
@@ -238,7 +240,8 @@ class Attempt:
         """Check the whole, publish it under its final name, and say `Completed`; a member waits for its bundle."""
         work, order, probe = self._work, self._work.download.order, self._work.probe
         known = probe.validator if probe else work.download.validator
-        expected = str(Digest.parse(order.digest)) if order.digest else known.digest if known else None
+        stated, whole = known.digest if known else None, work.download.expected
+        expected = str(Digest.parse(whole)) if whole else stated
         path = work.download.path or fetching.place.path
         final, held = self._places.absolute(order.root, path), work.held
         replace = work.download.replaces
@@ -273,6 +276,10 @@ class Attempt:
     async def _refuse(self, expected: str | None) -> None:
         """Give up all that is held, because its digest is not the expected one."""
         work, order = self._work, self._work.download.order
+        if work.download.repairs:
+            reason = "the file would not have the digest that it had when it was published"
+            await work.start_over(reason)
+            return work.unless_repairing(reason)
         if order.digest is None:
             reason = "the digest of the whole file is not the one that the server states"
             message = f"the file does not have the digest {expected} that the server states"

@@ -44,8 +44,10 @@ from lading.hooking import Desk, Hands, Hooking
 from lading.journal import Journal
 from lading.live import Board
 from lading.mishaps import Mishaps
+from lading.notarising import Hand, Notarising
+from lading.notary import Notary
 from lading.nurseries import open_plain_nursery
-from lading.opening import default_home, open_own_log, open_views
+from lading.opening import default_home, open_notary, open_own_log, open_views
 from lading.placing import Places
 from lading.publisher import Publisher
 from lading.queueing import QueueStream
@@ -55,6 +57,7 @@ from lading.retuning import Retuning, SettingsFile
 from lading.scheduler import Scheduler
 from lading.services import Services
 from lading.settings import Settings, load
+from lading.shredding import Shredding
 from lading.slots import Slots
 from lading.surroundings import Surroundings
 from lading.throttle import Throttle
@@ -82,6 +85,8 @@ class Parts:
     machine: Machine
     processes: Processes = attrs.field(factory=SystemProcesses)
     hands: Hands | None = None
+    notary: Notary | None = None
+    hand: Hand | None = None
 
 
 @asynccontextmanager
@@ -137,6 +142,10 @@ async def open_engine(
         stack.callback(cache.close)
         transport = _fetcher(chosen.of_transport("http")) if owner else HTTPXTransport()
         stack.push_async_callback(transport.aclose)
+        notary = open_notary(place, opened, views, chosen, log)
+        if notary is not None:
+            await threads.run(notary.examine)
+        deliveries = Deliveries(trust_env=chosen.trust_env)
         parts = Parts(
             log=opened,
             views=views,
@@ -148,7 +157,9 @@ async def open_engine(
             clock=clock,
             chance=chance,
             machine=LocalMachine(),
-            hands=Hands(runner=Deliveries(trust_env=chosen.trust_env), cursors=FileCursors(place.path)),
+            hands=Hands(runner=deliveries, cursors=FileCursors(place.path)),
+            notary=notary,
+            hand=deliveries.hand,
         )
         folder = None if downloads is None else os.path.abspath(downloads)  # noqa: ASYNC240 # asks no disk
         context = Context(actor=actor or _user(), host=socket.gethostname())
@@ -225,19 +236,23 @@ async def run_engine(
                 is_vacant=is_vacant,
                 checkup=_checkup(parts, services, reading, home=home, roots=roots, is_vacant=is_vacant),
             )
+            engine.notary = parts.notary
             await nursery.start(engine.watch)
             if scheduler is not None:
                 engine.retuning = Retuning(services, scheduler.wake, around.look, file)
                 nursery.start_soon(engine.retuning.run)
             upkeep = engine.upkeep if scheduler is not None and start and settings.maintenance_s else None
             hooking = _hooking(parts, settings, reading, places, engine) if scheduler is not None and start else None
+            notarising = _notary(parts, services) if scheduler is not None else None
             await nursery.start(services.caching.run)
-            async with _telling(hooking), _working(scheduler), _tending(upkeep):
+            async with _telling(hooking), _working(scheduler), _tending(upkeep), _notarising(notarising):
                 yield engine
             await services.caching.close()
             if scheduler is not None:
                 with suppress(DiskFull):  # the next engine finds one that ended without a word, and nothing is lost
                     await journal.note(worker, e.EngineClosed(worker=worker), context=context)
+            if notarising is not None:
+                await notarising.close()
         finally:
             services.caching.stop()
             writer.close()
@@ -346,12 +361,34 @@ async def _telling(hooking: Hooking | None) -> AsyncIterator[None]:
         await hooking.close()
 
 
+def _notary(parts: Parts, services: Services) -> Notarising | None:
+    """Return what has the ledger signed; None where there is no home to keep checkpoints in."""
+    if parts.notary is None or parts.hand is None:
+        return None
+    return Notarising(services, parts.notary, parts.hand)
+
+
+@asynccontextmanager
+async def _notarising(notarising: Notarising | None) -> AsyncIterator[None]:
+    """Have the ledger signed beside the block."""
+    if notarising is None:
+        yield
+        return
+    async with open_plain_nursery() as nursery:
+        nursery.start_soon(notarising.run)
+        try:
+            yield
+        finally:
+            nursery.cancel_scope.cancel()
+
+
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:
     await services.threads.run(reading.catch_up)
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
     files = Files(services.disk, places, reading.is_claimed)
     await Recovery(services, reading, files, worker).run()
     await Bundling(services, reading, places, files).recover()
+    await Shredding(services, reading).recover()
 
 
 def _fetcher(settings: Settings) -> HTTPXTransport:

@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from lading.buffers import SIZES, Buffers
-from lading.domain import caching
+from lading.domain import caching, secrets
 from lading.domain import commands as c
 from lading.domain.caching import Freed, Room, Stored
 from lading.domain.digests import Digest
@@ -73,6 +73,7 @@ class Caching:
         )
         self._flights = Flights()
         self._send, self._receive = trio.open_memory_channel[_Wish](MOST_TO_STORE)
+        self._wished: dict[UUID, bool] = {}
         self._done = trio.Event()
         self.on_landing: Callable[[], None] = lambda: None
 
@@ -84,6 +85,9 @@ class Caching:
                 kept = False
                 with self._mishaps.survived("keeping a file in the cache"):
                     kept = await self._threads.run(functools.partial(self._store, wish))
+                if not self._wished.pop(wish.id, True) and kept:
+                    await self.drop(wish.stored.digest)
+                    kept = False
                 self._land(wish.key, wish.id, kept=kept)
         finally:
             self._done.set()
@@ -102,6 +106,8 @@ class Caching:
     def _store(self, wish: _Wish) -> bool:
         if self._is_stopping:
             return False
+        if not self._wished.get(wish.id, True):
+            return False
         return self._cache.keep(wish.key, wish.stored, wish.path, self._room, lambda: self._is_stopping)
 
     def _land(self, key: str, id: UUID, *, kept: bool) -> None:
@@ -115,6 +121,23 @@ class Caching:
     async def clear(self) -> Freed:
         """Let go of everything that is kept, and return how many contents went, and how many bytes."""
         return await self._threads.run(self._cache.clear)
+
+    async def forget(self, download: Download, kept: Secrets | None) -> None:
+        """Let go of what a download had, of what was got by its secrets, and of the keys that were made of them."""
+        self._forget_wish(download.id)
+        calls = secrets.join(download.order, kept) if kept is not None else ()
+        keys = [self._vault.handle(caching.words(call.url, call.headers)) for call in calls]
+        found = [await self.find(key, None) for key in keys]
+        gone = {stored.digest for stored in found if stored is not None}
+        if download.digest is not None and caching.is_name(download.digest):
+            gone.add(str(Digest.parse(download.digest)))
+        for digest in sorted(gone):
+            await self.drop(digest)
+
+    def _forget_wish(self, id: UUID) -> None:
+        """See to it that what waits to be stored of a download is not, or not for long."""
+        if id in self._wished:
+            self._wished[id] = False
 
     async def evict(self, most_bytes: int) -> Freed:
         """Let go of what was used least lately until not more than so many bytes are kept, and return what went."""
@@ -173,6 +196,7 @@ class Caching:
         stored = attrs.evolve(stored, stored_ns=self._clock.now_ns())
         try:
             self._send.send_nowait(_Wish(id, key, path, stored))
+            self._wished[id] = True
         except (trio.WouldBlock, trio.ClosedResourceError, trio.BrokenResourceError):
             return False
         return True
@@ -263,7 +287,7 @@ class Claim:
 
     async def by_digest(self) -> Stored | None:
         """Return the content that the order wants by its digest, with the name that a server gave it for this key."""
-        expected = self._download.order.digest
+        expected = self._download.expected
         if self._key is None or expected is None:
             return None
         stored = await self._caching.find(None, str(Digest.parse(expected)))
@@ -276,7 +300,7 @@ class Claim:
     async def by_key(self) -> Stored | None:
         """Return what was got from here last, if it may be what the order wants and a server can be asked about it."""
         stored = await self._caching.find(self._key, None) if self._key is not None else None
-        fits = stored is not None and caching.fits(stored, self._download.order.digest)
+        fits = stored is not None and caching.fits(stored, self._download.expected)
         return stored if fits and stored is not None and caching.is_telling(stored.validator) else None
 
     async def fill(self, held: Holding, stored: Stored, buffers: Buffers) -> bool:
@@ -285,7 +309,7 @@ class Claim:
         Raises:
             DiskFull, OSError: the disk failed.
         """
-        if await self._caching.fill(held, stored, self._download.order.digest, buffers):
+        if await self._caching.fill(held, stored, self._download.expected, buffers):
             return True
         await self._caching.drop(stored.digest)
         return False

@@ -125,7 +125,7 @@ class Crew:
         self._proved = {own} if receive.offset > 1 else set[int]()
         self._most = most if replies.is_provable(self._view(own)) else 1
         self._caps = {own: self._most}
-        if self._most > 1 and work.download.order.digest is not None and not work.download.alone:
+        if self._most > 1 and work.download.expected is not None and not work.download.alone:
             self._caps |= dict.fromkeys(set(range(len(calls))) - {own}, self._most)
         self._growth = Growth(self._most)
         self._lines: list[_Line] = []

@@ -7,20 +7,23 @@ their log, and position and id of the event that was folded last.
 
 from __future__ import annotations
 
+import operator
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from lading.domain.errors import IntegrityError, StoreNewer, StoreUnavailable, ViewsDamaged
 from lading.domain.facts import Fact
-from lading.domain.ports import Reader, Store
+from lading.domain.ports import Reader, Recorded, Store
 from lading.generations import Generations
+from lading.projections import ledger
 from lading.projections.batch import RowCodec
 from lading.projections.fold import Fold
 from lading.projections.keys import number, read_number
 
-VIEWS_FORMAT = 4
+VIEWS_FORMAT = 5
 """The shape of all keys and rows; another number has every home fold its views anew."""
 
 FORMAT, LOG, POSITION = b"\0format", b"\0log", b"\0position"
@@ -40,8 +43,12 @@ class Generation:
         self.readers = 0
         self._fold = Fold(codec)
 
-    def take(self, facts: Sequence[Fact]) -> None:
-        """Fold facts that follow on where it stood, but for those that another process has folded meanwhile.
+    def take(self, records: Sequence[Recorded], facts: Sequence[Fact]) -> None:
+        """Fold events that follow on where it stood, but for those that another process has folded meanwhile.
+
+        Args:
+            records: the events as the log has them.
+            facts: the same, read.
 
         Raises:
             ViewsDamaged: they do not follow on what it holds; nothing was written.
@@ -51,12 +58,17 @@ class Generation:
             at, _ = stand(txn)
             if at < self.at:
                 raise ViewsDamaged(f"the views stand at {at} and stood at {self.at} before")
-            fresh = [fact for fact in facts if fact.position > at]
+            known = bisect_right(facts, at, key=_position)
+            fresh = facts[known:]
             if fresh:
                 self._fold.apply(txn, fresh)
+                ledger.append(txn, records[known:])
                 at = fresh[-1].position
                 txn.put(POSITION, number(at) + fresh[-1].id_bytes)
         self.at = at
+
+
+_position = operator.attrgetter("position")
 
 
 def stand(reader: Reader) -> tuple[int, bytes]:

@@ -1,9 +1,10 @@
-"""Where the hooks of a home have come to: HOME/hooks/NAME, one small file each, written whole and durably."""
+"""Where the hooks of a home have come to: HOME/hooks/NAME, one small file each, with a checksum, written durably."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import attrs
 import orjson
@@ -50,10 +51,14 @@ class FileCursors:
         hooks.check_name(name)
         path = self._folder / name
         try:
-            return Cursor(**orjson.loads(path.read_bytes()))
+            words = orjson.loads(path.read_bytes())
+            told = words.pop("sum", None)
+            if told is not None and told != crc32(orjson.dumps(words)):
+                raise ValueError("its checksum does not fit")
+            return Cursor(**words)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError) as error:
             hint = "remove it: the hook then begins as a new one does"
             raise IntegrityError(f"{path} does not tell where a hook has come to", hint=hint) from error
 
@@ -66,4 +71,6 @@ class FileCursors:
         hooks.check_name(name)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / name
-        write_durably(path, orjson.dumps(attrs.asdict(cursor)), draft=path.with_name(f".{name}.draft"))
+        words = attrs.asdict(cursor)
+        words["sum"] = crc32(orjson.dumps(words))
+        write_durably(path, orjson.dumps(words), draft=path.with_name(f".{name}.draft"))

@@ -1,13 +1,15 @@
-"""How hooks are told: by a program of the user's, or by a POST."""
+"""How hooks are told, and anchors handed checkpoints: by a program of the user's, or by a POST."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import orjson
 
 from lading.adapters import programs
 from lading.domain import hooks
+from lading.domain.anchors import Anchor
 from lading.domain.errors import TransferError
 from lading.domain.hooks import Hook, HookFailed, Payload
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from lading.adapters.http.posting import Poster
 
 _TAKEN = range(200, 300)
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class Deliveries:
@@ -32,26 +35,33 @@ class Deliveries:
             HookFailed: the program did not end well, or the answer was not 2xx, or did not come in time.
         """
         body = orjson.dumps(dict(told)) + b"\n"
-        await (self._run(hook, told, body) if hook.command else self._post(hook, told, body))
+        if hook.command:
+            await self._run(hook, body, hooks.environment(told))
+        else:
+            await self._post(hook, body, hooks.headers(told))
 
-    async def _run(self, hook: Hook, told: Payload, body: bytes) -> None:
+    async def hand(self, anchor: Anchor, note: bytes) -> None:
+        """Hand a checkpoint to a program or a server.
+
+        Raises:
+            HookFailed: as `deliver` does.
+        """
+        await (self._run(anchor, note, {}) if anchor.command else self._post(anchor, note, _PLAIN))
+
+    async def _run(self, receiver: Hook | Anchor, body: bytes, environ: Mapping[str, str]) -> None:
         try:
             await programs.run(
-                hook.arguments(),
-                stdin=body,
-                environ=hooks.environment(told),
-                timeout_s=hook.timeout_s,
-                quiet=self._quiet,
+                receiver.arguments(), stdin=body, environ=environ, timeout_s=receiver.timeout_s, quiet=self._quiet
             )
         except programs.ProgramFailed as error:
             raise HookFailed(f"the program failed: {error}") from None
 
-    async def _post(self, hook: Hook, told: Payload, body: bytes) -> None:
+    async def _post(self, receiver: Hook | Anchor, body: bytes, headers: Mapping[str, str]) -> None:
         from lading.adapters.http.posting import Poster
 
         poster = self._poster = self._poster or Poster(trust_env=self._trust_env)
         try:
-            status = await poster.post(hook.url, body=body, headers=hooks.headers(told), timeout_s=hook.timeout_s)
+            status = await poster.post(receiver.url, body=body, headers=headers, timeout_s=receiver.timeout_s)
         except TransferError as error:
             raise HookFailed(error.message) from None
         if status not in _TAKEN:

@@ -15,6 +15,7 @@ from uuid import UUID
 import trio
 
 from lading.acts import Acts
+from lading.archiving import Archiver, Archiving
 from lading.bundles import Bundles, BundleStatus
 from lading.checkup import Checkup
 from lading.domain import commands as c
@@ -36,6 +37,8 @@ from lading.projections.figures import Statistics
 from lading.quarantine import Quarantine
 from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
+from lading.receipting import Receipting
+from lading.repairing import Mending
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.second_thoughts import SecondThoughts
@@ -50,7 +53,7 @@ SWEPT_S = 10.0
 VACANCY_LOOK_S = 1.0
 
 
-class Engine(SecondThoughts, Tended):
+class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
     """An open engine; made by `lading.open_engine`, not by hand."""
 
     def __init__(
@@ -79,11 +82,13 @@ class Engine(SecondThoughts, Tended):
         self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
-        quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        self._damage = Files(services.disk, places, reading.is_claimed)
+        quarantine = Quarantine(services, self._damage)
         self.news = lambda: self._news
         self.worker = worker
         self.retuning: Retuning | None = None
         self.upkeep = Upkeep(services, reading, places, worker, owner=scheduler is not None, settled=self._settled)
+        self.archiver = Archiver(services, reading)
         self._acts = Acts(services, reading, quarantine, self._settled, self.upkeep.look)
         if scheduler is not None:
             scheduler.on_rest = self.notice

@@ -23,7 +23,7 @@ from lading.domain.errors import DiskFull, Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
-from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Whole
+from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Verdict, Whole
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 from lading.intake import Course, Intake
@@ -80,7 +80,7 @@ class Fetching:
         """What vouches that the content is whole, once it has been fetched (law 5)."""
         work = self._work
         known = work.probe.validator if work.probe is not None else work.download.validator
-        if work.download.order.digest is not None or (known and known.digest and work.held.tally.agrees(known.digest)):
+        if work.download.expected is not None or (known and known.digest and work.held.tally.agrees(known.digest)):
             return "digest"
         total = known.length if self.received is None and known is not None else None
         if total is not None or (self.received is not None and self.received.total is not None):
@@ -138,6 +138,7 @@ class Fetching:
                 await answer.aclose()
                 return await self._is_still(reply.head, stored)
             verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
+            self._see_same(verdict)
             match verdict:
                 case Whole():
                     return True
@@ -158,6 +159,7 @@ class Fetching:
                         rest = attrs.evolve(verdict, skip=0 if ask.overlap else verdict.skip)
                         await self._receive(reply, rest, calls, answer.aclose)
                         return True
+                    work.unless_repairing("the server sends other bytes than those that were published")
                     await work.start_over("the server sends other bytes than those that we hold")
         return False
 
@@ -214,6 +216,13 @@ class Fetching:
         pieces = holdings.contiguous(await self._work.pieces())
         return pieces[-1] if pieces else None
 
+    def _see_same(self, verdict: Verdict) -> None:
+        """Refuse to repair a file from a server that has another version of it now (law 4)."""
+        known = self._work.download.validator
+        sent = verdict.validator if isinstance(verdict, Afresh | Receive) else None
+        if known is not None and sent is not None and known.differs(sent):
+            self._work.unless_repairing("the server has another version of the file now")
+
     async def _give_up_held(self, verdict: Afresh) -> None:
         known, sent = self._work.download.validator, verdict.validator
         changed = (known, sent) if known is not None and sent is not None and known.differs(sent) else None
@@ -225,7 +234,7 @@ class Fetching:
         """Take the body in, and whatever else is missing, and see that it is all there."""
         work = self._work
         if not work.held.tally.held:
-            stated = None if work.download.order.digest else receive.validator.digest
+            stated = None if work.download.expected else receive.validator.digest
             await work.held.start_over(receive.total, Digest.parse(stated).algorithm if stated else None)
         self.received = receive
         self._claim.note(reply.head, receive)
@@ -250,7 +259,7 @@ class Fetching:
             self.received = attrs.evolve(receive, framed=False)
             return
         order = work.download.order
-        vouched = receive.total is not None or receive.framed or order.digest is not None
+        vouched = receive.total is not None or receive.framed or work.download.expected is not None
         if not vouched and not order.allow_unsized:
             raise TransferError("nothing vouches for the end of this body", cause=Cause.UNSIZED)
 

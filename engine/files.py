@@ -8,12 +8,13 @@ when it has the size and the digest that the log tells.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from lading.domain import digests
+from lading.domain import digests, spans
 from lading.domain.bundle import staging_folders
 from lading.domain.disks import Disk
 from lading.domain.download import Download
+from lading.domain.pieces import Piece
 from lading.placing import Places
 
 READ_BYTES = 4 * 1024 * 1024
@@ -64,6 +65,18 @@ class Files:
             running.update(data)
             at += len(data)
         return at, f"{algorithm}:{running.hexdigest()}"
+
+    def damaged(self, path: str, pieces: Sequence[Piece], total: int) -> spans.Spans:
+        """Return which bytes of a published file are not, or are not known to be, what these pieces of it were."""
+        bad: spans.Spans = ()
+        covered: spans.Spans = ()
+        for piece in pieces:
+            covered = spans.union(covered, piece.start, piece.end)
+            if not piece.fits(self._disk.read(path, piece.start, piece.size)):
+                bad = spans.union(bad, piece.start, piece.end)
+        for start, end in spans.gaps(covered, total):
+            bad = spans.union(bad, start, end)
+        return bad
 
     def holds(self, path: str, size: int | None, digest: str | None) -> bool:
         """Tell whether the file at `path` has this size and digest."""

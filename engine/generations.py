@@ -4,9 +4,10 @@
     HOME/views-7/    its store
 
 Views are never repaired in place. A new generation is made beside the old one and becomes current by one rename;
-whoever holds the old one notices that at its next look at the pointer. Older folders are removed then: on the systems
-that we run on, an open store outlives its folder. One that is still being made is left alone: its maker holds a `flock`
-on the folder, which ends with the maker, so that what a killed program left is removed like any other.
+whoever holds the old one notices that at its next look at the pointer. All other folders are removed then, and when
+the current one is opened: on the systems that we run on, an open store outlives its folder. One that is still being
+made, or that holds a past which somebody looks at, is left alone: its maker holds a `flock` on the folder, which ends
+with the maker, so that what a killed program left is removed like any other.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ class Generations(Protocol):
         ...
 
     def adopt(self, number: int) -> None:
-        """Make a generation the current one, durably, and remove those before it."""
+        """Make a generation the current one, durably, and remove the others that nobody is making."""
         ...
 
     def clear(self, number: int) -> None:
-        """Remove what is left of those before a generation that is current."""
+        """Remove what is left of others than a generation that is current."""
         ...
 
     def drop(self, number: int) -> None:
@@ -98,8 +99,9 @@ class HomeGenerations:
                     self.folder(number).mkdir(mode=0o700)
                 except FileExistsError:
                     continue
-                self._making[number] = _lock(self.folder(number))
-                return number
+                with contextlib.suppress(FileNotFoundError, BlockingIOError):  # somebody clears away, and was faster
+                    self._making[number] = _lock(self.folder(number))
+                    return number
         except OSError as error:
             raise self._unavailable(error) from error
 
@@ -108,7 +110,7 @@ class HomeGenerations:
         return self._home / f"views-{number}"
 
     def adopt(self, number: int) -> None:
-        """Make a generation the current one, durably, and remove those before it; one that is removed stays so.
+        """Make a generation the current one, durably, and remove the others; one that is removed stays so.
 
         The draft of the pointer lies in the generation's own folder, so that it goes with it should this be cut short.
         """
@@ -124,16 +126,22 @@ class HomeGenerations:
         self.clear(number)
 
     def clear(self, number: int) -> None:
-        """Remove what is left of those before a generation that is current; what cannot be removed now stays."""
+        """Remove what is left of others than a generation that is current; what cannot be removed now stays.
+
+        A maker lets go of its folder only once the pointer names it, so that is asked again under the folder's lock.
+        """
         try:
-            older = [folder for found, folder in self._folders() if found < number]
+            others = [(found, folder) for found, folder in self._folders() if found != number]
         except OSError as error:
             raise self._unavailable(error) from error
-        for each in older:
+        for found, folder in others:
             with contextlib.suppress(OSError):
-                lock = _lock(each)
-                shutil.rmtree(each, ignore_errors=True)
-                os.close(lock)
+                lock = _lock(folder)
+                try:
+                    if found != self.current():
+                        shutil.rmtree(folder, ignore_errors=True)
+                finally:
+                    os.close(lock)
 
     def drop(self, number: int) -> None:
         """Remove a generation that is not current."""
@@ -164,6 +172,8 @@ def _lock(folder: Path) -> int:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(descriptor), os.stat(folder)):
+            raise FileNotFoundError(f"{folder} was removed, and made anew")
     except BaseException:
         os.close(descriptor)
         raise
@@ -171,11 +181,17 @@ def _lock(folder: Path) -> int:
 
 
 class PassingGenerations:
-    """Generations that end with their process, for a log in memory; their folders are names and nothing else."""
+    """Generations that count for nobody but their maker: of a log in memory, or of the past of any log.
 
-    def __init__(self) -> None:
+    Args:
+        ground: where their folders lie, locked like those of any other maker; without it they are names alone.
+    """
+
+    def __init__(self, ground: Generations | None = None) -> None:
+        self._ground = ground
         self._last = 0
         self._current: int | None = None
+        self._begun: set[int] = set()
 
     def current(self) -> int | None:
         """Return the number of the current generation."""
@@ -183,19 +199,34 @@ class PassingGenerations:
 
     def begin(self) -> int:
         """Return the number of a new generation."""
-        self._last += 1
-        return self._last
+        if self._ground is None:
+            self._last += 1
+            return self._last
+        number = self._ground.begin()
+        self._begun.add(number)
+        return number
 
     def folder(self, number: int) -> Path:
-        """Return a name for a generation."""
-        return Path(f"views-{number}")
+        """Return where a generation lies, or a name for it."""
+        return Path(f"views-{number}") if self._ground is None else self._ground.folder(number)
 
     def adopt(self, number: int) -> None:
-        """Make a generation the current one."""
-        self._current = number
+        """Make a generation the current one, and drop the one before."""
+        before, self._current = self._current, number
+        if before is not None:
+            self.drop(before)
 
     def clear(self, number: int) -> None:
         """Do nothing: nothing is left of a generation that nobody holds."""
 
     def drop(self, number: int) -> None:
         """Forget a generation."""
+        self._begun.discard(number)
+        if self._ground is not None:
+            self._ground.drop(number)
+
+    def end(self) -> None:
+        """Forget all of them."""
+        self._current = None
+        for number in tuple(self._begun):
+            self.drop(number)

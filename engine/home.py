@@ -1,12 +1,15 @@
 """A home: the folder in which one engine keeps its log, views, vault and settings, and the lock that says whose it is.
 
 HOME/home.json      format and id of the home, and the id of its log once it has one; never rewritten in place
+HOME/log.damaged-N  a log that was set aside when it was repaired
 HOME/engine.lock    held by `flock` by the one engine that runs here; taken over at once when its holder dies
 HOME/log/           the log, when it is LMDB (the default)
 HOME/views, views-N the current generation of views, and its store
 HOME/vault/         secrets, made when there is the first one
 HOME/cache/         files that may be wanted again; it may be deleted at any time
 HOME/settings.toml  settings of this home
+HOME/keys/          what signs checkpoints of the log, and what checks them
+HOME/checkpoints/   signed checkpoints, a file for each log
 HOME/hooks/         how far each hook has been told of the log, made when there is the first one
 """
 
@@ -21,6 +24,7 @@ import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zlib import crc32
 
 import attrs
 import orjson
@@ -29,15 +33,20 @@ from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreN
 
 FORMAT = 1
 MARKER = "home.json"
+REPAIRED = "log.repaired"
 
 
 @attrs.frozen
 class Home:
-    """An opened home folder: where it is, and which it is; `log` names the log that it had when it was opened last."""
+    """An opened home folder: where it is, and which it is; `log` names the log that it had when it was opened last.
+
+    `repaired` names the log that is to take its place, while that is being done.
+    """
 
     path: Path
     id: UUID
     log: str | None = None
+    repaired: str | None = None
 
     @property
     def log_path(self) -> Path:
@@ -77,7 +86,7 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
             if new_id is None:
                 raise StoreUnavailable(f"there is no home at {path}", hint="`lading add` or `lading get` makes one")
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(marker, orjson.dumps({"format": FORMAT, "id": new_id.hex}), replace=False)
+            write_durably(marker, _words(new_id), replace=False)
         for draft in path.glob(f".{MARKER}.*"):
             draft.unlink(missing_ok=True)
         return Home(path, *_read_marker(marker))
@@ -87,8 +96,14 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
         ) from error
 
 
-def _read_marker(marker: Path) -> tuple[UUID, str | None]:
-    """Return the ids of the home that `marker` is of, and of its log, None while it has had none.
+def _words(id: UUID, **logs: str) -> bytes:
+    """Return what the marker of a home says, with a checksum of it."""
+    words = {"format": FORMAT, "id": id.hex} | logs
+    return orjson.dumps(words | {"sum": crc32(orjson.dumps(words))})
+
+
+def _read_marker(marker: Path) -> tuple[UUID, str | None, str | None]:
+    """Return the ids of the home that `marker` is of, and of its log, None while it has had none; and of the repaired.
 
     The format is read first: all else may differ in a newer one.
     """
@@ -99,7 +114,10 @@ def _read_marker(marker: Path) -> tuple[UUID, str | None]:
             raise ValueError("no home was ever of that format")
         if form > FORMAT:
             raise StoreNewer(f"the home {marker.parent} has format {form}; this version of Lading reads up to {FORMAT}")
-        return UUID(hex=words["id"]), words.get("log")
+        told = words.pop("sum", None)
+        if told is not None and told != crc32(orjson.dumps(words)):
+            raise ValueError("its checksum does not fit")
+        return UUID(hex=words["id"]), words.get("log"), words.get("repaired")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{marker} is damaged: it does not tell format and id of the home") from error
 
@@ -111,6 +129,9 @@ def expect_log(home: Home) -> None:
         LogDamaged: it had one, and there is none.
     """
     data = home.path / "log" / "data.mdb"
+    if home.repaired is not None and not home.log_path.exists():
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            put_repaired(home)
     if home.log is not None and not (data.exists() and data.stat().st_size):
         raise LogDamaged(f"the log of this home is gone: {data}", hint=_LOST)
 
@@ -121,14 +142,34 @@ def remember_log(home: Home, log_id: str) -> None:
     Raises:
         LogDamaged: another log lies in its place.
     """
-    if home.log is None:
+    if home.log is None or log_id == home.repaired:
         with contextlib.suppress(OSError):
-            write_durably(home.path / MARKER, orjson.dumps({"format": FORMAT, "id": home.id.hex, "log": log_id}))
+            write_durably(home.path / MARKER, _words(home.id, log=log_id))
     elif home.log != log_id:
         raise LogDamaged(f"the log in {home.path / 'log'} is not the one that this home had", hint=_LOST)
 
 
-_LOST = "put it back from a copy; to begin with an empty log, use another home"
+def announce_repair(home: Home, log_id: str) -> Home:
+    """Note durably that the repaired log `log_id` is to take the place of the home's own; return the home as it is now.
+
+    From here on a crash leaves one of them as the home's log, whichever lies in its place.
+    """
+    own = {} if home.log is None else {"log": home.log}
+    write_durably(home.path / MARKER, _words(home.id, repaired=log_id, **own))
+    return attrs.evolve(home, repaired=log_id)
+
+
+def put_repaired(home: Home) -> None:
+    """Put the repaired log into the place of the home's own, which nothing has.
+
+    Raises:
+        FileNotFoundError: it lies there already.
+    """
+    (home.path / REPAIRED).rename(home.log_path)
+    sync_folder(home.path)
+
+
+_LOST = "put it back from a copy; `lading repair --log` goes on from what is left of it, if anything"
 
 
 def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True) -> None:

@@ -80,4 +80,4 @@ def _open_memory() -> Log:
     from lading.adapters.memory_recorder import MemoryRecorder
     from lading.adapters.recorder_log import RecorderLog
 
-    return RecorderLog(MemoryRecorder())
+    return RecorderLog(MemoryRecorder(), lasting=False)

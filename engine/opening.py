@@ -5,9 +5,13 @@ The command line's looking verbs stand on this, so that they answer before an en
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
@@ -18,6 +22,8 @@ from lading.views import Views
 
 if TYPE_CHECKING:
     from lading.inspection import Inspector
+    from lading.notary import Notary
+    from lading.settings import Settings
 
 
 def default_home() -> Path:
@@ -31,11 +37,11 @@ def default_home() -> Path:
 
 
 def open_views(home: Home, log: Log) -> Views:
-    """Open the views of a log in a home; those of a log in memory end with the process."""
+    """Open the views of a log in a home; those of a log that ended with its process are made anew."""
     return Views(
         log,
         lambda folder: LMDBStore(folder, metasync=False),
-        home.path if getattr(log, "lasting", True) else None,
+        home.path,
         log_id=str(getattr(log, "log_id", "")),
     )
 
@@ -60,6 +66,45 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
     return log
 
 
+def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url: str | None = None) -> Notary | None:
+    """Return who signs checkpoints of a log in a home, and checks them; None for a log that ends with the process.
+
+    A log that has no id goes by the home and the URL, of which nothing is told but a digest, and no login in that.
+    """
+    from lading.notary import Notary
+
+    if not getattr(log, "lasting", True):
+        return None
+    named = str(getattr(log, "log_id", ""))
+    if not named:
+        url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
+        named = hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
+    files = {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
+    return Notary(home.path, named, views, anchored=files, predecessors=lambda: _predecessors(log, named))
+
+
+def _predecessors(log: Log, log_id: str) -> Iterator[str]:
+    """Yield the ids that a log had before it was repaired, the last one first, as it tells itself."""
+    from lading.adapters import codec
+    from lading.domain.events import LogRepaired
+
+    known: set[UUID] = set()
+    while True:
+        try:
+            stream = UUID(log_id)
+        except ValueError:
+            return
+        if stream in known:
+            return
+        known.add(stream)
+        said = [codec.open_envelope(record).event for record in log.stream(stream)]
+        before = next((event.before for event in said if isinstance(event, LogRepaired)), None)
+        if before is None:
+            return
+        log_id = str(before)
+        yield log_id
+
+
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:
     """Return what looks at the files of downloads; `downloads` is the download folder of the home's program, if any."""
     from lading.adapters.disk import LocalDisk
@@ -80,3 +125,21 @@ def open_reading(home: Home, log_url: str | None = None) -> Reading:
     """
     log = open_own_log(home, log_url)
     return Reading(log, open_views(home, log))
+
+
+def known_handle(home: Home, url: str) -> str | None:
+    """Return the name under which the log of a home would know a whole URL; None where it has never kept a secret.
+
+    Raises:
+        StoreUnavailable: the key of the home cannot be read.
+    """
+    from lading.adapters.vault import SealedVault
+    from lading.adapters.vault.sealed import KEY_FILE
+
+    if not (home.vault_path / KEY_FILE).exists():
+        return None
+    vault = SealedVault(home.vault_path, LMDBStore)
+    try:
+        return vault.handle(url)
+    finally:
+        vault.close()

@@ -14,24 +14,31 @@ from uuid import UUID
 
 import attrs
 
+from lading import past
 from lading.adapters import codec
 from lading.current import stand
-from lading.domain import scheduling
+from lading.cut import Cut
+from lading.domain import provenance, scheduling
 from lading.domain.download import Download
-from lading.domain.errors import UnknownDownload
+from lading.domain.errors import UnknownDownload, UsageError
 from lading.domain.facts import Fact
 from lading.domain.faults import BUNDLE, NEEDS_SOMEBODY
 from lading.domain.hold import Hold
 from lading.domain.ports import Log, Reader
-from lading.domain.states import State
+from lading.domain.provenance import Provenance
+from lading.domain.sightings import Wanted
+from lading.domain.states import SHOWN, State
 from lading.keys import key_stream
 from lading.live import Live
 from lading.projections import around, bundles, destinations, figures, history, hold, litter, progress, queue, roster
 from lading.projections.around import Around
+from lading.projections.differences import Difference
 from lading.views import ROWS, Views
 
 SHORTEST_PREFIX = 4
 PAGE = 1000
+LISTED = tuple(state for state in SHOWN if state != State.REMOVED)
+"""The states of what is listed when nobody names one."""
 
 
 class Reading:
@@ -124,6 +131,58 @@ class Reading:
         """Return facts of the whole log after a position."""
         return [codec.open_envelope(record) for record in self.log.read(after, limit)]
 
+    # -- the past --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def as_of(self, position: int) -> Iterator[Reading]:
+        """Open the read side as it was after the event at `position`: the same questions, answered as they were then.
+
+        Views are folded for that, and gone afterwards; they cost the disk what views of so many events do.
+
+        Raises:
+            UsageError: the log has not come so far.
+        """
+        self._reached(position)
+        with self.views.then(position) as views:
+            yield Reading(Cut(self.log, position), views)
+
+    def position_at(self, at_ns: int) -> int:
+        """Return how far the log had come at a time (UTC, ns), by the latest time that any event before it tells."""
+        return past.position_at(self.log, at_ns)
+
+    def last(self) -> Fact | None:
+        """Return the last fact of all, None when there is none."""
+        return next(iter(self.facts(self.log.head() - 1, 1)), None)
+
+    def diff(self, before: int, after: int) -> Iterator[Difference]:
+        """Walk what changed of each download between two positions; the later one may come first.
+
+        Raises:
+            UsageError: the log has not come so far.
+        """
+        self._reached(max(before, after))
+        return past.diff(self.log, self.views.scratch, before, after)
+
+    def provenance(self, id: UUID, byte: int) -> Provenance:
+        """Return where a byte of a download came from; what nothing vouches for has no delivery.
+
+        Raises:
+            UnknownDownload: there is no such download.
+        """
+        found = provenance.trace(id, self.stream(id), byte)
+        if found is None:
+            raise UnknownDownload(f"there is no download {str(id)!r}")
+        return found
+
+    def drift(self, wanted: Wanted) -> Iterator[dict[str, Any]]:
+        """Walk every validator and digest that was ever seen for a URL, in order of time, with what had changed."""
+        return past.sighted(self.log, self.views.scratch, wanted)
+
+    def _reached(self, position: int) -> None:
+        head = self.log.head()
+        if position > head:
+            raise UsageError(f"the log has not come to position {position}", hint=f"its last event is at {head}")
+
     # -- many downloads --------------------------------------------------------------------------------------------
 
     def listing(
@@ -163,7 +222,7 @@ class Reading:
             return roster.by_tag(reader, tag)
         if state is not None:
             return roster.by_state(reader, state)
-        return progress.ids(reader)
+        return roster.ids(reader, LISTED)
 
     def counts(self) -> dict[str, int]:
         """Return how many downloads are in each state that users see."""
@@ -282,6 +341,11 @@ class Reading:
         with self.look() as reader:
             found = [progress.get(reader, id, ROWS) for id in litter.ids(reader, limit)]
             return [d for d in found if d is not None and not bundles.is_being_published(reader, d)]
+
+    def to_shred(self, limit: int) -> list[UUID]:
+        """Return downloads whose keys are to be shredded."""
+        with self.views.read() as reader:
+            return list(litter.secrets(reader, limit))
 
     def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
         """Return downloads of which files have been kept for long enough."""

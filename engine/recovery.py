@@ -140,7 +140,7 @@ class Recovery:
             return self._complete(download, download.path, verified.size, verified.digest, verified.assurance)
         if not ours:
             return None
-        expected = Digest.parse(download.order.digest) if download.order.digest else None
+        expected = Digest.parse(download.expected) if download.expected else None
         size, digest = files.digest(final, expected.algorithm if expected else digests.DEFAULT)
         if (expected is not None and digest == str(expected)) or (expected is None and size == download.total):
             return self._complete(download, download.path, size, digest)
@@ -150,7 +150,7 @@ class Recovery:
     def _complete(self, download: Download, path: str, size: int, digest: str, verified: str = "") -> c.Complete:
         """Return what completes it; where the log does not tell the assurance, what is known of the resource does."""
         known = download.validator
-        if download.order.digest is not None:
+        if download.expected is not None:
             assurance = "digest"
         else:
             assurance = verified or ("length" if known is not None and known.length is not None else "none")

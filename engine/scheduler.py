@@ -34,6 +34,7 @@ from lading.reading import Reading
 from lading.recovery import Recovery
 from lading.room import Space
 from lading.services import Services
+from lading.shredding import Shredding
 from lading.surroundings import Surroundings
 from lading.sweeping import Sweeper
 
@@ -49,7 +50,8 @@ class _Look:
 
     `passed` is what was blocked by something that is over; `full` why there is no room at all where what comes next is
     to lie, and `unfit` what comes next and does not fit into the room that there is; `lacking` is what comes next in
-    both cases. `running` is what runs, `sharing` are those that wait for another to fetch the same.
+    both cases. `running` is what runs, `sharing` are those that wait for another to fetch the same, `shredding`
+    those whose keys are to be shredded.
     """
 
     unwanted: Sequence[UUID]
@@ -65,6 +67,7 @@ class _Look:
     running: Sequence[Download]
     next_due_ns: int | None
     bundles: Sequence[UUID]
+    shredding: Sequence[UUID]
 
 
 class Scheduler:
@@ -92,6 +95,8 @@ class Scheduler:
         self._recovery = Recovery(services, reading, self._files, worker)
         self._bundling = Bundling(services, reading, places, self._files)
         self._bundling.on_rest = self._note_rest
+        self._shredding = Shredding(services, reading)
+        self._shredding.on_rest = self._note_rest
         self._sweeper = Sweeper(services, reading, self._files)
         self._easing = Easing(services, reading, places, self._sweeper)
         self._next_due_ns: int | None = None
@@ -111,7 +116,7 @@ class Scheduler:
     @property
     def is_at_rest(self) -> bool:
         """Whether no attempt runs, and no part is left of one that could be removed."""
-        return not self._running and not self._left and not self._bundling.is_busy
+        return not self._running and not self._left and not self._bundling.is_busy and not self._shredding.is_busy
 
     def wake(self) -> None:
         """Have a pass made soon."""
@@ -164,6 +169,7 @@ class Scheduler:
             if self._s.clock.monotonic() < self._speechless_until_s:
                 return
             self._bundling.attend(nursery, look.bundles)
+            self._shredding.attend(nursery, look.shredding)
             await self._say_what_was_not()
             await self._sweeper.sweep(look.litter, self._running)
             for download in await self._easing.ease(look.blocked):
@@ -248,6 +254,7 @@ class Scheduler:
             lacking=download if full is not None or unfit is not None else None,
             next_due_ns=next_due_ns,
             bundles=self._bundling.wanted(MOST_A_PASS),
+            shredding=self._shredding.wanted(attempts),
         )
 
     def _hear(self, changed: frozenset[UUID]) -> None:

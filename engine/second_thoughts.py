@@ -37,6 +37,14 @@ class SecondThoughts:
         """
         return await self._control(ids, c.Finish(), wait=wait)
 
+    async def forget(self, *ids: UUID, wait: bool = True) -> list[Download]:
+        """Give up the secrets of downloads for good: their keys are shredded, and the vault is written anew.
+
+        What runs by its secrets is paused first. That is done when this returns, as far as an engine owns the home and
+        the disk has room for it (`Download.shredding`), unless `wait` is false. It cannot be undone.
+        """
+        return await self._control(ids, c.Forget(), wait=wait)
+
     async def refresh_url(self, id: UUID, url: str) -> Download:
         """Fetch a download from another URL; one that failed or lost its secret goes on at once.
 

@@ -17,6 +17,7 @@ import attrs
 
 from lading import values
 from lading.domain import requirements, timetable, urls
+from lading.domain.anchors import Anchor
 from lading.domain.caching import DEFAULT_BYTES, DEFAULT_LEAST_BYTES
 from lading.domain.errors import InvalidSetting
 from lading.domain.faults import DEFAULT_RETRIES
@@ -67,6 +68,7 @@ class TransportSettings:
 
 
 TABLES = {
+    "anchors": Table(kind=Anchor),
     "host": Table(kind=HostLimits, live=True),
     "features": Table(kind=Features, named=False, live=True),
     "hooks": Table(kind=Hook),
@@ -115,6 +117,8 @@ class Settings:
             them by hard links; then who edits a file in place spoils what is kept of it, which is noticed.
         cache_bytes: how much is kept at most; what was used least lately has to go.
         cache_least_bytes: smaller files are not kept.
+        checkpoint_events: after so many events a checkpoint of the log is signed; 0 means not for that.
+        checkpoint_s: or after so many seconds in which something happened; 0 means not for that.
         tables: what the tables of `TABLES` hold, by their names.
     """
 
@@ -147,6 +151,8 @@ class Settings:
     cache: str = attrs.field(default="on", validator=values.one_of("on", "link", "off"))
     cache_bytes: int = attrs.field(default=DEFAULT_BYTES, validator=_between(0, 2**60))
     cache_least_bytes: int = attrs.field(default=DEFAULT_LEAST_BYTES, validator=_between(0, 2**60))
+    checkpoint_events: int = attrs.field(default=10_000, validator=_between(0, 1_000_000_000))
+    checkpoint_s: float = attrs.field(default=60.0, validator=_between(0, 31_536_000))
     tables: Mapping[str, Any] = attrs.field(factory=dict)
     clean_after_s: float = attrs.field(default=CLEAN_AFTER_S, validator=_between(0, 3_153_600_000))
     maintenance_s: float = attrs.field(default=MAINTENANCE_S, validator=_between(0, 31_536_000))
@@ -178,6 +184,11 @@ class Settings:
     def hooks(self) -> Mapping[str, Hook]:
         """What is told of events, by the names that people gave."""
         return self.tables.get("hooks") or {}
+
+    @property
+    def anchors(self) -> Mapping[str, Anchor]:
+        """Where checkpoints are brought, by the names that people gave."""
+        return self.tables.get("anchors") or {}
 
     @property
     def features(self) -> Features:

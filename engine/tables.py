@@ -156,6 +156,17 @@ def _told(kind: type[Any], value: Any) -> str:
     return NOT_SHOWN if _secret(kind) else repr(value)
 
 
+def secrets_of(table: Table, value: Any) -> bool:
+    """Tell whether a table, as it stands in a file, has a value where there may be a secret, or cannot be read."""
+    secret = _secret(table.kind)
+    if value is None or not secret:
+        return False
+    if not isinstance(value, Mapping):
+        return True
+    held = list(value.values()) if table.named else [value]
+    return any(not isinstance(one, Mapping) or any(one.get(name) for name in secret) for one in held)
+
+
 def rows(tables: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return each single setting of tables by its whole name, with its value, if that may be seen, and its default."""
     found: dict[str, tuple[Any, Any]] = {}

@@ -61,6 +61,15 @@ class Taking:
             )
             await work.checkpoint()
 
+    async def mend(self) -> None:
+        """Begin a repair: copy what is sound of the published file, which stays as it is, and say what is held then."""
+        work = self._work
+        download, pieces = work.download, await work.published()
+        if pieces and download.path is not None:
+            damaged = self._places.absolute(download.order.root, download.path)
+            if await work.held.copy_from(damaged, pieces, download.total):
+                await work.checkpoint()
+
     async def check(self, held: Holding) -> None:
         """Believe of the part only what the log vouches for and the disk still holds; say what is discarded."""
         findings = await held.check(await self._work.pieces(), self._work.download.total)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -24,17 +24,19 @@ import attrs
 from lading.adapters import codec
 from lading.collector import resting
 from lading.current import Current, Generation, OpenStore, stand
+from lading.cut import Cut
 from lading.domain.download import Download
 from lading.domain.errors import IntegrityError, LogDamaged, StoreUnavailable, ViewsDamaged
 from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
-from lading.domain.ports import Log, Reader
-from lading.generations import HomeGenerations, PassingGenerations
+from lading.domain.ports import Log, Reader, Recorded, Store
+from lading.generations import Generations, HomeGenerations, PassingGenerations
 from lading.projections.batch import RowCodec
-from lading.projections.fold import OF_DOWNLOADS
+from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
+PAGE = 1_000
 
 
 class Rows:
@@ -70,11 +72,24 @@ class Views:
         open_store: opens the store of a generation, made empty when its folder is empty.
         home: the folder that holds the generations; None for views that end with the process.
         log_id: names the log, when it can, so that views of another are known.
+        generations: what keeps the generations, instead of a home.
     """
 
-    def __init__(self, log: Log, open_store: OpenStore, home: Path | None = None, *, log_id: str = "") -> None:
-        generations = PassingGenerations() if home is None else HomeGenerations(home)
+    def __init__(
+        self,
+        log: Log,
+        open_store: OpenStore,
+        home: Path | None = None,
+        *,
+        log_id: str = "",
+        generations: Generations | None = None,
+    ) -> None:
+        if generations is None:
+            generations = PassingGenerations() if home is None else HomeGenerations(home)
         self._log = log
+        self._open_store = open_store
+        self._log_id = log_id
+        self._generations = generations
         self._current = Current(generations, open_store, log_id=log_id, stands_on=self._has, codec=ROWS)
         self._seen: int | None = None
 
@@ -92,9 +107,9 @@ class Views:
             changed: set[UUID] = set()
             while limit > 0 and min(held.at, seen) < self._log.head():
                 with resting():
-                    facts = self._facts(min(held.at, seen), min(limit, BATCH))
+                    records, facts = self._page(min(held.at, seen), min(limit, BATCH))
                     try:
-                        held.take(facts)
+                        _take(held, records, facts)
                     except (IntegrityError, StoreUnavailable) as error:
                         replaced = self._current.number != held.number
                         if renewed and not replaced:
@@ -104,7 +119,7 @@ class Views:
                     changed.update(_streams(facts, seen))
                     seen = self._seen = max(seen, facts[-1].position)
                     limit -= len(facts)
-                    del facts  # before the collector wakes, which would walk them all
+                    del records, facts  # before the collector wakes, which would walk them all
             at = min(held.at, seen)
             return Caught(changed=frozenset(changed), reached=at >= self._log.head(), position=at)
 
@@ -113,19 +128,65 @@ class Views:
         return self._current.read()
 
     @contextmanager
-    def as_of(self, position: int) -> Iterator[Reader]:
-        """Open the views as they stood after the event at `position`: folded for the purpose, dropped afterwards."""
-        built = self._build(position)
-        try:
-            with built.store.read() as reader:
-                yield reader
-        finally:
-            self._current.discard(built)
+    def then(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Views]:
+        """Open views of the log as it was after the event at `position`, whole and by themselves.
 
-    def verify(self, limit: int = 100) -> list[bytes]:
-        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that."""
-        with self.read() as reader, self.as_of(stand(reader)[0]) as fresh:
-            return list(itertools.islice(_differences(reader, fresh), limit))
+        They are folded for the purpose, beside the current ones, and gone afterwards; what a killed program leaves of
+        them goes when the home is opened next. `progress` is told, batch by batch, how far the fold has come.
+        """
+        passing = self._passing()
+        views = Views(Cut(self._log, position), self._open_store, log_id=self._log_id, generations=passing)
+        try:
+            reached = False
+            while not reached:
+                caught = views.catch_up(BATCH)
+                progress(caught.position)
+                reached = caught.reached
+            yield views
+        finally:
+            views.close()
+            passing.end()
+
+    @contextmanager
+    def as_of(self, position: int, progress: Callable[[int], None] = lambda _: None) -> Iterator[Reader]:
+        """Open a look at the views as they stood after the event at `position`; `progress` as for `then`."""
+        with self.then(position, progress) as views, views.read() as reader:
+            yield reader
+
+    @contextmanager
+    def scratch(self) -> Iterator[Store]:
+        """Open an empty store for an answer that is too large for memory; it goes as `then` does."""
+        passing = self._passing()
+        try:
+            store = self._open_store(passing.folder(passing.begin()))
+            try:
+                yield store
+            finally:
+                store.close()
+        finally:
+            passing.end()
+
+    def _passing(self) -> PassingGenerations:
+        """Return what keeps generations that are gone afterwards, beside ours; what others left of theirs goes now."""
+        current = self._generations.current()
+        if current is not None:
+            self._generations.clear(current)
+        return PassingGenerations(self._generations)
+
+    def verify(self, limit: int = 100, progress: Callable[[int, int], None] = lambda _, __: None) -> list[bytes]:
+        """Fold the log afresh, and return the keys, at most `limit`, at which the views differ from that.
+
+        `progress` is told up to which position the log was folded, and up to which it is to be.
+        """
+        with self.read() as reader:
+            at = stand(reader)[0]
+            with self.as_of(at, lambda position: progress(position, at)) as fresh:
+                found = _differences(reader, fresh, lambda: progress(at, at))
+                return list(itertools.islice(found, limit))
+
+    def stands_on(self, position: int, event: bytes) -> bool:
+        """Tell whether the log has, at that position, the event of that id."""
+        return self._has(position, event)
 
     def rebuild(self) -> None:
         """Fold the log into a new generation beside the current one, which stays readable, and change over to it."""
@@ -150,19 +211,19 @@ class Views:
         unreachable = replaced or isinstance(error, StoreUnavailable)
         return self._current.get() if unreachable else self._current.begin_anew()
 
-    def _build(self, upto: int | None = None) -> Generation:
-        """Fold the log, up to a position, into a new generation that does not count."""
+    def _build(self) -> Generation:
+        """Fold the log into a new generation that does not count."""
         built = self._current.make()
         at = 0
         try:
-            while upto is None or at < upto:
+            while True:
                 with resting():
-                    facts = self._facts(at, BATCH)
+                    records, facts = self._page(at, BATCH)
                     if not facts:
                         break
-                    built.take(facts if upto is None else [fact for fact in facts if fact.position <= upto])
+                    _take(built, records, facts)
                     at = facts[-1].position
-                    del facts  # before the collector wakes, which would walk them all
+                    del records, facts  # before the collector wakes, which would walk them all
         except BaseException as error:
             self._current.discard(built)
             if isinstance(error, ViewsDamaged) and error.stream is not None:
@@ -172,11 +233,13 @@ class Views:
 
     # What the log says
 
-    def _facts(self, after: int, limit: int) -> list[Fact]:
-        return [codec.open_envelope(recorded) for recorded in self._log.read(after, limit)]
+    def _page(self, after: int, limit: int) -> tuple[Sequence[Recorded], list[Fact]]:
+        """Return the next events behind a position, as they are recorded and as they are read."""
+        records = self._log.read(after, limit)
+        return records, [codec.open_envelope(recorded) for recorded in records]
 
     def _has(self, position: int, event: bytes) -> bool:
-        found = self._facts(position - 1, 1)
+        _, found = self._page(position - 1, 1)
         return bool(found) and found[0].position == position and found[0].id_bytes == event
 
     def _acquit(self, stream: UUID) -> None:
@@ -189,6 +252,14 @@ class Views:
             state = evolve(state, fact.event, stream=stream, at_ns=fact.at_ns)
 
 
+def _take(generation: Generation, records: Sequence[Recorded], facts: Sequence[Fact]) -> None:
+    """Fold events into a generation, in transactions of which each takes one archive at most."""
+    at = 0
+    for part in parts(facts):
+        generation.take(records[at : at + len(part)], part)
+        at += len(part)
+
+
 def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
     """Yield the downloads that facts behind a position are about, each once for events that follow each other."""
     previous: UUID | None = None
@@ -198,10 +269,12 @@ def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
             yield previous
 
 
-def _differences(one: Reader, other: Reader) -> Iterator[bytes]:
-    """Walk the keys at which two stores differ, in order."""
+def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterator[bytes]:
+    """Walk the keys at which two stores differ, in order; `step` is called now and then."""
     rows = heapq.merge(one.scan(b""), other.scan(b""))
-    for key, found in itertools.groupby(rows, operator.itemgetter(0)):
+    for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
+        if number % PAGE == 0:
+            step()
         values = [value for _, value in found]
         if len(values) != 2 or values[0] != values[1]:
             yield key

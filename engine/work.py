@@ -15,6 +15,8 @@ from lading.domain import digests, holdings, secrets
 from lading.domain.digests import Digest
 from lading.domain.disks import Part
 from lading.domain.download import Download
+from lading.domain.errors import TransferError
+from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Secrets
 from lading.domain.requests import Order
@@ -102,7 +104,7 @@ class Work:
 
     def hold(self, path: str, part: Part | None = None) -> Holding:
         """Take a part in hand, to be digested as the order wants; one that is not there yet is made when needed."""
-        expected, known = self.download.order.digest, self.download.validator
+        expected, known = self.download.expected, self.download.validator
         self.holding = Holding(
             path,
             part,
@@ -119,6 +121,11 @@ class Work:
         """Return the pieces that the log vouches for, in order of their bytes."""
         facts = await self._s.journal.facts(self.id)
         return holdings.standing(fact.event for fact in facts if up_to_version is None or fact.version <= up_to_version)
+
+    async def published(self) -> tuple[Piece, ...]:
+        """Return the pieces that the file had which was published last, in order of their bytes."""
+        facts = await self._s.journal.facts(self.id)
+        return holdings.published(fact.event for fact in facts)
 
     async def checkpoint(self, *more: c.Report) -> None:
         """Flush, and then have the log vouch for what was flushed (law 2).
@@ -142,3 +149,12 @@ class Work:
         await self.report(c.StartOver(attempt=self.number, reason=reason, changed=changed))
         self.probe = None
         await self.held.start_over(None)
+
+    def unless_repairing(self, reason: str) -> None:
+        """Refuse to begin anew with other bytes where those are to be had back that were published.
+
+        Raises:
+            TransferError: this is a repair; what is damaged stays as it is.
+        """
+        if self.download.repairs:
+            raise TransferError(f"it cannot be repaired from here: {reason}", cause=Cause.UNREPAIRABLE)

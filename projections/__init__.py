@@ -15,6 +15,7 @@ date, and the queries, which read them through a `lading.domain.ports.Reader`:
     statistics     what it all comes to: how often, how many bytes, how long
     bundles        which downloads belong together, and how they stand together
     acts           what people did, and can undo
+    ledger         the Merkle tree over all of it
 
 `fold` takes facts from the log and hands each view what changed; `batch` says why the size of a batch never shows.
 Views are disposable: dropped and folded again, they are the same, byte for byte.

@@ -33,7 +33,7 @@ HISTORY, COUNT, STREAM, UNDONE = b"ah", b"an", b"as", b"au"
 MOST_ACTS, MOST_STREAMS = 1_000, 10_000
 KINDS = frozenset({
     e.Queued, e.Cancelled, e.Removed, e.Paused, e.Resumed, e.Reprioritised, e.LimitChanged, e.SourceReplaced,
-    e.FinishRequested, e.QueuePaused, e.QueueResumed,
+    e.FinishRequested, e.Forgotten, e.QueuePaused, e.QueueResumed,
 })  # fmt: skip
 """The events of acts that are undone, or of which it is said that they cannot be."""
 

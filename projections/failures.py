@@ -3,7 +3,7 @@
     ff ‖ word(cause) ‖ age (u64)  → id
     fn ‖ word(cause)              → u64   how many
 
-A download leaves the view when it is tried again, cancelled or removed.
+A download leaves the view when it is tried again, cancelled, removed or archived.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _cause(download: Download) -> bytes | None:
-    return word(download.cause or Cause.UNKNOWN) if download.state is State.FAILED else None
+    return word(download.cause or Cause.UNKNOWN) if download.state is State.FAILED and not download.archived else None
 
 
 def counts(reader: Reader) -> dict[str, int]:

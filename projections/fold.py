@@ -4,14 +4,19 @@ One transaction takes one batch, and the caller moves the position of the views 
 folded exactly once. The states folded last are remembered from batch to batch. That needs no invalidation: a state is
 used only when it is that of the version just before the fact at hand, and a stream has one state at each version,
 whoever folded it.
+
+What archives closed history is about downloads that other facts made, so it is folded alone, on what those before it
+left; `parts` cuts a run of facts that way, so that a transaction, too, takes one of them at most.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
+from lading.domain import events as e
+from lading.domain.archiving import is_closed
 from lading.domain.download import Download
 from lading.domain.errors import LogDamaged, ViewsDamaged
 from lading.domain.evolving import evolve
@@ -37,13 +42,21 @@ class Fold:
         self._capacity = remembered
         self._states: OrderedDict[UUID, tuple[int, Download]] = OrderedDict()
 
-    def apply(self, txn: Transaction, facts: Iterable[Fact]) -> None:
+    def apply(self, txn: Transaction, facts: Sequence[Fact]) -> None:
         """Fold the facts that follow on what `txn` holds.
 
         Raises:
             ViewsDamaged: a fact does not follow on the state that the views hold, or that state cannot be read;
                 `stream` names the download.
         """
+        for part in parts(facts):
+            event = part[0].event
+            if isinstance(event, e.HistoryArchived):
+                self._write(txn, list(self._archived(txn, event)), part)
+            else:
+                self._apply(txn, part)
+
+    def _apply(self, txn: Transaction, facts: Iterable[Fact]) -> None:
         touched: dict[UUID, tuple[int, list[Step]]] = {}
         others: list[Fact] = []
         stream: UUID | None = None
@@ -72,6 +85,10 @@ class Fold:
         except LogDamaged as error:
             raise ViewsDamaged(error.message, stream=stream) from error
         changes = [Change(id, age, steps[0][1], steps[-1][2], steps) for id, (age, steps) in touched.items()]
+        self._write(txn, changes, others)
+        self._remember(changes)
+
+    def _write(self, txn: Transaction, changes: Sequence[Change], others: Sequence[Fact]) -> None:
         batch = Batch(txn, self._codec)
         for view in VIEWS:
             view.apply(batch, changes)
@@ -80,7 +97,13 @@ class Fold:
                 witness.observe(batch, others)
         acts.apply(batch, changes, others)
         batch.flush(txn)
-        self._remember(changes)
+
+    def _archived(self, txn: Transaction, event: e.HistoryArchived) -> Iterator[Change]:
+        """Yield what an archive makes of the downloads that are still as it says, and closed."""
+        for id, version in zip(event.downloads, event.versions, strict=False):
+            found = progress.find(txn, id, self._codec)
+            if found is not None and found[1].version == version and is_closed(found[1]):
+                yield Change(id, found[0], found[1], Download.of({"archived": True}, found[1]), ())
 
     def _before(self, txn: Transaction, fact: Fact) -> tuple[int, Download | None]:
         """Return age and state of the download that `fact` is about, before it."""
@@ -102,6 +125,19 @@ class Fold:
                 states[change.id] = (change.age, change.after)
         while len(states) > self._capacity:
             states.popitem(last=False)
+
+
+def parts(facts: Sequence[Fact]) -> Iterator[Sequence[Fact]]:
+    """Cut facts into runs of which each is of one archive alone, or of none."""
+    start = 0
+    for at, fact in enumerate(facts):
+        if type(fact.event) is e.HistoryArchived:
+            if start < at:
+                yield facts[start:at]
+            yield facts[at : at + 1]
+            start = at + 1
+    if start < len(facts):
+        yield facts[start:] if start else facts
 
 
 def _gap(before: Download | None, fact: Fact) -> ViewsDamaged:

@@ -6,12 +6,13 @@
     ha ‖ id ‖ attempt (u64)         → JSON      one attempt, from its start on
 
 The row of an ended download is made of its state when it is asked for. A download that is taken up again leaves the
-first three until it ends again; its attempts stay.
+first three until it ends again; its attempts stay. One that is archived leaves all four: the archive has its rows, and
+the log its events, of which `told` makes its attempts again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -21,13 +22,14 @@ import orjson
 from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.errors import ViewsDamaged
+from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Reader
 from lading.domain.states import ENDED, RUNNING, STOPPING, State
 from lading.projections import progress
-from lading.projections.batch import Batch, Change, RowCodec
+from lading.projections.batch import Batch, Change, RowCodec, Step
 from lading.projections.instants import iso
-from lading.projections.keys import number, text
+from lading.projections.keys import number, read_number, text
 
 ENDING, TAG, URL, ATTEMPT = b"he", b"ht", b"hu", b"ha"
 _ID_BYTES = 16
@@ -40,7 +42,9 @@ _OUTCOMES: dict[type[e.Event], str] = {
     e.Stopped: "stopped",
 }
 _GIVEN_UP = frozenset({e.Cancelled, e.Removed})
-_OF_ATTEMPTS = frozenset({e.Started, *_OUTCOMES, *_GIVEN_UP})
+_OF_ATTEMPTS: frozenset[type[e.Event]] = frozenset({e.Started, *_OUTCOMES, *_GIVEN_UP})
+KINDS_OF_ATTEMPTS = frozenset(kind.__name__ for kind in _OF_ATTEMPTS)
+"""The events that a row of an attempt is made of, by name."""
 
 Row = dict[str, Any]
 
@@ -53,6 +57,9 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
             batch.replace(_endings(before), _endings(after))
         elif after.state in ENDED:
             batch.replace({}, _endings(after))
+        if after.archived:
+            for key, _ in batch.scan(ATTEMPT + change.id.bytes):
+                batch.delete(bytes(key))
         for fact, _, _ in steps:
             if type(fact.event) in _OF_ATTEMPTS:
                 _write_attempts(batch, change)
@@ -60,8 +67,8 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _endings(download: Download) -> dict[bytes, bytes]:
-    """Return the rows of a download that has ended; there are none of any other."""
-    if download.state not in ENDED:
+    """Return the rows of a download that has ended and was not archived; there are none of any other."""
+    if download.state not in ENDED or download.archived:
         return {}
     last = number(download.ended_at_ns or 0) + download.id.bytes
     keys = [ENDING + last, URL + text(download.order.url) + last]
@@ -203,30 +210,73 @@ def attempts(reader: Reader, id: UUID, codec: RowCodec) -> Iterator[Row]:
         ViewsDamaged: the state of the download, or an attempt, cannot be read.
     """
     prefix = ATTEMPT + id.bytes
-    order = None
+    download = None
     for _, value in reader.scan(prefix, reverse=True):
-        order = order or _download(reader, id, codec).order
+        download = download or _download(reader, id, codec)
         try:
             attempt: Row = orjson.loads(value)
         except orjson.JSONDecodeError as error:
             raise ViewsDamaged(f"an attempt of {id} cannot be read", stream=id) from error
-        state = attempt.get("outcome", State.ACTIVE.shown)
-        yield {
-            "id": str(id),
-            "url": attempt["url"],
-            "tags": list(order.tags),
-            "started_at": iso(attempt["started_at_ns"]),
-            "ended_at": iso(attempt.get("ended_at_ns")),
-            "bytes": attempt.get("bytes"),
-            "success": state == _OUTCOMES[e.Completed],
-            "error": attempt.get("error"),
-            "digest": attempt.get("digest"),
-            "assurance": attempt.get("assurance"),
-            "path": attempt["path"],
-            "transport": attempt["transport"],
-            "attempts": attempt["attempt"],
-            "state": state,
-        }
+        yield _attempt(download, attempt)
+
+
+def told(facts: Iterable[Fact], codec: RowCodec) -> list[Row]:
+    """Return the attempts of a download as its own facts, from the first on, tell them: as `attempts` does."""
+    steps: list[Step] = []
+    state: Download | None = None
+    for fact in facts:
+        before, state = state, evolve(state, fact.event, stream=fact.stream, at_ns=fact.at_ns)
+        steps.append((fact, before, state))
+    if state is None:
+        return []
+    batch = Batch(_Nothing(), codec)
+    _write_attempts(batch, Change(state.id, 0, None, state, steps))
+    rows = (batch.ahead(_key(state.id, number)) for number in range(state.attempt, 0, -1))
+    return [_attempt(state, orjson.loads(row)) for row in rows if row is not None]
+
+
+class _Nothing:
+    """A look at a store that holds nothing."""
+
+    def get(self, key: bytes) -> bytes | None:  # noqa: ARG002
+        return None
+
+    def scan(self, prefix: bytes, **_: object) -> Iterator[tuple[bytes, bytes]]:  # noqa: ARG002
+        return iter(())
+
+
+def _attempt(download: Download, attempt: Row) -> Row:
+    state = attempt.get("outcome", State.ACTIVE.shown)
+    return {
+        "id": str(download.id),
+        "url": attempt["url"],
+        "tags": list(download.order.tags),
+        "started_at": iso(attempt["started_at_ns"]),
+        "ended_at": iso(attempt.get("ended_at_ns")),
+        "bytes": attempt.get("bytes"),
+        "success": state == _OUTCOMES[e.Completed],
+        "error": attempt.get("error"),
+        "digest": attempt.get("digest"),
+        "assurance": attempt.get("assurance"),
+        "path": attempt["path"],
+        "transport": attempt["transport"],
+        "attempts": attempt["attempt"],
+        "state": state,
+    }
+
+
+def closed(
+    reader: Reader, before_ns: int, codec: RowCodec, *, after: bytes | None = None
+) -> Iterator[tuple[bytes, Download]]:
+    """Walk the downloads that ended before a time (UTC), the longest ago first, each with its key.
+
+    With `after`, only those behind the one with that key.
+    """
+    for found, _ in reader.scan(ENDING, start=None if after is None else after + b"\0"):
+        key = bytes(found)
+        if read_number(key[len(ENDING) : -_ID_BYTES]) >= before_ns:
+            return
+        yield key, _download(reader, UUID(bytes=key[-_ID_BYTES:]), codec)
 
 
 def _download(reader: Reader, id: UUID, codec: RowCodec) -> Download:

@@ -3,8 +3,9 @@
     ll ‖ age (u64)                   → id    its files are to be put aside, or its file is to be put back
     lk ‖ until (u64, ns) ‖ age (u64) → id    its files are kept until then
     lo ‖ ended (u64, ns) ‖ age (u64) → id    the file that it replaced when it ended is kept, and nothing else
+    ls ‖ age (u64)                   → id    the key of its secrets is to be shredded
 
-The owner of the home sweeps, oldest first, and says so with `Quarantined`, `Confirmed` or `Discarded`.
+The owner of the home sweeps, oldest first, and says so with `Quarantined`, `Confirmed`, `Discarded` or `KeyShredded`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lading.domain.states import State
 from lading.projections.batch import Batch, Change
 from lading.projections.keys import number, read_number
 
-LITTER, KEPT, REPLACED = b"ll", b"lk", b"lo"
+LITTER, KEPT, REPLACED, SECRETS = b"ll", b"lk", b"lo", b"ls"
 _SETTLED = frozenset({State.CANCELLED, State.REMOVED, State.COMPLETED})
 
 
@@ -33,6 +34,10 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _keys(download: Download, age: int) -> set[bytes]:
+    return _of_files(download, age) | ({SECRETS + number(age)} if download.shredding else set())
+
+
+def _of_files(download: Download, age: int) -> set[bytes]:
     if download.state not in _SETTLED:
         return set()
     if download.litter or download.returning:
@@ -47,6 +52,12 @@ def _keys(download: Download, age: int) -> set[bytes]:
 def ids(reader: Reader, limit: int | None = None) -> Iterator[UUID]:
     """Walk the downloads whose files have to be swept, in the order in which they were asked for."""
     for _, value in islice(reader.scan(LITTER), limit):
+        yield UUID(bytes=value)
+
+
+def secrets(reader: Reader, limit: int | None = None) -> Iterator[UUID]:
+    """Walk the downloads whose keys are to be shredded, in the order in which they were asked for."""
+    for _, value in islice(reader.scan(SECRETS), limit):
         yield UUID(bytes=value)
 
 

@@ -5,6 +5,8 @@
     rc ‖ word(state)              → u64     how many are in the state
     ru ‖ word(name)               → u64     sums over the downloads that have not ended
 
+A download that was archived is in none of them, until something happens to it again.
+
 So a list of fifty needs about fifty reads, and a count one, however many downloads there are.
 """
 
@@ -46,20 +48,24 @@ class Totals:
 
 
 def apply(batch: Batch, changes: Sequence[Change]) -> None:
-    """File every download that changed under its state, a new one under its tags, and count."""
+    """File every download that changed under its state, one that is new here under its tags, and count."""
     counts: dict[bytes, int] = {}
     sums = [0, 0, 0, 0]
     for id, age, before, after, _ in changes:
-        if before is None:
+        new, old = _word(after), None if before is None else _word(before)
+        if old is None and new is not None:
             for tag in after.order.tags:
                 batch.put(TAG + text(tag) + number(age), id.bytes)
-        else:
+        elif new is None:
+            for tag in after.order.tags:
+                batch.delete(TAG + text(tag) + number(age))
+        if before is not None:
             _sum(sums, before, -1)
         _sum(sums, after, 1)
-        new, old = _WORDS[after.state], None if before is None else _WORDS[before.state]
         if new != old:
-            batch.put(STATE + new + number(age), id.bytes)
-            counts[new] = counts.get(new, 0) + 1
+            if new is not None:
+                batch.put(STATE + new + number(age), id.bytes)
+                counts[new] = counts.get(new, 0) + 1
             if old is not None:
                 batch.delete(STATE + old + number(age))
                 counts[old] = counts.get(old, 0) - 1
@@ -67,6 +73,10 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
         batch.count(COUNT + shown, amount)
     for key, amount in zip(_SUMS, sums, strict=True):
         batch.count(key, amount)
+
+
+def _word(download: Download) -> bytes | None:
+    return None if download.archived else _WORDS[download.state]
 
 
 def _sum(sums: list[int], download: Download, sign: int) -> None:

@@ -6,7 +6,7 @@
 
 The first finds the folders in which parts may lie, and in each the downloads whose parts bear a name; the second what
 has failed longest ago; the third what somebody should look after. What has been published is found in the roster,
-newest first.
+newest first. What was archived is looked at no more.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _is_invalid(download: Download) -> bool:
-    return download.state is State.COMPLETED and download.invalid is not None
+    return download.state is State.COMPLETED and download.invalid is not None and not download.archived
 
 
 def _folder(download: Download) -> bytes:
@@ -62,7 +62,7 @@ def _folder(download: Download) -> bytes:
 
 
 def _stale(download: Download) -> bytes | None:
-    if download.state not in _GIVEN_UP:
+    if download.state not in _GIVEN_UP or download.archived:
         return None
     return STALE + number(download.ended_at_ns or 0) + download.id.bytes
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import importlib.util
+import json
 import os
 import pwd
 import shutil
@@ -13,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -97,3 +99,36 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         server.kill()
         server.wait()
+
+
+def spellings(secret: str) -> dict[str, bytes]:
+    """Every way in which a secret might be written down."""
+    raw = secret.encode()
+    found = {
+        "raw": raw,
+        "percent-encoded": quote(secret, safe="").encode(),
+        "mildly encoded": quote(secret).encode(),
+        "latin-1": secret.encode("latin-1"),
+        "JSON": json.dumps(secret)[1:-1].encode(),
+        "Python": repr(secret)[1:-1].encode(),
+        "hexadecimal": raw.hex().encode(),
+    }
+    for shift in range(3):
+        coded = base64.b64encode(b"\0" * shift + raw)
+        found[f"base64 at {shift}"] = coded[-(-shift * 4 // 3) + (shift > 0) : len(coded) // 4 * 4 - 4]
+    return found
+
+
+@pytest.fixture(scope="session")
+def sought() -> Callable[[dict[str, str], bytes], list[str]]:
+    """Say which of the secrets of those names are in a text, and how they are spelt."""
+
+    def sought(canaries: dict[str, str], text: bytes) -> list[str]:
+        return [
+            f"{name}, {how}"
+            for name, secret in canaries.items()
+            for how, form in spellings(secret).items()
+            if form in text
+        ]
+
+    return sought

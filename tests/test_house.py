@@ -55,6 +55,7 @@ def test_the_wheel_holds_every_module_and_the_decisions(tmp_path):
         assert "/".join((*ROOMS[room].split("."), *rest)) in held
     assert "lading/py.typed" in held
     assert any(name.startswith("lading/domain/decisions/0001") for name in held)
+    assert "lading/domain/RECEIPTS.md" in held
 
 
 @pytest.mark.row("C.8")

@@ -28,7 +28,7 @@ OWNED = {
     "S2.11": "limits of rate, global, per host, per bundle and per download, changed while running; even shares",
     "S2.7": "statistics and health: rates, durations, causes, bytes; memory, CPU, open files, disk, view lag",
     "S2.6": "many downloads asked for as one",
-    "S2.14": "a damaged home is reported and never overwritten",
+    "S2.14": "a damaged home is reported, never overwritten; files are repaired, a damaged log is gone on from",
     "S2.13": "undo and redo: what was taken away is kept until the retention ends",
     "S2.9": "layered settings with their origins, and tables of them",
     "S2.12": "a cache by digest and validator, bounded, checked on each hit",
@@ -48,6 +48,9 @@ OWNED = {
     "C.2": "projections rebuild queue, progress and history",
     "C.3": "trio nurseries; crash recovery is replay",
     "C.4": "pluggable storage that agrees",
+    "C.6": "any view as it stood then, what changed between, why, and where a byte came from",
+    "C.7": "events and views exported for analytics, checked against the log, and asked in SQL",
+    "C.5": "the engine as a library; a ledger of all events, signed, anchored, and receipts that a third party checks",
     "C.8": "the packages and the top-level entries asked for",
 }
 

@@ -13,21 +13,24 @@ import contextlib
 import random
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import lmdb
 import orjson
 import trio
 
+from lading.adapters import codec
 from lading.adapters.lmdb import LMDBStore
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.vault import SealedVault
 from lading.domain import allotment, digests
 from lading.domain.bundle_requests import BundleRequest
-from lading.domain.events import EVENTS
-from lading.domain.ports import Entry
+from lading.domain.events import EVENTS, LogRepaired
+from lading.domain.ports import Entry, Recorded
 from lading.domain.requests import Request
 from lading.engine import Engine
 from lading.home import FORMAT, MARKER
@@ -112,7 +115,7 @@ async def bundle(engine: Engine, world: World) -> None:
 
 
 async def change_mind(engine: Engine, world: World) -> None:
-    """Hold the queue and let it go, take things back and do them again, end a stream, lose the network for a while."""
+    """Hold the queue and let it go, take things back and do them again, forget, end a stream, lose the network."""
     await engine.pause_queue()
     world.network.serve(HOST + "mind", random.Random("mind").randbytes(6_000))
     id = (await engine.submit(Request(HOST + "mind"))).id
@@ -127,6 +130,7 @@ async def change_mind(engine: Engine, world: World) -> None:
     await engine.wait(id)
     await engine.remove(id, files=True)
     await engine.undo()
+    await engine.forget(id)
     world.network.serve(HOST + "stream", random.Random("stream").randbytes(90_000), rate=1_000, sized=False)
     stream = await engine.submit(Request(HOST + "stream"))
     await trio.sleep(20)
@@ -166,7 +170,7 @@ async def live(world: World) -> World:
 
 
 async def tidy(world: World, engine: Engine) -> None:
-    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say."""
+    """Find a published file gone and there again, and an orphan; the last of what maintenance has to say; archive."""
     path, content = f"{FOLDER}/small", world.disk.content(f"{FOLDER}/small") or b""
     (small,) = [download for download in engine.reading.downloads(tag="small") if download.path == "small"]
     world.disk.unlink(path)
@@ -175,6 +179,8 @@ async def tidy(world: World, engine: Engine) -> None:
     await engine.files(small.id)
     world.disk.put(f"{FOLDER}/.small.{small.id.hex[-8:]}.1.part", content)
     await engine.clean()
+    with tempfile.TemporaryDirectory() as folder:
+        await engine.archive(folder, older_than_s=480)
 
 
 async def look(world: World) -> dict[str, Any]:
@@ -204,20 +210,29 @@ def make(folder: Path) -> None:
     with _small_shares():
         world, seen = run(SEED, story)
     vault.close()
-    events = world.log.read(0, 100_000)
+    events = [*world.log.read(0, 100_000)]
+    events.append(_repaired(events[-1].position, dice))
     missing = set(EVENTS) - {event.topic for event in events}
     assert not missing, f"every kind of event should happen, and these do not: {missing}"
     log = LMDBLog(scratch)
     log.append([[Entry(*event[1:]) for event in events]])
     log.close()
     _compact(scratch, home / "log")
-    _compact(home / "vault", home / "vault")
+    (place,) = (path.parent for path in (home / "vault").rglob("data.mdb"))
+    _compact(place, place)
     (home / MARKER).write_bytes(orjson.dumps({"format": FORMAT, "id": dice.randbytes(16).hex()}))
     for path in world.disk.paths():
         file = folder / "files" / Path(path).relative_to(FOLDER)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(world.disk.content(path) or b"")
     (folder / "expected.json").write_bytes(orjson.dumps(seen, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def _repaired(position: int, dice: random.Random) -> Recorded:
+    """Return the one event that no engine says: that a log was repaired."""
+    log, before, event = (UUID(bytes=dice.randbytes(16)) for _ in range(3))
+    said = LogRepaired(before=before, cut=position + 1, lost=1, reason="a test", aside="log.damaged-1", version="0")
+    return Recorded(position + 1, log, 1, said.TOPIC, codec.seal(said, id=event, at_ns=1_700_000_000 * 10**9))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@
     log, store                    `LMDBLog` and `LMDBStore`: the domain's ports `Log` and `Store`
     recorders, tracking, …        what `PERSISTENCE_MODULE=lading.adapters.lmdb` gives an application
     verify                        whether what is stored is what was stored
+    residency                     how who reads all of it gives memory back
 
 `README.md` in this folder shows the module used alone. The library looks for exactly one factory in this namespace.
 """

@@ -18,8 +18,10 @@ FORMAT_KEY = b"format"
 ID_KEY = b"log-id"
 
 
-def check_format(environment: Environment, *, create: bool = True) -> uuid.UUID:
-    """Return the environment's id, after making sure that this program understands what lies there; give it one if new.
+def check_format(environment: Environment, *, create: bool = True, new_id: uuid.UUID | None = None) -> uuid.UUID:
+    """Return the environment's id, after making sure that this program understands what lies there.
+
+    One that is new is given the id `new_id`, or else a random one.
 
     Raises:
         StoreNewer: a later program wrote it.
@@ -30,7 +32,7 @@ def check_format(environment: Environment, *, create: bool = True) -> uuid.UUID:
         if not create:
             raise StoreUnavailable(f"there is no store in {environment.folder}", hint="check the path")
         environment.open_tables([META])
-        environment.write(lambda txn: _stamp(txn, environment))
+        environment.write(lambda txn: _stamp(txn, environment, new_id or uuid.uuid4()))
         found = _read(environment)
     if found is None or len(found[0]) != 8 or len(found[1]) != 16:
         raise _foreign(environment)
@@ -53,9 +55,9 @@ def _read(environment: Environment) -> tuple[bytes, bytes] | None:
     return held or b"", log_id or b""
 
 
-def _stamp(txn: Transaction[bytes], environment: Environment) -> None:
+def _stamp(txn: Transaction[bytes], environment: Environment, new_id: uuid.UUID) -> None:
     table = environment.tables[META]
-    txn.put(ID_KEY, uuid.uuid4().bytes, overwrite=False, db=table)
+    txn.put(ID_KEY, new_id.bytes, overwrite=False, db=table)
     txn.put(FORMAT_KEY, pack_number(FORMAT), overwrite=False, db=table)
 
 

@@ -38,6 +38,7 @@ class LMDBLog:
         map_size: the first size of the map in bytes.
         create: whether a missing log may be made.
         trust_file_system: do not ask what kind of file system the folder lies on.
+        new_id: the id of one that is made, random by default.
 
     Raises:
         StoreUnavailable: the folder cannot hold a log, or holds something else.
@@ -52,13 +53,14 @@ class LMDBLog:
         map_size: int = LOG_MAP_BYTES,
         create: bool = True,
         trust_file_system: bool = False,
+        new_id: UUID | None = None,
     ) -> None:
         self.environment = open_environment(
             Path(folder), Settings(map_size=map_size), create=create, trust_file_system=trust_file_system
         )
         self._let_go = hold(self, self.environment)
         try:
-            self.log_id = check_format(self.environment, create=create)
+            self.log_id = check_format(self.environment, create=create, new_id=new_id)
             self._tables = EventTables(self.environment)
             self._tables.open(create=create)
         except BaseException:

@@ -36,6 +36,8 @@ _HEADER = struct.Struct(">BBHIQ")
 _UUID_HEADER = struct.Struct(">BBHIQ16s")
 _CRC = struct.Struct("<I")
 _NUMBER = struct.Struct(">Q")
+_UUID_MARK = bytes((UUID_KIND, 0, 16))
+"""What a record of a stream with a UUID has behind its format; `version` follows at 8, and the stream at 16."""
 
 
 class UnknownTopic(LogDamaged):
@@ -159,7 +161,13 @@ def is_whole(record: bytes) -> bool:
 
 
 def index_key(record: bytes) -> bytes:
-    """Return the key under which the index has (or a snapshot is) this record, which is whole."""
+    """Return the key under which the index has (or a snapshot is) this record, which is whole.
+
+    Raises:
+        ValueError: its stream is text, and not UTF-8.
+    """
+    if record[1:4] == _UUID_MARK:
+        return b"\x00" + record[_HEADER.size : _UUID_HEADER.size] + record[8:16]
     kind, length, _, version = _HEADER.unpack_from(record)[1:]
     stream = record[_HEADER.size : _HEADER.size + length]
     prefix = b"\x00" + stream if kind == UUID_KIND else stream_prefix(stream.decode())

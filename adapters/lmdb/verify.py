@@ -15,9 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -27,20 +28,26 @@ import attrs
 
 from lading.adapters.lmdb.environment import Environment
 from lading.adapters.lmdb.format import check_format
+from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.handle import Settings
 from lading.adapters.lmdb.log import LOG_MAP_BYTES
-from lading.adapters.lmdb.record import CRC_MISFIT, index_key, is_whole, number
+from lading.adapters.lmdb.record import CRC_MISFIT, index_key, is_whole, number, pack_number
 from lading.adapters.lmdb.registry import let_go, open_environment
+from lading.adapters.lmdb.residency import give_back
 from lading.adapters.lmdb.tables import EventTables
 from lading.domain.errors import LogDamaged, StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from lmdb import Transaction
 
+MOST_MISFITS = 1000
+_FIRST = pack_number(1)
+
 PAGE = 2000
 """Records that one read transaction looks at, so that a check of a long log keeps no old pages alive."""
 
 Item = tuple[bytes, bytes]
+Progress = Callable[[int, int | None], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -64,14 +71,26 @@ class Verification:
         environment: where they lie.
         name: the prefix of their names.
         strict: whether versions must follow one another.
+        progress: told how many records were looked at, of how many: each is met in the log and in the index.
     """
 
-    def __init__(self, environment: Environment, name: str = "", *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        name: str = "",
+        *,
+        strict: bool = False,
+        progress: Progress = lambda _, __: None,
+    ) -> None:
         self._tables = EventTables(environment, name)
         self._tables.open(create=False)
         self._name = name
         self._strict = strict
         self._topics = 0
+        self._progress = progress
+        self._data = environment.folder / DATA_FILE
+        self._seen = 0
+        self._is_indexed = True
         self.events = 0
         self.streams = 0
         self.head = self._tables.read(self._tables.last_position)
@@ -96,30 +115,69 @@ class Verification:
     def _check_log(self) -> Iterator[Finding]:
         before = 0
         for items in self._pages(self._tables.log):
-            index = self._tables.read(partial(self._indexed, items))
-            for (key, record), indexed in zip(items, index, strict=True):
-                position = number(key)
+            keys = [_key_of(record) for _, record in items]
+            index = self._tables.read(partial(self._indexed, keys))
+            for (packed, record), key, indexed in zip(items, keys, index, strict=True):
+                position = number(packed)
                 if position > self.head:
                     return
                 if position != before + 1:
                     yield self._finding("order", f"position {position} follows {before}", position)
                 before = position
                 self.events += 1
-                why = self._judge(record)
-                if why:
-                    yield self._finding("record", f"the record at position {position} is damaged: {why}", position)
-                elif indexed != key:
-                    found = "nothing" if indexed is None else f"position {number(indexed)}"
-                    yield self._finding(
-                        "index", f"the index has {found} for the record at position {position}", position
-                    )
+                if key is None or indexed != packed or number(record[4:8]) >= self._topics:
+                    self._is_indexed = False
+                    yield self._misfit(position, record, key, indexed)
 
-    def _indexed(self, items: Sequence[Item], txn: Transaction[bytes]) -> list[bytes | None]:
+    def _misfit(self, position: int, record: bytes, key: bytes | None, indexed: bytes | None) -> Finding:
+        why = CRC_MISFIT if key is None else self._judge(record)
+        if why:
+            return self._finding("record", f"the record at position {position} is damaged: {why}", position)
+        found = "nothing" if indexed is None else f"position {number(indexed)}"
+        return self._finding("index", f"the index has {found} for the record at position {position}", position)
+
+    def _indexed(self, keys: Sequence[bytes | None], txn: Transaction[bytes]) -> list[bytes | None]:
         """Return what the index has for each record; None also for one that is damaged."""
         table = self._tables.environment.tables[self._tables.idx]
-        return [txn.get(index_key(record), db=table) if is_whole(record) else None for _, record in items]
+        return [None if key is None else txn.get(key, db=table) for key in keys]
 
     def _check_index(self) -> Iterator[Finding]:
+        """See that the index has nothing else.
+
+        Where each record was found there under its own key, it has nothing else if it has as many entries.
+        """
+        count, misfits = self._scan_index()
+        if self._is_indexed and count == self.events:
+            yield from misfits
+            return
+        self.streams = 0
+        yield from self._hold_index()
+
+    def _scan_index(self) -> tuple[int, list[Finding]]:
+        """Count streams and entries, and return how many entries there are, and which versions do not follow."""
+        head, prefix, expected, count = pack_number(self.head), b"", b"", 0
+        misfits: list[Finding] = []
+        for items in self._pages(self._tables.idx):
+            for key, packed in items:
+                if packed > head:
+                    continue
+                count += 1
+                if key != expected:
+                    is_first = key[:-8] != prefix
+                    self.streams += is_first
+                    if self._strict and not (is_first and key[-8:] == _FIRST) and len(misfits) < MOST_MISFITS:
+                        misfits.append(self._unfollowing(key, 0 if is_first else number(expected[-8:]) - 1, packed))
+                    prefix = key[:-8]
+                expected = prefix + pack_number(number(key[-8:]) + 1)
+        return count, misfits
+
+    def _unfollowing(self, key: bytes, before: int, packed: bytes) -> Finding:
+        position = number(packed)
+        message = f"version {number(key[-8:])} of its stream follows {before} at position {position}"
+        return self._finding("version", message, position)
+
+    def _hold_index(self) -> Iterator[Finding]:
+        """Hold each entry of the index against the record that it names."""
         prefix, version = b"", 0
         for items in self._pages(self._tables.idx):
             records = self._tables.read(partial(self._recorded, items))
@@ -129,14 +187,13 @@ class Verification:
                     continue
                 if record is None:
                     yield self._finding("index", f"the index names position {position}, which the log lacks", position)
-                elif is_whole(record) and index_key(record) != key:
+                elif _key_of(record) not in {None, key}:
                     yield self._finding("index", f"the index names position {position} for another event", position)
                 if key[:-8] != prefix:
                     prefix, version = key[:-8], 0
                     self.streams += 1
                 if self._strict and number(key[-8:]) != version + 1:
-                    message = f"version {number(key[-8:])} of its stream follows {version} at position {position}"
-                    yield self._finding("version", message, position)
+                    yield self._unfollowing(key, version, packed)
                 version = number(key[-8:])
 
     def _recorded(self, items: Sequence[Item], txn: Transaction[bytes]) -> list[bytes | None]:
@@ -147,7 +204,7 @@ class Verification:
         for items in self._pages(self._tables.snap):
             for key, record in items:
                 why = self._judge(record)
-                if why or index_key(record) != key:
+                if why or _key_of(record) != key:
                     yield self._finding(
                         "snapshot", f"the snapshot {key.hex()} is damaged: {why or 'it is another one'}"
                     )
@@ -172,6 +229,9 @@ class Verification:
                 )
             yield items
             start = items[-1][0]
+            self._seen += len(items)
+            self._progress(self._seen, 2 * self.head)
+            give_back()
 
     def _page(self, name: bytes, after: bytes, txn: Transaction[bytes]) -> list[Item]:
         cursor = self._tables.cursor(txn, name)
@@ -183,19 +243,29 @@ class Verification:
         return Finding(kind=kind, message=message, position=position, log=self._name)
 
 
-def verify(folder: str | Path, *, strict: bool = False) -> Iterator[Finding]:
+def _key_of(record: bytes) -> bytes | None:
+    """Return the key that the index should have for a record, None when the record is damaged."""
+    try:
+        return index_key(record) if is_whole(record) else None
+    except (ValueError, struct.error):
+        return None
+
+
+def verify(folder: str | Path, *, strict: bool = False, progress: Progress = lambda _, __: None) -> Iterator[Finding]:
     """Yield what is wrong with the logs in an environment; in this process, which a damaged page may end.
+
+    `progress` is told how many records were looked at, of how many.
 
     Raises:
         StoreUnavailable: there is none, or it cannot be opened.
         StoreNewer: a later program wrote it.
         LogDamaged: its file is cut short.
     """
-    for verification in _verifications(Path(folder), strict=strict):
+    for verification in _verifications(Path(folder), strict=strict, progress=progress):
         yield from verification.findings()
 
 
-def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
+def _verifications(folder: Path, *, strict: bool, progress: Progress = lambda _, __: None) -> Iterator[Verification]:
     settings = Settings(map_size=LOG_MAP_BYTES)
     environment = open_environment(folder, settings, create=False, trust_file_system=True)
     try:
@@ -203,7 +273,7 @@ def _verifications(folder: Path, *, strict: bool) -> Iterator[Verification]:
         for table in environment.table_names():
             name, _, kind = table.decode().rpartition(".")
             if kind == "log":
-                yield Verification(environment, name, strict=strict)
+                yield Verification(environment, name, strict=strict, progress=progress)
     finally:
         let_go(environment)
 

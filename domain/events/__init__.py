@@ -31,8 +31,10 @@ from lading.domain.events.of_downloads import (
     Failed,
     FellBack,
     FinishRequested,
+    Forgotten,
     Invalidated,
     Joined,
+    KeyShredded,
     LimitChanged,
     Paused,
     PieceRejected,
@@ -55,10 +57,13 @@ from lading.domain.events.of_downloads import (
     Verified,
 )
 from lading.domain.events.of_engines import (
+    ARCHIVES,
     QUEUE,
     EngineClosed,
     EngineOpened,
+    HistoryArchived,
     KeyClaimed,
+    LogRepaired,
     Maintained,
     NetworkChanged,
     QueueBlocked,
@@ -71,6 +76,7 @@ from lading.domain.events.of_engines import (
 )
 
 __all__ = [
+    "ARCHIVES",
     "EVENTS",
     "QUEUE",
     "Blocked",
@@ -90,10 +96,14 @@ __all__ = [
     "Failed",
     "FellBack",
     "FinishRequested",
+    "Forgotten",
+    "HistoryArchived",
     "Invalidated",
     "Joined",
     "KeyClaimed",
+    "KeyShredded",
     "LimitChanged",
+    "LogRepaired",
     "Maintained",
     "NetworkChanged",
     "Paused",

@@ -126,12 +126,14 @@ class Paused(Event):
 class Resumed(Event):
     """Somebody asked that it go on, with a new budget of retries when `fresh`.
 
-    With `overwrite` its file is to take the place of whatever lies there, whatever the order says.
+    With `overwrite` its file is to take the place of whatever lies there, whatever the order says. With `repair` that
+    is to be the very file that was published before, made of what is left of it.
     """
 
-    TOPIC: ClassVar[str] = "lading.resumed.v2"
+    TOPIC: ClassVar[str] = "lading.resumed.v3"
     fresh: bool = False
     overwrite: bool = False
+    repair: bool = False
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -285,6 +287,20 @@ class FinishRequested(Event):
     """Somebody wants a body without an end to end here: what has arrived by now is the file."""
 
     TOPIC: ClassVar[str] = "lading.finish-requested.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Forgotten(Event):
+    """Somebody wants its secrets gone for good: nothing may use them any more, and their key is to be shredded."""
+
+    TOPIC: ClassVar[str] = "lading.forgotten.v1"
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class KeyShredded(Event):
+    """The key of its secrets is gone with what it sealed, and the vault was written anew without them."""
+
+    TOPIC: ClassVar[str] = "lading.key-shredded.v1"
 
 
 @attrs.frozen(kw_only=True, slots=False)

@@ -1,7 +1,8 @@
 """What can be said to have happened to keys, to engines and to the queue as a whole.
 
 A key has a stream of its own, and so has each engine that worked on a home; what holds for the whole queue, whichever
-engine works it, is told on the one stream `QUEUE`.
+engine works it, is told on the one stream `QUEUE`. Each archive of closed history is told on a stream of its own, which
+its content names, so that one archive is told once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from lading.domain.events.event import Event
 
 QUEUE = uuid5(NAMESPACE_URL, "lading:queue")
 """The stream of what holds for the whole queue."""
+
+
+ARCHIVES = uuid5(NAMESPACE_URL, "lading:archives")
+"""The name space of the streams of archives."""
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -83,6 +88,25 @@ class Maintained(Event):
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class LogRepaired(Event):
+    """A damaged log was set aside, and this one goes on from its valid prefix; on the stream of this log's own id.
+
+    `before` is the id of the damaged one, `root` its Merkle root at the cut, `cut` the position of the first event
+    that could not be taken, `lost` how many were lost from there on; None is unknown. `reason` says what was wrong
+    there, `aside` where the damaged log lies, in the home, and `version` which program did it.
+    """
+
+    TOPIC: ClassVar[str] = "lading.log-repaired.v1"
+    before: UUID | None = None
+    root: str | None = None
+    cut: int
+    lost: int | None = None
+    reason: str
+    aside: str
+    version: str
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class QueuePaused(Event):
     """Somebody wants that nothing of the queue starts; what is added waits."""
 
@@ -127,3 +151,21 @@ class Redone(Event):
 
     TOPIC: ClassVar[str] = "lading.redone.v1"
     act: UUID
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class HistoryArchived(Event):
+    """Downloads that had ended are kept in a file, which was durable before this, and leave queue and history with it.
+
+    Each leaves as it was at that version of its stream; one that has gone on since stays. The file is told by its name,
+    without its folder, and by its digest and size; `before_ns` is the time (UTC) before which all of them had ended.
+    """
+
+    TOPIC: ClassVar[str] = "lading.history-archived.v1"
+    file: str
+    digest: str
+    size: int
+    format: str
+    before_ns: int
+    downloads: tuple[UUID, ...]
+    versions: tuple[int, ...]

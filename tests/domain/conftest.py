@@ -140,6 +140,8 @@ VERBS: dict[str, c.Command] = {
     "invalidate": c.Invalidate(reason="it is gone"),
     "confirm": c.Confirm(),
     "expire": c.Expire(before_ns=2**62),
+    "forget": c.Forget(),
+    "shred": c.Shred(),
 }
 
 

@@ -20,19 +20,19 @@ from lading.domain.validators import Validator
 CONTROL = ("pause", "resume", "retry", "cancel", "remove", "remove files", "prioritise")
 
 ANSWERS = """
-            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard    limit         refresh                 finish   restore  quarantine   invalidate   confirm  expire
-queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
-waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
-active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
-verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
-pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -
-cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -
-removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -
-paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -
-completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            Invalidated  -        -
-failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced,Resumed  illegal  illegal  -            -            -        Removed
-cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        Removed
-removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        -
+            pause    resume   retry    cancel     remove   files    prioritise     start    block    unblock  discard    limit         refresh                 finish   restore  quarantine   invalidate   confirm  expire   forget     shred
+queued      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -        Forgotten  -
+waiting     Paused   Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  Started  Blocked  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -        Forgotten  -
+active      Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -        Forgotten  -
+verifying   Paused   -        -        Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -        Forgotten  -
+pausing     -        illegal  illegal  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  illegal                 illegal  illegal  -            -            -        -        Forgotten  -
+cancelling  illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -        Forgotten  -
+removing    illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            -            -        -        Forgotten  -
+paused      -        Resumed  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced          illegal  illegal  -            -            -        -        Forgotten  -
+completed   illegal  illegal  illegal  illegal    Removed  Removed  illegal        fenced   illegal  -        -          illegal       illegal                 illegal  illegal  -            Invalidated  -        -        Forgotten  -
+failed      illegal  illegal  Resumed  Cancelled  Removed  Removed  Reprioritised  fenced   illegal  -        -          LimitChanged  SourceReplaced,Resumed  illegal  illegal  -            -            -        Removed  Forgotten  -
+cancelled   illegal  illegal  illegal  -          Removed  Removed  illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        Removed  Forgotten  -
+removed     illegal  illegal  illegal  illegal    -        -        illegal        fenced   illegal  -        Discarded  illegal       illegal                 illegal  illegal  Quarantined  -            -        -        Forgotten  -
 """  # noqa: E501 # a table
 REPORTS = """
             active                     verifying       pausing        cancelling  removing
@@ -142,6 +142,7 @@ def test_every_arrow_of_the_table_is_made_by_some_decision(reached, verbs, repor
     after.append(evolve(after[-1], e.Discarded(size=0), stream=after[-1].id, at_ns=0))
     replaced = attrs.evolve(reached[State.COMPLETED], replaced=".file.bin.old")
     kept = attrs.evolve(reached[State.COMPLETED], invalid="something lies there", kept=".file.bin.kept")
+    after += [evolve(one, e.Forgotten(), stream=one.id, at_ns=0) for one in reached.values()]
     taken = {(None, e.Queued)}
     others = (blocked.download, mirrored.download, endless.download, staged, replaced, kept, *after)
     for download in (*reached.values(), *others):
@@ -532,3 +533,40 @@ def test_refusals_are_errors_of_the_tree(reached, verbs):
         for command in verbs.values():
             error = refusal(download, command)
             assert error is None or isinstance(error, Fenced) or (error.hint and error.exit_code == 2)
+
+
+FORGETTING = {
+    State.QUEUED: "Forgotten,Blocked",
+    State.WAITING: "Forgotten,Blocked",
+    State.ACTIVE: "Forgotten,Paused",
+    State.VERIFYING: "Forgotten,Paused",
+}
+
+
+@pytest.mark.law(7)
+@pytest.mark.parametrize("state", State)
+def test_what_runs_by_its_secrets_stops_and_what_needs_them_says_so(reached, state):
+    """Forgetting is possible in every state, once; what waits for its bundle needs them no more."""
+    download = reached[state]
+    secret = attrs.evolve(download, order=attrs.evolve(download.order, secret=True))
+    assert answer(secret, c.Forget()) == FORGETTING.get(state, "Forgotten")
+    assert answer(attrs.evolve(secret, forgotten=True), c.Forget()) == "-"
+    if state is State.WAITING:
+        assert answer(attrs.evolve(secret, blocked=BUNDLE), c.Forget()) == "Forgotten"
+
+
+@pytest.mark.law(7)
+def test_no_secret_comes_while_the_one_before_is_being_shredded(reached, verbs):
+    """Else it would go with it; afterwards it may come, and may be forgotten again."""
+    secret = attrs.evolve(reached[State.PAUSED], order=attrs.evolve(reached[State.PAUSED].order, secret=True))
+    for command, expected in (
+        (verbs["forget"], "Forgotten"),
+        (verbs["refresh"], "illegal"),
+        (verbs["shred"], "KeyShredded"),
+        (verbs["shred"], "-"),
+        (verbs["refresh"], "SourceReplaced"),
+        (verbs["forget"], "Forgotten"),
+    ):
+        assert answer(secret, command) == expected
+        for event in decide(secret, command) if expected != "illegal" else ():
+            secret = evolve(secret, event, stream=secret.id, at_ns=0)

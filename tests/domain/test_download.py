@@ -44,6 +44,8 @@ SAMPLES = {
     e.LimitChanged: e.LimitChanged(limit_rate=1000),
     e.SourceReplaced: e.SourceReplaced(source=0, url="https://b.example/file.bin"),
     e.FinishRequested: e.FinishRequested(),
+    e.Forgotten: e.Forgotten(),
+    e.KeyShredded: e.KeyShredded(),
     e.Degraded: e.Degraded(attempt=1, feature="direct_io", message=""),
     e.Quarantined: e.Quarantined(size=10, until_ns=5),
     e.Restored: e.Restored(),

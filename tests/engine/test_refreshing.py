@@ -75,7 +75,7 @@ def test_a_lost_secret_is_made_good_by_a_new_url(payload):
             wanted = [Request(OLD), Request(OLD, path="x", headers={"Cookie": "sesame"})]
             ids = [download.id for download in await engine.submit_many(wanted)]
             for id in ids:
-                world.vault.forget(id)
+                world.vault.forget([id])
             await engine.wait_idle()
             assert (await engine.get(ids[0])).blocked == "secret"
             await engine.refresh_url(ids[0], NEW)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lading import generations
 from lading import views as driver
 from lading.adapters import codec
 from lading.adapters.lmdb.store import LMDBStore
@@ -432,8 +433,8 @@ def test_a_rebuild_that_was_overtaken_steps_back(log, home, monkeypatch):
         finish(one)
         build = one._build
 
-        def slow(upto=None):
-            built = build(upto)
+        def slow():
+            built = build()
             other.rebuild()
             return built
 
@@ -507,11 +508,11 @@ def test_a_generation_that_is_replaced_under_our_hands_is_followed(moment, log, 
             interfere("refused", StoreUnavailable("the folder is gone"))
             return lmdb_store(folder)
 
-        def taking(held, facts):
+        def taking(held, records, facts):
             if held.number == 1:
                 interfere("folding")
                 interfere("damaged", LogDamaged("the pages are damaged"))
-            take(held, facts)
+            take(held, records, facts)
 
         monkeypatch.setattr(Generation, "take", taking)
         with contextlib.closing(Views(log, open_store, home)) as views:
@@ -542,14 +543,38 @@ def test_a_store_that_fails_again_and_again_is_not_begun_anew_for_ever(log):
     assert len(opened_stores) == 2
 
 
-def test_only_what_came_before_is_removed(log, home):
-    """A generation that is newer than the one that is adopted is somebody else's business."""
+def test_only_what_nobody_makes_is_removed(log, home):
+    """A newer generation is somebody's who makes it, or what a killed program left of a past that it looked at."""
     with opened(log, home) as views:
         finish(views)
-        (home / "views-9").mkdir()
-        generations = HomeGenerations(home)
-        generations.adopt(1)
-    assert sorted(path.name for path in home.iterdir()) == ["views", "views-1", "views-9"]
+        making, left = HomeGenerations(home), home / "views-9"
+        number = making.begin()
+        left.mkdir()
+        HomeGenerations(home).adopt(1)
+    assert sorted(path.name for path in home.iterdir()) == ["views", "views-1", f"views-{number}"]
+    making.adopt(number)
+    HomeGenerations(home).clear(1)  # by one who does not know yet that another was adopted
+    assert sorted(path.name for path in home.iterdir()) == ["views", f"views-{number}"]
+
+
+def test_a_folder_that_is_cleared_away_before_it_is_locked_is_not_used(log, home, monkeypatch):
+    """Between making a folder and locking it, one who clears away may take it for what a killed program left."""
+    with opened(log, home) as views:
+        finish(views)
+    lock, taken = generations._lock, []
+
+    def late(folder):
+        if not taken:
+            taken.append(folder)
+            HomeGenerations(home).clear(1)
+        return lock(folder)
+
+    monkeypatch.setattr(generations, "_lock", late)
+    making = HomeGenerations(home)
+    number = making.begin()
+    assert making.folder(number).is_dir()
+    assert taken
+    making.drop(number)
 
 
 def test_what_was_left_of_those_before_is_removed_at_the_next_opening(log, home):
@@ -618,6 +643,15 @@ def test_the_views_as_of_a_position_are_those_of_the_log_up_to_there(data):
         assert dict(reader.scan(b"")) == fresh(part)
 
 
+@pytest.mark.row("C.6")
+def test_who_waits_for_the_past_is_told_how_far_it_has_come(log, monkeypatch):
+    """After each batch, and at the end."""
+    monkeypatch.setattr(driver, "BATCH", 4)
+    views, told = Views(log, lambda _: MemoryStore()), []
+    with views.as_of(9, told.append):
+        assert told == [4, 8, 9]
+
+
 def test_a_batch_is_bounded(monkeypatch):
     """However far the views lag, one transaction takes no more than a batch."""
     log = Watched()
@@ -625,7 +659,7 @@ def test_a_batch_is_bounded(monkeypatch):
     monkeypatch.setattr(driver, "BATCH", 7)
     sizes = []
     take = Generation.take
-    monkeypatch.setattr(Generation, "take", lambda held, facts: (sizes.append(len(facts)), take(held, facts)))
+    monkeypatch.setattr(Generation, "take", lambda held, *page: (sizes.append(len(page[1])), take(held, *page)))
     finish(Views(log, lambda _: MemoryStore()))
     assert max(sizes) == 7
     assert sum(sizes) == log.head()
@@ -638,6 +672,7 @@ import sys
 from pathlib import Path
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
+from lading import generations
 from lading import views as driver
 driver.BATCH = 3
 home = Path(sys.argv[1])

@@ -6,6 +6,7 @@ Everything is handed out by session fixtures, so that hypothesis may use it, and
 from __future__ import annotations
 
 import itertools
+import random
 import types
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from lading.adapters import codec
 from lading.domain import commands as c
 from lading.domain import events as e
 from lading.domain import stops
+from lading.domain.archiving import is_closed
 from lading.domain.decide import decide
 from lading.domain.download import Download
 from lading.domain.errors import Fenced, IllegalCommand
@@ -39,7 +41,7 @@ WORKER = UUID(int=2**127)
 ELSEWHERE = UUID(int=2**127 + 1)
 HOSTS = ("a.example", "b.example:8080", "c.example")
 TAGS = ((), ("iso",), ("iso", "night"), ("night",))
-SUBMIT = "submit"
+SUBMIT, ARCHIVE = "submit", "archive"
 
 
 class World:
@@ -49,6 +51,7 @@ class World:
         self.log = MemoryLog()
         self.downloads: dict[UUID, Download] = {}
         self.ages: dict[UUID, int] = {}
+        self.archived: dict[UUID, int] = {}
         self.now_ns = START_NS
 
     def submit(self, number: int = 0, **wanted: object) -> UUID:
@@ -71,6 +74,20 @@ class World:
         """Record an event that is of no download."""
         version = len(self.log.stream(ELSEWHERE)) + 1
         self._store([Entry(ELSEWHERE, version, event.TOPIC, self._seal(event))])
+
+    def archive(self, number: int) -> None:
+        """Archive every second or third closed download, and say some that are not closed, or were before, as well."""
+        told = {id: state.version for id, state in self.downloads.items() if (state.version + number) % 3}
+        told |= {id: version - 1 for id, version in [*told.items()][: number % 2]} | {UUID(int=number): 1}
+        names = {"file": "f", "digest": "d", "size": 1, "format": "jsonl", "before_ns": self.now_ns}
+        self.note(e.HistoryArchived(**names, downloads=tuple(told), versions=tuple(told.values())))
+        for id, state in self.downloads.items():
+            if told.get(id) == state.version and is_closed(state):
+                self.archived[id] = state.version
+
+    def is_archived(self, id: UUID) -> bool:
+        """Tell whether nothing has happened to a download since it was archived."""
+        return self.archived.get(id) == self.downloads[id].version
 
     def facts(self) -> list[Fact]:
         """Return everything that has been recorded."""
@@ -210,6 +227,8 @@ def play(acts: Iterable[Act]) -> World:
             world.submit(act.number)
         elif act.verb == "else":
             world.note(ELSE[act.number % len(ELSE)])
+        elif act.verb == ARCHIVE:
+            world.archive(act.number)
         elif act.verb == "step back":
             world.now_ns -= act.number * 10 * SECOND_NS
         else:
@@ -223,6 +242,12 @@ def play(acts: Iterable[Act]) -> World:
 
 _OFTEN = [SUBMIT] * 3 + ["start"] * 4 + ["vouch", "complete", "falter"] * 2
 ACTS = st.builds(Act, st.sampled_from([*_OFTEN, *MAKERS, "else", "step back"]), st.integers(0, 5), st.integers(0, 5))
+
+
+def at_random(chance: random.Random, count: int) -> World:
+    """Make a world in which so many things have been tried."""
+    verbs = [*_OFTEN, *MAKERS, "else", "step back"]
+    return play(Act(chance.choice(verbs), chance.randrange(10**6), chance.randrange(6)) for _ in range(count))
 
 
 def fold(facts: Iterable[Fact], sizes: Iterable[int] = (), *, remembered: int = 4096) -> MemoryStore:
@@ -248,15 +273,28 @@ def worlds() -> st.SearchStrategy[World]:
 
 
 @pytest.fixture(scope="session")
+def archived_worlds() -> st.SearchStrategy[World]:
+    """Worlds in which history is archived now and then."""
+    archive = st.builds(Act, st.just(ARCHIVE), st.just(0), st.integers(0, 5))
+    over = st.builds(
+        Act, st.sampled_from(["cancel", "retry", "discard", "remove", "restore"]), *[st.integers(0, 5)] * 2
+    )
+    return st.lists(ACTS | over | archive, min_size=10, max_size=60).map(play)
+
+
+@pytest.fixture(scope="session")
 def make() -> types.SimpleNamespace:
     """The ways to make a world, to command it, and to fold it."""
     return types.SimpleNamespace(
         World=World,
+        at_random=at_random,
         block=block,
         complete=complete,
         contents=contents,
         falter=falter,
         fold=fold,
+        prioritise=lambda priority: c.Prioritise(priority=priority),
+        remove=lambda: c.Remove(files=False),
         start=start,
         stop=stop,
         vouch=vouch,

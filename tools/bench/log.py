@@ -43,6 +43,7 @@ PRODUCERS = 64
 EACH = 100
 DOWNLOADS = 12_000
 PAGE = 1_000
+FOLLOW_S = 0.02
 
 
 def run(folder: Path, *, pairs: int = 15) -> list[Comparison]:
@@ -160,7 +161,7 @@ class _Bench:
         path = self._fresh()
         log = LMDBLog(path / "log")
         try:
-            return trio.run(_produce, log)
+            return trio.run(produce, log)
         finally:
             log.close()
             shutil.rmtree(path)
@@ -229,8 +230,11 @@ def _entries(count: int) -> list[Entry]:
 _numbers = itertools.count()
 
 
-async def _produce(log: LMDBLog) -> float:
-    """Let tasks append one event each at a time to a stream of their own: decided, sealed, version checked, durable."""
+async def produce(log: LMDBLog, views: Views | None = None) -> float:
+    """Let tasks append one event each at a time to a stream of their own: decided, sealed, version checked, durable.
+
+    With `views`, these follow meanwhile, and have to have caught up at the end.
+    """
     chance, clock, threads = SystemChance(), SystemClock(), WorkerThreads()
     writer = LogWriter(log, threads)
     journal = Journal(log, writer, threads, clock, chance)
@@ -243,12 +247,22 @@ async def _produce(log: LMDBLog) -> float:
         for number in range(1, EACH + 1):
             state = await journal.execute(id, Prioritise(priority=number), state=state, context=history.CONTEXT)
 
+    async def follow(views: Views) -> None:
+        while True:
+            await threads.run(views.catch_up)
+            await trio.sleep(FOLLOW_S)
+
     async with trio.open_nursery() as outer:
         await outer.start(writer.run)
         began_s = time.perf_counter()
+        if views is not None:
+            outer.start_soon(follow, views)
         async with trio.open_nursery() as nursery:
             for _ in range(PRODUCERS):
                 nursery.start_soon(task)
+        if views is not None:
+            await threads.run(views.catch_up)
+            outer.cancel_scope.cancel()
         elapsed_s = time.perf_counter() - began_s
         writer.close()
     return PRODUCERS * (EACH + 1) / elapsed_s

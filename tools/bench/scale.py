@@ -193,7 +193,7 @@ def anonymous_bytes(pid: int) -> int:
 
 def _opening(root: Path, count: int) -> list[Figure]:
     """Open homes with few and with many past events in turn, views caught up, and compare."""
-    homes = {events: _past(root / f"past-{events}", events) for events in (SMALL, count)}
+    homes = {events: past(root / f"past-{events}", events) for events in (SMALL, count)}
     times: dict[int, list[float]] = {events: [] for events in homes}
     for _ in range(15):
         for events, home in homes.items():
@@ -209,7 +209,8 @@ def _opening(root: Path, count: int) -> list[Figure]:
     ]
 
 
-def _past(path: Path, events: int) -> Home:
+def past(path: Path, events: int) -> Home:
+    """Make a home with so many past events, its views caught up."""
     home = open_home(path, new_id=SystemChance().uuid(history.START_NS))
     reading = open_reading(home)
     batch: list[list[Entry]] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lading.tools.cli import addresses, destinations
+from lading.tools.cli import addresses, destinations, unseen
 from lading.tools.cli.answers import note, plain
 from lading.tools.cli.units import SIZE
 
@@ -33,7 +33,13 @@ _OPTIONS = (
         metavar="N",
         help="More attempts after failures that may pass, counted anew once more has arrived.",
     ),
-    click.option("--header", "headers", multiple=True, metavar="'K: V'", help="A request header; kept in the vault."),
+    click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'K: V'|@FILE",
+        help="A request header, kept in the vault; @FILE has one a line, @- is stdin.",
+    ),
     click.option(
         "--if-exists",
         type=click.Choice(["fail", "skip", "rename", "overwrite"]),
@@ -97,13 +103,14 @@ class Asked:
         destinations.check(options["path"], options["folder"], options["if_exists"])
 
     def request(self, url: str) -> Request:
-        """Return the request for a URL.
+        """Return the request for a URL; `-` is the one on the next line of stdin.
 
         Raises:
             UsageError: the URL or an option cannot be meant.
         """
         from lading.domain.errors import InvalidURL
 
+        url = unseen.address(url)
         try:
             return self._any.at(url)
         except InvalidURL as error:
@@ -139,7 +146,7 @@ def _headers(given: tuple[str, ...]) -> dict[str, str]:
     from lading.domain.errors import InvalidSetting
 
     headers: dict[str, str] = {}
-    for line in given:
+    for line in unseen.headers(given):
         name, colon, value = line.partition(":")
         name = name.strip()
         if not colon or not name:

@@ -6,6 +6,8 @@ the command asks of files is settled when it returns; it starts no downloads. Wi
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,8 +61,9 @@ def carry_out(
     tag: str | None,
     everything: bool,
     wait: bool = True,
-) -> None:
-    """Find what is meant, have `act` do it, and print what became of each.
+    removed: bool = False,
+) -> list[Download]:
+    """Find what is meant, have `act` do it, print what became of each, and return that.
 
     Args:
         frame: the home, and how to answer.
@@ -70,6 +73,7 @@ def carry_out(
         tag: or all with this tag.
         everything: or all.
         wait: whether to settle what is asked; else it is only appended.
+        removed: whether all includes those that were removed.
 
     Raises:
         UsageError: nothing or too much is chosen, a download is unknown, or the command does not apply to a named one.
@@ -85,7 +89,8 @@ def carry_out(
     async def main() -> list[Download]:
         async with homes.working(frame, role="auto" if wait else "client", start=False) as engine:
             reading = engine.reading
-            found = await trio.to_thread.run_sync(_find, reading, ids, tag, frame.bundle, command)
+            find = functools.partial(_find, reading, ids, tag, frame.bundle, command, removed=removed)
+            found = await trio.to_thread.run_sync(find)
             try:
                 await act(engine, [download.id for download in found])
             except IllegalCommand as error:
@@ -95,7 +100,9 @@ def carry_out(
                     raise
             return await trio.to_thread.run_sync(_again, reading, found)
 
-    _say(frame, trio.run(main))
+    done = trio.run(main)
+    _say(frame, done)
+    return done
 
 
 def control_queue(
@@ -140,10 +147,11 @@ def _check_choice(ids: Sequence[str], tag: str | None, bundle: str | None, *, ev
 
 
 def _find(
-    reading: Reading, ids: Sequence[str], tag: str | None, bundle: str | None, command: Control
+    reading: Reading, ids: Sequence[str], tag: str | None, bundle: str | None, command: Control, *, removed: bool
 ) -> list[Download]:
     """Return the downloads that are meant; blocks."""
     from lading import bundles
+    from lading.domain.states import State
     from lading.tools.cli.naming import find
 
     reading.catch_up()
@@ -151,7 +159,8 @@ def _find(
         return list({(download := find(reading, text)).id: download for text in ids}.values())
     if bundle is not None:
         return applicable(bundles.members(reading, bundles.find(reading, bundle)), command)
-    return applicable(reading.downloads(tag=tag), command)
+    gone = reading.downloads(tag=tag, state=State.REMOVED.shown) if removed else ()
+    return applicable(itertools.chain(reading.downloads(tag=tag), gone), command)
 
 
 def applicable(downloads: Iterable[Download], command: Control) -> list[Download]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from lading.tools.cli import units
 
 LIBRARIES = ("click", "trio", "httpx", "h11", "orjson", "cattrs", "eventsourcing", "lmdb", "cryptography", "rich")
+ANALYTICS = ("duckdb", "pyarrow")
 PROGRAMS = ("curl", "aria2c", "ffmpeg", "yt-dlp")
 LEAST_FILES = 1024
 LEAST_FREE_BYTES = 1 << 30
@@ -57,6 +58,11 @@ def _programs() -> Iterator[Found]:
 
     for extra in extras.PACKAGES:
         yield Found(extra, "ok", extras.found(extra) or f"not installed, not needed: {extras.install(extra)}")
+    for name in ANALYTICS:
+        try:
+            yield Found(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Found(name, "ok", "not installed, not needed: python -m pip install 'lading[analytics]'")
     for name in PROGRAMS:
         yield Found(name, "ok", shutil.which(name) or "not found, not needed")
 

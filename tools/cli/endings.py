@@ -49,7 +49,8 @@ class Endings:
             self._display.answer(plain(path) if self._is_for_people else path)
         elif failed:
             row = outcome(download, reason)
-            told = f"{name(download)}: {row['error'] or f'the download was {download.state.shown}'}"
+            otherwise = progress.why(download) if download.stuck else f"the download was {download.state.shown}"
+            told = f"{name(download)}: {row['error'] or otherwise}"
             hint = row["hint"] or with_id("`lading why ID` tells more", download.id)
             with self._display.aside():
                 trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=False)

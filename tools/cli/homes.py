@@ -12,6 +12,7 @@ from lading.tools.cli.frame import Frame
 if TYPE_CHECKING:
     from lading.engine import Engine
     from lading.home import Home
+    from lading.notary import Notary
     from lading.reading import Reading
 
 
@@ -55,6 +56,23 @@ def looking(frame: Frame, *, caught_up: bool = True) -> Iterator[Reading]:
         if caught_up:
             reading.catch_up()
         yield reading
+    finally:
+        reading.close()
+
+
+@contextmanager
+def signing(frame: Frame) -> Iterator[tuple[Reading, Notary | None]]:
+    """Open the read side of the home that is meant, and who signs for its log: nobody if that ends with the process."""
+    import os
+
+    from lading.opening import open_notary, open_reading
+    from lading.settings import load
+
+    home = existing(frame)
+    reading = open_reading(home, frame.log)
+    try:
+        settings = load(home.settings_path, os.environ)
+        yield reading, open_notary(home, reading.log, reading.views, settings, frame.log)
     finally:
         reading.close()
 

@@ -33,6 +33,7 @@ VERBS = {
     "limit": "Let downloads use so many bytes a second.",
     "finish": "Let endless downloads end here.",
     "refresh-url": "Fetch a download from another URL.",
+    "forget": "Shred the secrets of downloads.",
     "undo": "Take back the last thing that you asked for.",
     "redo": "Do again what was undone last.",
     "wait": "Wait until downloads have ended.",
@@ -42,7 +43,19 @@ VERBS = {
     "stats": "Show what all of it comes to: counts, rates, bytes and durations.",
     "health": "Tell whether anything is wrong with this home.",
     "log": "Print the events of the log.",
+    "checkpoint": "Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.",
+    "replay": "Show any view as it stood then.",
+    "diff": "Show what changed of each download between two positions of the log.",
+    "export": "Write events or a view to a file, or add to a folder what it lacks.",
+    "sql": "Ask a home in SQL, by DuckDB.",
+    "receipt": "Give a receipt of a download, which others can check.",
+    "verify-receipt": "Check a receipt, offline and without a home.",
     "verify": "Check every record of the log, and views and files on demand.",
+    "repair": "Make the files of completed downloads whole again, by fetching the damaged pieces alone.",
+    "backup": "Copy log, settings and cursors of this home into one file.",
+    "restore": "Make a home of a backup.",
+    "archive": "Move closed history out of the views into files.",
+    "incident": "Put what happened into one file, without names, to be decided anew by `replay --simulate`.",
     "clean": "Remove stale failures and orphan parts, and look at published files.",
     "rebuild": "Make the views anew from the log.",
     "config": "Show the settings of this home, and change them.",
@@ -144,7 +157,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _invoke(given: list[str], frame: Frame) -> int:
-    with program.make_context("lading", given, obj=frame) as context:
+    with program.make_context("lading", list(given), obj=frame) as context:  # it takes what it parses out of the list
         return program.invoke(context) or 0
 
 

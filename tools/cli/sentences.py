@@ -192,6 +192,16 @@ def _(_event: e.FinishRequested, context: Context) -> str:
 
 
 @_say.register
+def _(_event: e.Forgotten, context: Context) -> str:
+    return f"its secrets were given up for good{_by(context)}"
+
+
+@_say.register
+def _(_event: e.KeyShredded, _: Context) -> str:
+    return "the key of its secrets was shredded, and the vault written anew"
+
+
+@_say.register
 def _(event: e.Degraded, _: Context) -> str:
     return f"goes on without {event.feature}: {event.message}"
 
@@ -253,6 +263,11 @@ def _(event: e.QueueBlocked, _: Context) -> str:
 @_say.register
 def _(event: e.QueueUnblocked, _: Context) -> str:
     return f"the queue is no longer blocked by {event.reason}"
+
+
+@_say.register
+def _(event: e.HistoryArchived, context: Context) -> str:
+    return f"{len(event.downloads)} downloads archived{_by(context)}: {event.file}, {event.digest}"
 
 
 @_say.register

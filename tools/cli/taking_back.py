@@ -24,6 +24,7 @@ _DOINGS = {
     "LimitChanged": ("limit", "limiting"),
     "SourceReplaced": ("refresh-url", "giving another URL to"),
     "FinishRequested": ("finish", "finishing"),
+    "Forgotten": ("forget", "forgetting the secrets of"),
     "QueuePaused": ("pause --queue", "pausing the queue"),
     "QueueResumed": ("resume --queue", "letting the queue go on"),
 }

@@ -53,7 +53,8 @@ def explain(error: BaseException) -> Trouble:
     error = _first(error)
     match error:
         case DiskFull():  # a download that meets it waits; what comes here is of the home
-            return Trouble(error.message, _NO_ROOM, type(error).__name__, STORE)
+            hint = _NO_ROOM if error.hint == DiskFull.default_hint else error.hint
+            return Trouble(error.message, hint, type(error).__name__, STORE)
         case LadingError():
             return Trouble(error.message, error.hint, type(error).__name__, error.exit_code)
         case click.exceptions.NoArgsIsHelpError():

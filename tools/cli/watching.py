@@ -113,7 +113,8 @@ class Watch:
         self._display.fact(fact, download)
         if download.stuck:
             self._drop(fact.stream)
-            await self._end(engine, download)
+            if before is None or not before.stuck:
+                await self._end(engine, download)
         elif not download.ended:
             self._keep(download)
         elif before is not None and not before.ended:

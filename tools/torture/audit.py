@@ -17,6 +17,7 @@ from uuid import UUID
 
 import attrs
 
+from lading import auditing
 from lading.adapters import codec
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
@@ -29,9 +30,10 @@ from lading.domain.evolving import evolve
 from lading.domain.facts import Fact
 from lading.domain.ports import Recorded
 from lading.domain.states import ENDED, RUNNING, STOPPING, TRANSITIONS, State
+from lading.notary import Notary
 from lading.placing import kept_part
 from lading.projections import progress
-from lading.tools.torture.steps import FINAL, PART, thing_of
+from lading.tools.torture.steps import ANCHOR, FINAL, PART, thing_of
 from lading.views import ROWS, Views
 
 OF_DOWNLOADS = frozenset(kind for row in TRANSITIONS.values() for kind in row)
@@ -138,6 +140,12 @@ class Audit:
             folded = {download.id: download for download in self.last.downloads}
             if held != folded:
                 yield f"the views have {len(held)} downloads, the log {len(folded)}; they differ"
+            outside = {ANCHOR: self._home.with_name(f"{self._home.name}.{ANCHOR}")}
+            notary = Notary(home, str(log.log_id), views, anchored=outside)
+            notary.examine()
+            with views.read() as reader:
+                tree = auditing.Audit(log, auditing.claims(notary), reader)
+                yield from (f"the ledger: {found.message}" for found in tree.discrepancies())
         finally:
             views.close()
 

@@ -30,7 +30,7 @@ SHARE_LATER = 0.4
 ACCOMPANIED = 0.3
 """How often the consignment of an engine is a client's business, in another process."""
 
-STAYS = frozenset({"cache", "home.json", "engine.lock", "log", "vault", "views"})
+STAYS = frozenset({"cache", "checkpoints", "home.json", "engine.lock", "keys", "log", "vault", "views"})
 
 
 @attrs.frozen

@@ -24,6 +24,9 @@ ENGINE, CLIENT = "engine", "client"
 BEFORE, MIDWAY, AFTER = MOMENTS = ("before", "midway", "after")
 PART, BESIDE, KEPT, FOLDER, FINAL = "part", "beside", "kept", "folder", "final"
 
+ANCHOR = "anchor"
+"""What a home of a victim is anchored by; its file lies beside the home."""
+
 _IN_HOME = (("views-", "views"), ("views", "pointer"), ("home.json", "marker"), ("engine.lock", "lock"))
 
 Kind = tuple[str, str]

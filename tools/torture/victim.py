@@ -26,7 +26,7 @@ import attrs
 import trio
 
 from lading.tools.torture.cargo import Item, consignment
-from lading.tools.torture.steps import CLIENT, ENGINE, Axe, Step
+from lading.tools.torture.steps import ANCHOR, CLIENT, ENGINE, Axe, Step
 
 if TYPE_CHECKING:
     from lading.domain.download import Download
@@ -36,6 +36,7 @@ LONGEST_S = 40.0
 RETRIES = 100
 CONCURRENCY = 10
 POLL_S = 0.02
+SIGNED_S = 0.05
 STALL_S = 10.0
 CHECKPOINT_BYTES = 128 << 10
 CELL_BYTES = 256 << 10
@@ -124,6 +125,7 @@ def _hold_after_recovery(axe: Axe) -> None:
 
 async def _live(plan: Plan, axe: Axe) -> None:
     from lading.bootstrap import open_engine
+    from lading.domain.anchors import Anchor
     from lading.settings import Settings
 
     _hold_after_recovery(axe)
@@ -135,6 +137,8 @@ async def _live(plan: Plan, axe: Axe) -> None:
         stall_timeout_s=STALL_S,
         disk_free_percent=0,
         memory_percent=100,
+        checkpoint_s=SIGNED_S,
+        tables={"anchors": {ANCHOR: Anchor(file=f"{plan.home}.{ANCHOR}")}},
     )
     _say(STARTED)
     if plan.role == CLIENT:

@@ -20,12 +20,12 @@ def test_run_ends_with_exit_code_1_and_says_what_to_do(lading, spawn, bereft):
     said = spawn("run").end()
     assert (said.code, said.out) == (1, "")
     assert "secret" in said.err
-    assert "hint: the vault has lost this download's secrets; add it again with its whole URL" in said.err
+    assert "hint: the vault does not have this download's secrets any more; add it again with its whole URL" in said.err
     row = lading.row("list")
     assert (row["state"], row["why"].startswith("blocked by secret")) == ("waiting", True)
     waited = spawn("wait", bereft).end()
     assert waited.code == 1
-    assert "hint: the vault has lost" in waited.err
+    assert "hint: the vault does not have" in waited.err
     assert "canary" not in said.err + waited.err
 
 
@@ -35,7 +35,7 @@ def test_who_waits_already_is_told_when_it_is_found(lading, spawn, bereft, event
     assert "no engine works" in waiting.popen.stderr.readline()
     spawn("run").end()
     said = waiting.end()
-    assert (said.code, "hint: the vault has lost" in said.err) == (1, True)
+    assert (said.code, "hint: the vault does not have" in said.err) == (1, True)
 
 
 def test_a_program_is_told_the_same(lading, spawn, bereft):

@@ -17,8 +17,8 @@ from lading.tools.cli.frame import Frame, verb
 def command(frame: Frame, urls: tuple[str, ...], source: str | None, **options: Any) -> int:
     """Queue downloads for later and print their ids; a running engine takes them up at once.
 
-    A list is queued as it is read, however long it is. A line that is no URL is reported with its number and left out;
-    the exit code is 2 at the end if there was one.
+    With - for a URL, it is read from a line of stdin. A list is queued as it is read, however long it is. A line that
+    is no URL is reported with its number and left out; the exit code is 2 at the end if there was one.
     """
     from lading.domain.errors import UsageError
     from lading.tools.cli.adding import Adding

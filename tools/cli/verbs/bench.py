@@ -32,6 +32,26 @@ def measure_log(frame: Frame, folder: Path, pairs: int) -> int:
     return report.show(log.run(folder, pairs=pairs), json=frame.json)
 
 
+@verb(name="ledger")
+@FOLDER
+@click.option("--pairs", type=click.IntRange(1), default=9, help="Runs of each side, in turn. [default: 9]")
+def measure_ledger(frame: Frame, folder: Path, pairs: int) -> int:
+    """Compare appending with and without the Merkle tree over the log, and time its proofs."""
+    from lading.tools.bench import ledger, report
+
+    return report.show(ledger.run(folder, pairs=pairs), json=frame.json)
+
+
+@verb(name="receipt")
+@FOLDER
+@click.option("--events", type=click.IntRange(3, 50_000), default=10_000, help="Of the download. [default: 10000]")
+def measure_receipt(frame: Frame, folder: Path, events: int) -> int:
+    """Weigh the receipt of a download that came in many steps, and time its issue and its check."""
+    from lading.tools.bench import receipt, report
+
+    return report.show(receipt.run(folder, events=events), json=frame.json)
+
+
 @verb(name="scale")
 @FOLDER
 @click.option("--count", type=click.IntRange(20_000), default=1_000_000, help="Downloads. [default: 1000000]")
@@ -88,9 +108,36 @@ def measure_limits(frame: Frame, folder: Path, seconds: float) -> int:
     return limits.show(limits.run(folder, seconds=seconds, say=say or (lambda _: None)), json=frame.json)
 
 
+@verb(name="export")
+@FOLDER
+@click.option("--count", type=click.IntRange(1_000), default=1_000_000, help="Events. [default: 1000000]")
+@click.option("--turns", type=click.IntRange(1), default=3, help="Runs. [default: 3]")
+def measure_export(frame: Frame, folder: Path, count: int, turns: int) -> int:
+    """Export a million events to Parquet, and check them against the log."""
+    from lading.tools.bench import export, report
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(export.run(folder, count=count, turns=turns, say=say or (lambda _: None)), json=frame.json)
+
+
+@verb(name="verify")
+@FOLDER
+@click.option("--count", type=click.IntRange(1_000), default=1_000_000, help="Events. [default: 1000000]")
+def measure_verify(frame: Frame, folder: Path, count: int) -> int:
+    """Verify a home with a million events, and measure time and memory."""
+    from lading.tools.bench import report, verify
+
+    say = None if frame.json else lambda text: print(text, file=sys.stderr)
+    return report.show(verify.run(folder, count=count, say=say or (lambda _: None)), json=frame.json)
+
+
 command.add_command(measure_crowd)
+command.add_command(measure_export)
+command.add_command(measure_ledger)
 command.add_command(measure_limits)
 command.add_command(measure_link)
 command.add_command(measure_log)
+command.add_command(measure_receipt)
 command.add_command(measure_scale)
 command.add_command(measure_transfer)
+command.add_command(measure_verify)

@@ -15,7 +15,7 @@ from lading.tools.cli.frame import Frame, verb
 @request_options
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="So many downloads at once; else as set.")
 def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **options: Any) -> int:
-    """Download URLs now and print the paths of the files.
+    """Download URLs now and print the paths of the files; with - for a URL, it is read from a line of stdin.
 
     The engine of a home works its whole queue: what was queued before may run beside these, but this ends when these
     have ended. If an engine runs already, it does the work, and this follows it.

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 def command(frame: Frame, id: str, url: str) -> None:
     """Fetch a download from another URL, such as one that was signed anew; what failed goes on at once.
 
-    Headers that were given before stay. What was received counts where the new URL names the same host and path, or the
-    download has a digest; else it starts over.
+    With - for the URL, it is read from a line of stdin. Headers that were given before stay. What was received counts
+    where the new URL names the same host and path, or the download has a digest; else it starts over.
     """
     import trio
 
     from lading.domain.errors import IllegalCommand
     from lading.projections import progress
-    from lading.tools.cli import homes, naming
+    from lading.tools.cli import homes, naming, unseen
     from lading.tools.cli.answers import answer
 
     homes.existing(frame)
+    url = unseen.address(url)
 
     async def main() -> Download:
         async with homes.working(frame, role="client") as engine:

@@ -1,115 +1,38 @@
-"""`lading show`: one download whole."""
+"""`lading show`: one download whole, or where a byte of it came from."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from lading.tools.cli.frame import Frame, verb
-
-if TYPE_CHECKING:
-    from lading.domain.download import Download
-    from lading.reading import Reading
+from lading.tools.cli.units import SIZE
 
 
 @verb()
 @click.argument("id")
-def command(frame: Frame, id: str) -> None:
+@click.option(
+    "--at-byte",
+    "byte",
+    type=SIZE,
+    metavar="N",
+    help="Instead, where byte N of it came from, counted from 0: piece, digest, attempt, URL, validator and time.",
+)
+def command(frame: Frame, id: str, byte: int | None) -> None:
     """Show all there is to know of one download; ID may be the beginning of an id, or a key."""
+    from lading.tools.cli import origins, whole
     from lading.tools.cli.answers import write_json
     from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
     from lading.tools.cli.naming import find
 
     with looking(frame) as reading:
-        row = _row(reading, find(reading, id))
+        download = find(reading, id)
+        if byte is not None:
+            origins.answer(frame, reading.provenance(download.id, byte))
+            return
+        row = whole.row(reading, download, time.time_ns())
     if frame.json:
         write_json(row)
     else:
-        _print(row | {"engine": ABANDONED} if is_abandoned(frame, [row["state"]]) else row)
-
-
-def _row(reading: Reading, download: Download) -> dict[str, Any]:
-    from lading.projections import history, progress
-    from lading.projections.instants import iso
-    from lading.tools.cli.endings import outcome
-    from lading.views import ROWS
-
-    order, known = download.order, download.validator
-    with reading.views.read() as reader:
-        tries = list(history.attempts(reader, download.id, ROWS))
-    ended, now_ns = outcome(download), time.time_ns()
-    return {
-        **progress.listing(download, now_ns, around=reading.around(now_ns)),
-        **{name: ended[name] for name in _OF_THE_END},
-        "started_at": iso(download.started_at_ns),
-        "ended_at": iso(download.ended_at_ns),
-        "not_before": iso(download.not_before_ns),
-        "blocked": download.blocked,
-        "cause": download.cause,
-        "sources": [source.url for source in order.sources],
-        "source": order.sources[download.source % len(order.sources)].url,
-        "final_url": download.url,
-        "validator": None
-        if known is None
-        else {"etag": known.etag, "last_modified": known.last_modified, "digest": known.digest},
-        "expected_digest": order.digest,
-        "durable": [list(span) for span in download.durable],
-        "part": _part(download),
-        "storage": download.storage,
-        "worker": None if download.worker is None else str(download.worker),
-        "headers": list(order.headers),
-        "retries": order.retries,
-        "connections": download.connections,
-        "limit_rate": download.limit_rate,
-        "if_exists": order.if_exists.value,
-        "resume": order.resume.value,
-        "allow_unsized": order.allow_unsized,
-        "version": download.version,
-        "tries": tries[::-1],
-    }
-
-
-def _part(download: Download) -> str | None:
-    """Return where the part file is, in the same shape as the path; None when nothing will go on with it."""
-    from lading.domain.states import State
-
-    if download.part is None or (download.ended and download.state is not State.FAILED):
-        return None
-    return f"/{download.part.lstrip('/')}" if download.order.root == "/" else download.part
-
-
-_OF_THE_END = ("digest", "size", "assurance", "transport", "tier", "resumed_from", "cached", "hint")
-_SIZES = {"received", "total", "size", "resumed_from"}
-_TIMES = {"added_at", "updated_at", "started_at", "ended_at", "not_before"}
-
-
-def _print(row: dict[str, Any]) -> None:
-    from lading.tools.cli import tables, units
-    from lading.tools.cli.answers import plain
-
-    written = {"percent": units.percent, "rate": units.rate, "eta": units.duration}
-    for name, value in row.items():
-        if name == "tries" or value is None or value == []:
-            continue
-        if name in _SIZES:
-            text = f"{units.size(value)} ({value} bytes)"
-        elif name in _TIMES:
-            text = units.moment(value)
-        elif name in written:
-            text = written[name](value)
-        elif name == "durable":
-            text = ", ".join(f"{start}-{end}" for start, end in value)
-        elif name == "validator":
-            text = ", ".join(f"{key} {item}" for key, item in value.items() if item is not None) or units.UNKNOWN
-        elif isinstance(value, list):
-            text = ", ".join(map(str, value))
-        else:
-            text = str(value)
-        print(f"{name.replace('_', ' ') + ':':<17} {plain(text)}")
-    columns = [tables.Column(title) for title in ("TRY", "STARTED", "ENDED", "HOW", "BYTES", "ERROR")]
-    tables.show(columns, ([
-        tried["attempts"], units.moment(tried["started_at"]), units.moment(tried["ended_at"]), tried["state"],
-        units.size(tried["bytes"]), tried["error"] or "",
-    ] for tried in row["tries"]))  # fmt: skip
+        whole.say(row | {"engine": ABANDONED} if is_abandoned(frame, [row["state"]]) else row)

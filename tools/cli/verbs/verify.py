@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from lading.tools.cli.frame import Frame, verb
@@ -19,35 +20,114 @@ from lading.tools.cli.frame import Frame, verb
     metavar="DIR",
     help="With --files: the download folder of the program that this home belongs to.",
 )
-def command(frame: Frame, downloads: Path | None, *, files: bool, views: bool) -> int:
+@click.option(
+    "--backup",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Instead of a home: a backup, all of it.",
+)
+@click.option(
+    "--export",
+    "exported",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Instead of all this an export, file or folder, against the log that it was made of.",
+)
+def command(
+    frame: Frame,
+    downloads: Path | None,
+    backup: Path | None,
+    exported: Path | None,
+    *,
+    files: bool,
+    views: bool,
+) -> int:
     """Check every record of the log, and views and files on demand; exit code 4 if something is damaged.
 
-    Each finding is a line. Nothing is mended: `lading rebuild` makes views anew. The log is told of a file that is gone
-    or has changed, and `lading retry` fetches that again.
+    The log's pages, checksums, indexes and events are looked at, its Merkle tree against every checkpoint of it here
+    and at its anchors, settings, secrets and the cursors of hooks; with --files also parts, piece by piece. All of it
+    runs in a process of its own, which damage may end and not this.
+
+    Each finding is a line. Nothing is mended: `lading rebuild` makes views anew, `lading repair` files and logs. The
+    log is told of a file that is gone or has changed.
     """
-    from lading.tools.cli import telling, trouble
+    if exported is not None:
+        return _check_export(frame, exported)
+    from lading.tools.cli import progress_bar, telling, trouble
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.checking import Check
 
-    check = Check(frame, views=views, files=files, downloads=downloads)
-    for finding in check.findings():
-        answer(frame, finding._asdict(), plain(f"{finding.kind}: {finding.message}"))
+    if backup is not None:
+        return _verify_backup(frame, backup)
+    with progress_bar.shown(frame) as progress:
+        check = Check(frame, views=views, files=files, downloads=downloads, progress=progress)
+        for finding in check.findings():
+            answer(frame, attrs.asdict(finding), plain(f"{finding.kind}: {finding.message}"))
     telling.tell(frame, check.words)
     row = check.row()
     answer(frame, row, _summary(row))
     if not check.damage:
         return trouble.DONE
     told = f"{check.damage} {'thing is' if check.damage == 1 else 'things are'} not as stored"
-    hint = "keep a copy of the home before anything else; `lading rebuild` makes views anew, `lading retry` files"
+    hint = (
+        "keep a copy of the home before anything else; `lading rebuild` makes views anew, `lading repair` files or log"
+    )
+    trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
+    return trouble.INTEGRITY
+
+
+def _verify_backup(frame: Frame, path: Path) -> int:
+    from lading.adapters.parcel import Parcel
+    from lading.backup import examine
+    from lading.restoring import describe
+    from lading.tools.cli import trouble
+    from lading.tools.cli.answers import answer, plain
+
+    with Parcel(path) as parcel:
+        manifest = examine(parcel, openly=True)
+    row = {"kind": "backup", "ok": True, "path": str(path.absolute()), **describe(manifest)}
+    answer(frame, row, plain(f"sound: {manifest.events} events of {manifest.created_at} in {path}"))
+    return trouble.DONE
+
+
+def _check_export(frame: Frame, path: Path) -> int:
+    from lading import exporting
+    from lading.export_files import Provenance
+    from lading.rechecking import recheck
+    from lading.tools.cli import trouble
+    from lading.tools.cli.answers import answer, plain
+    from lading.tools.cli.homes import existing, looking
+
+    log = str(existing(frame).id)
+    differences = exports = rows = 0
+    with looking(frame, caught_up=False) as reading:
+        for found in recheck(reading, path, exporting.log_id(reading, log)):
+            if isinstance(found, Provenance):
+                exports, rows = exports + 1, rows + found.count
+                continue
+            differences += 1
+            row = {"kind": "export", "message": found.message, "path": str(found.path), "position": found.position}
+            answer(frame, row, plain(f"export: {found.path}: {found.message}"))
+    summary = {"kind": "summary", "ok": not differences, "findings": differences, "exports": exports, "rows": rows}
+    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows"
+    answer(frame, summary, f"{'sound' if not differences else 'damaged'}: {what}")
+    if not differences:
+        return trouble.DONE
+    hint = "the log is what counts: `lading verify` checks it, `lading export` makes the export anew"
+    told = f"{path} is not what the log says"
     trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
     return trouble.INTEGRITY
 
 
 def _summary(row: dict[str, Any]) -> str:
     looked = ["the log" if row["events"] is None else f"{row['events']} events"]
+    if row["checkpoints"]:
+        looked.append(f"{row['checkpoints']} {'checkpoint' if row['checkpoints'] == 1 else 'checkpoints'}")
     if row["views"] is not None:
         looked.append("the views")
     if row["files"] is not None:
         looked.append(f"{row['files']} files")
+    if row["parts"]:
+        looked.append(f"{row['parts']} parts")
     unchecked = f"; {row['unchecked']} files lie in a folder that --downloads would name" if row["unchecked"] else ""
     return f"{'sound' if row['ok'] else 'damaged'}: {', '.join(looked)}{unchecked}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lading.tools.cli import moments
 from lading.tools.cli.frame import Frame, verb
 
 if TYPE_CHECKING:
@@ -19,23 +20,40 @@ MOST_CAUSES = 200
 
 @verb()
 @click.argument("id")
-def command(frame: Frame, id: str) -> None:
-    """Tell why a download is in the state that it is in: what happened to it, and who wanted that."""
-    from lading.tools.cli import units
-    from lading.tools.cli.answers import plain, write_json
-    from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
-    from lading.tools.cli.naming import find
-    from lading.tools.cli.units import moment
+@moments.options
+def command(frame: Frame, id: str, position: int | None, at_ns: int | None) -> None:
+    """Tell why a download is in the state that it is in: what happened to it, and who wanted that.
 
-    with looking(frame) as reading:
-        download = find(reading, id)
-        row = _row(download, reading.stream(download.id), reading.around(time.time_ns()))
-        row["limits"] = _limits(frame, download)
+    With --to or --at, why it was in the state in which it was then.
+    """
+    from lading.tools.cli.answers import write_json
+    from lading.tools.cli.homes import looking
+    from lading.tools.cli.naming import find
+
+    is_past = position is not None or at_ns is not None
+    if is_past:
+        with moments.looking_back(frame, moments.Place(position, at_ns)) as (reading, then_ns):
+            download = find(reading, id)
+            row = _row(download, reading.stream(download.id), reading.around(then_ns)) | {"limits": {}}
+    else:
+        with looking(frame) as reading:
+            download = find(reading, id)
+            row = _row(download, reading.stream(download.id), reading.around(time.time_ns()))
+            row["limits"] = _limits(frame, download)
     if frame.json:
         write_json(row)
-        return
-    print(f"{row['id']} is {row['state']}: {plain(row['why'])}")
-    if is_abandoned(frame, [row["state"]]):
+    else:
+        _say(frame, row, is_past=is_past)
+
+
+def _say(frame: Frame, row: dict[str, Any], *, is_past: bool) -> None:
+    from lading.tools.cli import units
+    from lading.tools.cli.answers import plain
+    from lading.tools.cli.homes import ABANDONED, is_abandoned
+    from lading.tools.cli.units import moment
+
+    print(f"{row['id']} {'was' if is_past else 'is'} {row['state']}: {plain(row['why'])}")
+    if not is_past and is_abandoned(frame, [row["state"]]):
         print(f"  {ABANDONED}")
     for name, rate in row["limits"].items():
         print(f"  held to {units.rate(rate)} by {name}")

@@ -1,10 +1,11 @@
 """Where secrets lie: sealed under a key for each download, and these keys under the key of the home.
 
-    HOME/vault/key    the home's key; made with the first secret, mode 0600, never overwritten
+    HOME/vault/key    the home's key
     the store         download id → format ‖ key id ‖ nonce ‖ wrapped key ‖ nonce ‖ sealed secrets ‖ CRC-32
 
 Everything is AES-256-GCM with the download's id and the purpose as associated data, so that nothing can be moved from
-one download to another. Forgetting a download deletes its wrapped key with what it seals. The checksum tells a damaged
+one download to another. Forgetting a download deletes its wrapped key with what it seals, and writes the store anew, so
+that neither is left in a page that the store has freed. The checksum tells a damaged
 record from one that another key sealed: the first is an error, the second a secret that this home does not have (it was
 restored without its vault key, say).
 
@@ -14,53 +15,32 @@ its exports and backups, not a stolen home: the key lies beside what it locks.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import os
 import struct
-import tempfile
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from lading.adapters.vault.home_key import KEY_BYTES, HomeKey, make_key, parse_key, read_key
+from lading.adapters.vault.strongroom import Strongroom
 from lading.domain.errors import IntegrityError, StoreNewer, StoreUnavailable
 from lading.domain.ports import Secrets, Store
 
 KEY_FILE = "key"
-KEY_FORMAT = 1
+PAGE = 1000
 RECORD_FORMAT = 1
-KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
-HANDLE_DIGITS = 32
 
-_KEY_HEADER = "lading-vault-key"
 _HEAD = struct.Struct(f">B8s{NONCE_BYTES}s{KEY_BYTES + TAG_BYTES}s{NONCE_BYTES}s")
 _CRC = struct.Struct(">I")
-
-
-class HomeKey:
-    """The key of one home, and what is derived from it (HKDF, RFC 5869); shows nothing of itself."""
-
-    __slots__ = ("_handles", "id", "wrapping")
-
-    def __init__(self, secret: bytes) -> None:
-        self.id = _derive(secret, b"id", 8)
-        self.wrapping = AESGCM(_derive(secret, b"wrapping", KEY_BYTES))
-        self._handles = _derive(secret, b"handles", KEY_BYTES)
-
-    def handle(self, url: str) -> str:
-        """Return the name of a URL under this key."""
-        digest = hmac.new(self._handles, url.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
-        return f"v1:{digest[:HANDLE_DIGITS]}"
 
 
 class SealedVault:
@@ -68,7 +48,7 @@ class SealedVault:
 
     Args:
         folder: where the home's key lies; made when there is the first secret.
-        open_store: opens the store of the vault, given that folder; called at most once, and only when there is a key.
+        open_store: opens a store in a folder; called only when there is a key.
         draw: where random bytes come from; a simulation seeds it.
     """
 
@@ -76,10 +56,9 @@ class SealedVault:
         self, folder: Path, open_store: Callable[[Path], Store], *, draw: Callable[[int], bytes] = os.urandom
     ) -> None:
         self._folder = folder
-        self._open_store = open_store
+        self._room = Strongroom(folder, open_store)
         self._draw = draw
         self._lock = threading.Lock()
-        self._opened: tuple[HomeKey, Store] | None = None
         self._key: HomeKey | None = None
         self._closed = False
 
@@ -100,11 +79,32 @@ class SealedVault:
         """
         if not secrets:
             return
-        key, store = self._open()
+        key = self._existing(make=True)
+        assert key is not None, "it was made"
         sealed = [(download.bytes, self._seal(key, download, words)) for download, words in secrets]
-        with store.write() as transaction:
+        with self._room.inside() as store, store.write() as transaction:
             for name, record in sealed:
                 transaction.put(name, record)
+
+    def exchange(self, download: UUID, before: Secrets | None, after: Secrets | None) -> bool:
+        """Put `after` in the place of `before`, durably, if that is what there is; tell whether it was.
+
+        None is nothing, or what cannot be read any more.
+
+        Raises:
+            StoreUnavailable, DiskFull: nothing was stored, and the message says why.
+        """
+        key = self._existing(make=after is not None)
+        if key is None:
+            return before is None
+        with self._room.inside() as store, store.write() as transaction:
+            if _readable(key, download, transaction.get(download.bytes)) != before:
+                return False
+            if after is not None:
+                transaction.put(download.bytes, self._seal(key, download, after))
+            else:
+                transaction.delete(download.bytes)
+        return True
 
     def recall(self, download: UUID) -> Secrets | None:
         """Return the secrets of a download, or None when this home does not have them.
@@ -114,58 +114,69 @@ class SealedVault:
             StoreNewer: a newer Lading stored them.
             StoreUnavailable: the vault cannot be read.
         """
-        opened = self._open_existing()
-        if opened is None:
+        key = self._existing()
+        if key is None:
             return None
-        key, store = opened
-        with store.read() as reader:
+        with self._room.inside() as store, store.read() as reader:
             record = reader.get(download.bytes)
         return None if record is None else _unseal(key, download, record)
 
-    def forget(self, download: UUID) -> None:
-        """Delete the secrets of a download and the key that sealed them; without any, do nothing.
-
-        The store may keep the freed pages readable until it reuses them or is compacted.
+    def kept(self) -> Iterator[UUID]:
+        """Yield the downloads of which there are secrets.
 
         Raises:
-            StoreUnavailable: the vault cannot be written.
+            StoreUnavailable, IntegrityError: the vault cannot be read.
         """
-        opened = self._open_existing()
-        if opened is not None:
-            with opened[1].write() as transaction:
+        after: bytes | None = None
+        while self._existing() is not None:
+            with self._room.inside() as store, store.read() as reader:
+                page = list(islice(reader.scan(b"", start=after), PAGE))
+            yield from (UUID(bytes=name) for name, _ in page if name != after)
+            if len(page) < PAGE:
+                return
+            after = page[-1][0]
+
+    def forget(self, downloads: Sequence[UUID]) -> None:
+        """Delete the secrets of these downloads and the keys that sealed them, and write the vault anew without them.
+
+        What it costs goes by the size of the vault, however few they are. Where an earlier call was cut off, another
+        finishes what that began.
+
+        Raises:
+            StoreUnavailable, DiskFull: some of it may be left, and the message says why.
+        """
+        if self._existing() is None:
+            return
+        with self._room.inside() as store, store.write() as transaction:
+            for download in downloads:
                 transaction.delete(download.bytes)
+        self._room.write_anew()
 
     def close(self) -> None:
         """Let go of the vault; a second call does nothing."""
         with self._lock:
-            self._closed = True
-            opened, self._opened, self._key = self._opened, None, None
-        if opened is not None:
-            opened[1].close()
+            self._closed, self._key = True, None
+        self._room.close()
 
-    def _open(self) -> tuple[HomeKey, Store]:
+    def _existing(self, *, make: bool = False) -> HomeKey | None:
+        """Return the home's key; without `make`, None where there is none."""
         with self._lock:
-            if self._opened is None:
-                key = self._home_key()
-                self._opened = (key, self._open_store(self._folder))
-            return self._opened
-
-    def _open_existing(self) -> tuple[HomeKey, Store] | None:
-        missing = self._opened is None and not self._closed and _read_key(self._folder / KEY_FILE) is None
-        return None if missing else self._open()
+            if not make and self._key is None and not self._closed and read_key(self._folder / KEY_FILE) is None:
+                return None
+            return self._home_key()
 
     def _home_key(self) -> HomeKey:
         if self._closed:
             raise StoreUnavailable("the vault is closed", hint="open the home again")
         if self._key is None:
             path = self._folder / KEY_FILE
-            text = _read_key(path)
+            text = read_key(path)
             if text is None:
-                _make_key(path, self._draw(KEY_BYTES))
-                text = _read_key(path)
+                make_key(path, self._draw(KEY_BYTES))
+                text = read_key(path)
             if text is None:
                 raise StoreUnavailable(f"the key of the vault, {path}, was removed", hint="put it back from a backup")
-            self._key = HomeKey(_parse_key(path, text))
+            self._key = HomeKey(parse_key(path, text))
         return self._key
 
     def _seal(self, key: HomeKey, download: UUID, secrets: Secrets) -> bytes:
@@ -182,6 +193,14 @@ class SealedVault:
             seal_nonce, json.dumps(words, separators=(",", ":")).encode(), download.bytes + b"secrets"
         )
         return record + _CRC.pack(zlib.crc32(record))
+
+
+def _readable(key: HomeKey, download: UUID, record: bytes | None) -> Secrets | None:
+    """Return what a record tells, None where it tells nothing any more."""
+    try:
+        return None if record is None else _unseal(key, download, record)
+    except IntegrityError:
+        return None
 
 
 def _unseal(key: HomeKey, download: UUID, record: bytes) -> Secrets | None:
@@ -205,71 +224,3 @@ def _damaged(download: UUID) -> IntegrityError:
     return IntegrityError(
         f"the secrets of download {download} are damaged in the vault", hint="add it again with its whole URL"
     )
-
-
-def _derive(secret: bytes, purpose: bytes, length: int) -> bytes:
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=b"lading vault v1 " + purpose).derive(secret)
-
-
-def _read_key(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the key of the vault, {path}, cannot be read: {error.strerror}", hint="check its owner and mode (0600)"
-        ) from error
-
-
-def _parse_key(path: Path, text: str) -> bytes:
-    header, form, digits = (*text.split(), "", "", "")[:3]
-    if header == _KEY_HEADER and form.isdecimal() and int(form) > KEY_FORMAT:
-        raise StoreNewer(f"the key of the vault, {path}, has format {form}; this version reads {KEY_FORMAT}")
-    try:
-        secret = bytes.fromhex(digits)
-    except ValueError:
-        secret = b""
-    if len(secret) != KEY_BYTES or text != _key_text(secret):
-        raise StoreUnavailable(
-            f"the key of the vault, {path}, is damaged; it was left as it is",
-            hint="put it back from a backup; or move it away: what it sealed is lost then, and new secrets work",
-        )
-    return secret
-
-
-def _key_text(secret: bytes) -> str:
-    return f"{_KEY_HEADER} {KEY_FORMAT} {secret.hex()} {_derive(secret, b'checksum', 8).hex()}\n"
-
-
-def _make_key(path: Path, secret: bytes) -> None:
-    """Put a new key at `path`, whole and durable, unless there is one already: a link never replaces."""
-    folder = path.parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
-        descriptor, draft = tempfile.mkstemp(prefix=".key.", dir=folder)  # O_EXCL, mode 0600
-        try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(_key_text(secret))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first: its key is the home's
-        finally:
-            os.unlink(draft)
-        _sync(folder)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"the key of the vault, {path}, cannot be made: {error.strerror}",
-            hint="check that the home is a writable folder on a local disk with room",
-        ) from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

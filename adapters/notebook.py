@@ -1,0 +1,148 @@
+"""A file of signed notes, each a JSON string on a line of its own: the checkpoints of a home, or their anchor.
+
+Notes are only ever appended, each durable before the next thing happens. Writers take turns at a `flock` on the file. A
+last line without its end is what a crash has cut short; it was never told to anybody, and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from lading.domain.errors import DiskFull, NoteDamaged, StoreUnavailable
+from lading.domain.notes import LONGEST_BYTES, Note
+
+_LONGEST_LINE = 2 * LONGEST_BYTES
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Notebook:
+    """The notes in the file at `path`; it is made with the first of them. Every method blocks.
+
+    Raises:
+        StoreUnavailable: from every method, when the file cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def notes(self) -> Iterator[Note]:
+        """Yield all notes, in order.
+
+        Raises:
+            NoteDamaged: what is there is no note; the message tells where.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                number = 0
+                while (line := file.readline(_LONGEST_LINE)).endswith(b"\n"):
+                    number += 1
+                    yield self._parse(line, f"line {number}")
+                if len(line) == _LONGEST_LINE:
+                    raise NoteDamaged(f"line {number + 1} of {self.path} is longer than any note")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def last(self) -> Note | None:
+        """Return the last whole note, None when there is none; takes as long however many there are.
+
+        Raises:
+            NoteDamaged: it is no note.
+        """
+        try:
+            with open(self.path, "rb") as file:
+                return _Turn(self, file.fileno()).last()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable(error) from error
+
+    def append(self, note: Note) -> None:
+        """Put a note behind the others, durably.
+
+        Raises:
+            DiskFull: there is no room; nothing was written.
+        """
+        with self.turn() as turn:
+            turn.append(note)
+
+    @contextmanager
+    def turn(self) -> Iterator[_Turn]:
+        """Hold the file for one writer, who looks and then appends."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield _Turn(self, descriptor)
+        except OSError as error:
+            if error.errno in _NO_ROOM:
+                raise DiskFull(f"there is no room for a checkpoint in {self.path}") from error
+            raise self._unavailable(error) from error
+        finally:
+            os.close(descriptor)
+
+    def _parse(self, line: bytes, where: str) -> Note:
+        try:
+            text = orjson.loads(line)
+            return Note.parse(text if isinstance(text, str) else "")
+        except (orjson.JSONDecodeError, NoteDamaged) as error:
+            raise NoteDamaged(f"{where} of {self.path} is no signed note") from error
+
+    def _unavailable(self, error: OSError) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"{self.path} cannot be used: {error.strerror}", hint="check its owner, mode and folder"
+        )
+
+
+class _Turn:
+    """One writer's turn at an open notebook."""
+
+    def __init__(self, book: Notebook, descriptor: int) -> None:
+        self._book = book
+        self._descriptor = descriptor
+
+    def last(self) -> Note | None:
+        """Return the last whole note, None when there is none."""
+        end, tail = self._tail()
+        line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
+        return self._book._parse(line, "the last line") if end else None  # noqa: SLF001 # a part of it
+
+    def append(self, note: Note) -> None:
+        """Put a note behind the others, durably."""
+        end, _ = self._tail()
+        line = orjson.dumps(str(note), option=orjson.OPT_APPEND_NEWLINE)
+        os.ftruncate(self._descriptor, end)
+        written = os.pwrite(self._descriptor, line, end)
+        if written != len(line):
+            os.ftruncate(self._descriptor, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(self._descriptor)
+        if not end:
+            _sync(self._book.path.parent)
+
+    def _tail(self) -> tuple[int, bytes]:
+        """Return where the last whole line ends, and what stands before that, as far as a line can be long."""
+        size = os.fstat(self._descriptor).st_size
+        begin = max(0, size - 2 * _LONGEST_LINE)
+        tail = os.pread(self._descriptor, size - begin, begin)
+        whole = tail[: tail.rfind(b"\n") + 1]
+        return (begin + len(whole) if whole else 0), whole
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,148 @@
+"""Checking exports: what the log says of the positions that a file covers, held against what the file says.
+
+The rows are made anew from the log, which for a view means to fold it up to the position of the export, and compared
+one by one with those of the file; text is compared byte by byte. Whatever is read comes in pages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from lading.adapters import parquet
+from lading.domain.errors import IntegrityError, UsageError
+from lading.export_files import Provenance, provenance, renderer
+from lading.exporting import parts
+from lading.extracting import Extract, Page, extract
+from lading.projections.renderings import json_lines
+from lading.projections.tables import NAMES
+from lading.reading import Reading
+
+MOST = 10
+"""So many differences of one file are told."""
+_FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+
+
+class Difference(NamedTuple):
+    """One way in which a file is not what the log says; `position` is that of the row, where one row is meant."""
+
+    path: Path
+    message: str
+    position: int | None = None
+
+
+def recheck(reading: Reading, path: Path, log: str) -> Iterator[Difference | Provenance]:
+    """Check a file, or each part of a folder; yield how they differ, and what each of them says it is.
+
+    Raises:
+        UsageError: there is nothing of that name, or nothing that was exported.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no export {path}", hint="name a file or a folder that `lading export` wrote")
+    if path.is_dir():
+        try:
+            found = [part.path for part in parts(path)]
+        except IntegrityError as error:
+            yield Difference(path, error.message)
+            return
+        if not found:
+            raise UsageError(f"there is no export in {path}", hint="name what was given to `lading export --to`")
+        for part in found:
+            yield from _file(reading, part, log)
+    else:
+        yield from _file(reading, path, log)
+
+
+def _file(reading: Reading, path: Path, log: str) -> Iterator[Difference | Provenance]:
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(f"{path} is not the name of an export", hint="it ends in .jsonl, .csv or .parquet")
+    try:
+        says = provenance(path, form)
+        yield says
+        yield from _hold(reading, path, says, log)
+    except IntegrityError as error:
+        yield Difference(path, error.message)
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+        yield Difference(path, f"it holds what no export does: {type(error).__name__}")
+
+
+def _hold(reading: Reading, path: Path, says: Provenance, log: str) -> Iterator[Difference]:
+    head = reading.log.head()
+    if says.log != log:
+        yield Difference(path, "it is of another log than that of this home")
+    elif says.view not in NAMES:
+        yield Difference(path, f"it is of the view {says.view}, which this version does not have")
+    elif says.last > head:
+        yield Difference(path, f"it covers events up to {says.last}, and the log ends at {head}", position=head + 1)
+    else:
+        with extract(reading, says.view, after=says.first - 1, upto=says.last) as of:
+            if of.schema != says.schema:
+                raise IntegrityError(f"{path} has columns of another version, and cannot be held against the log")
+            yield from _rows(path, says, of) if says.format == "parquet" else _text(path, says, of)
+
+
+def _rows(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:
+    """Compare rows, all of them: one that is wrong does not move those behind it. Whole pages are equal at once."""
+    digest, count, told = hashlib.sha256(), 0, 0
+    with parquet.ParquetReader(str(path), of.columns) as file:
+        for page in of.pages():
+            found = file.take(len(page.lines))
+            if not found.equals(parquet.batch(of.columns, page.values)):
+                for number, what, position in _unequal(json_lines(of.columns, file.rows(found)), page):
+                    told += 1
+                    yield Difference(
+                        path, f"the file {what} row {count + number}, that of position {position}", position
+                    )
+                    if told == MOST:
+                        return
+            digest.update(b"".join(page.lines))
+            count += len(page.lines)
+        if file.take(1).num_rows:
+            told += 1
+            yield Difference(path, f"the file goes on behind row {count}, the last one of the log")
+    if not told:
+        yield from _words(path, says, count, digest.hexdigest())
+
+
+def _unequal(held: Sequence[bytes], page: Page) -> Iterator[tuple[int, str, int]]:
+    """Walk the rows of a page that are others in a file, or not there: which, what, and at which position."""
+    for number, (found, line, position) in enumerate(zip_longest(held, page.lines, page.values[0]), start=1):
+        if found != line:
+            yield number, "lacks" if found is None else "has another", position
+
+
+def _text(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:
+    """Compare bytes, and stop at the first row that differs: where those behind it begin cannot be known."""
+    text = renderer(says.format, of.columns, says.log)
+    digest, count = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        if not _is_next(file, text.head()):
+            yield Difference(path, "the file does not begin as it should")
+            return
+        for page in of.pages():
+            for line, position in zip(text.lines(page), page.values[0], strict=True):
+                count += 1
+                if not _is_next(file, line):
+                    yield Difference(path, f"the file differs in row {count}, that of position {position}", position)
+                    return
+            digest.update(b"".join(page.lines))
+        if file.read(1):
+            yield Difference(path, f"the file goes on behind row {count}, its last one")
+            return
+    yield from _words(path, says, count, digest.hexdigest())
+
+
+def _is_next(file: BinaryIO, line: bytes) -> bool:
+    return file.read(len(line)) == line
+
+
+def _words(path: Path, says: Provenance, count: int, digest: str) -> Iterator[Difference]:
+    """Compare what the file says of itself with what it is."""
+    if says.count != count:
+        yield Difference(path, f"it has {count} rows and says that it has {says.count}")
+    if says.sha256 != digest:
+        yield Difference(path, f"its rows have the digest {digest}, and it says {says.sha256}")

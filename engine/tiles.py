@@ -1,0 +1,77 @@
+"""A ledger as files that any web server can serve: c2sp.org/tlog-tiles, for whoever watches or mirrors such logs.
+
+    FOLDER/checkpoint                the signed checkpoint; written last, so that it never tells of what is not there
+    FOLDER/tile/LEVEL/N              256 hashes; N in groups of three digits, `x001/234`
+    FOLDER/tile/LEVEL/N.p/WIDTH      as many of them as there are yet
+    FOLDER/tile/entries/N            what the leaves commit to, each behind its length (u16)
+
+A whole tile never changes: what lies there from before is left alone. Entries hold digests of the events and no word of
+them. All of it blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+from lading.domain import ledger as tree
+from lading.domain.notes import Checkpoint, Note
+from lading.domain.ports import Log, Reader, Recorded
+from lading.home import write_durably
+from lading.projections import ledger
+from lading.projections.ledger import HEIGHT, WIDTH
+
+_HASH = tree.HASH_BYTES
+
+
+def publish(note: Note, log: Log, reader: Reader, folder: Path) -> int:
+    """Write all tiles of the ledger of which a checkpoint tells, and that; return how many files are new.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    size = Checkpoint.parse(note.text).size
+    written = 0
+    for level in count():
+        leaves = size >> HEIGHT * level
+        if not leaves:
+            break
+        for index, width in _tiles(leaves):
+            data = ledger.tile(reader, level, index)[: width * _HASH]
+            written += _write(folder / "tile" / str(level) / _name(index, width), data)
+    for (index, width), first in zip(_tiles(size), ledger.places(reader), strict=False):
+        path = folder / "tile" / "entries" / _name(index, width)
+        if not path.exists():
+            written += _write(path, _entries(log.read(first - 1, width)))
+    write_durably(folder / "checkpoint", str(note).encode())
+    return written
+
+
+def _tiles(hashes: int) -> Iterator[tuple[int, int]]:
+    """Yield number and width of each tile of a level that has so many hashes."""
+    whole, rest = divmod(hashes, WIDTH)
+    yield from ((index, WIDTH) for index in range(whole))
+    if rest:
+        yield whole, rest
+
+
+def _name(index: int, width: int) -> str:
+    """Return where a tile lies: in groups of three digits, all but the last marked by an x."""
+    groups = [f"{index % 1000:03}"]
+    while index := index // 1000:
+        groups.insert(0, f"x{index % 1000:03}")
+    return "/".join(groups) + ("" if width == WIDTH else f".p/{width}")
+
+
+def _entries(records: Sequence[Recorded]) -> bytes:
+    found = (tree.entry(*record[1:]) for record in records)
+    return b"".join(len(each).to_bytes(2, "big") + each for each in found)
+
+
+def _write(path: Path, data: bytes) -> bool:
+    if path.exists():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, data)
+    return True

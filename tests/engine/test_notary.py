@@ -1,0 +1,343 @@
+"""What was signed holds: a log that is behind a checkpoint, or has another history, is not written to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import shutil
+import struct
+import sys
+import threading
+import types
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import lmdb
+import pytest
+import trio
+import trio.testing
+
+import lading
+from lading.adapters.notebook import Notebook
+from lading.adapters.signing import FileSigner, is_signed
+from lading.deliveries import Deliveries
+from lading.domain import ledger as tree
+from lading.domain.anchors import Anchor
+from lading.domain.errors import HistoryChanged, InvalidSetting, NoteDamaged
+from lading.domain.events import NetworkChanged
+from lading.domain.notes import Checkpoint, Note
+from lading.mishaps import Mishaps
+from lading.notarising import Notarising
+from lading.notary import Notary, origin
+from lading.settings import Settings
+from lading.testing import MemoryLog, MemoryStore
+from lading.testing.clock import VirtualClock
+from lading.testing.threads import InlineThreads
+from lading.views import Views
+
+pytestmark = pytest.mark.row("C.5")
+
+
+async def live(home, *keys, downloads, **settings):
+    """Open a home, ask for downloads that nobody will fetch, and close it again; return its log's size and root."""
+    async with lading.open_engine(home, downloads=downloads, start=False, **settings) as engine:
+        for key in keys:
+            await engine.submit(lading.Request(f"https://example.org/{key}", key=key))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Return what lives in a home of its own, with an anchor outside of it when asked."""
+    (tmp_path / "files").mkdir()
+    anchor = tmp_path / "elsewhere" / "anchor"
+    home = tmp_path / "home"
+
+    def settings(anchored):
+        tables = {"anchors": {"safe": Anchor(file=str(anchor))}} if anchored else {}
+        return Settings(tables=tables)
+
+    async def run(*keys, anchored=False):
+        await live(home, *keys, downloads=tmp_path / "files", settings=settings(anchored))
+
+    run.home, run.anchor = home, anchor
+    return run
+
+
+def book(home):
+    """Return the checkpoints of a home's log."""
+    (path,) = (home / "checkpoints").iterdir()
+    return Notebook(path)
+
+
+def change(home, position):
+    """Change the event at a position as somebody would who knows the format: with a checksum that fits."""
+    environment = lmdb.open(str(home / "log"), max_dbs=16, map_size=2**30)
+    with environment, environment.begin(write=True) as txn:
+        table = environment.open_db(b"log", txn=txn)
+        record = bytearray(txn.get(struct.pack(">Q", position), db=table))
+        at = record.index(b"example.org")
+        record[at : at + 11] = b"example.com"
+        record[-4:] = struct.pack("<I", zlib.crc32(record[:-4]))
+        txn.put(struct.pack(">Q", position), bytes(record), db=table)
+
+
+def forget_views(home):
+    """Remove all views: they are made anew from the log."""
+    (home / "views").unlink()
+    for folder in home.glob("views-*"):
+        shutil.rmtree(folder)
+
+
+async def test_an_engine_signs_what_it_leaves(place):
+    """Each run ends with a checkpoint of all that is in the log, signed by the home, and following on the last."""
+    await place("a")
+    await place("b")
+    notes = list(book(place.home).notes())
+    found = [Checkpoint.parse(note.text) for note in notes]
+    with contextlib.closing(lading.opening.open_reading(lading.home.open_home(place.home, new_id=None))) as reading:
+        records = reading.log.read(0, 1000)
+        notary = Notary(place.home, str(reading.log.log_id), reading.views)
+        assert notary.sign() == (notes[-1], False), "nothing has happened since"
+        assert all(is_signed(note, notary.keys()) for note in notes)
+    leaves = [tree.leaf(*record[1:]) for record in records]
+    assert [each.size for each in found][-1] == len(leaves)
+    assert [each.root for each in found] == [tree.root_of(leaves[: each.size]) for each in found]
+    assert len({each.origin for each in found}) == 1
+
+
+@pytest.mark.law(3)
+async def test_a_log_that_was_put_back_is_not_written_to(place, tmp_path):
+    """An older copy of the log under newer checkpoints is refused, with the way out, and left as it is."""
+    await place("a")
+    shutil.copytree(place.home / "log", tmp_path / "older")
+    await place("b")
+    shutil.rmtree(place.home / "log")
+    shutil.copytree(tmp_path / "older", place.home / "log")
+    before = (place.home / "log" / "data.mdb").read_bytes()
+    for _ in range(2):
+        with pytest.raises(HistoryChanged, match="an older copy was put back") as caught:
+            await place("c")
+    assert caught.value.exit_code == 4
+    assert "repair --log" in caught.value.hint
+    assert (place.home / "log" / "data.mdb").read_bytes() == before
+
+
+async def test_an_older_copy_of_the_whole_home_is_known_by_its_anchor(place, tmp_path):
+    """With its checkpoints put back as well, only what lies outside of the home can tell; and it does."""
+    await place("a", anchored=True)
+    shutil.copytree(place.home, tmp_path / "older")
+    await place("b", anchored=True)
+    shutil.rmtree(place.home)
+    shutil.copytree(tmp_path / "older", place.home)
+    with pytest.raises(HistoryChanged, match="anchor 'safe'"):
+        await place("c", anchored=True)
+    await place("c", anchored=False)  # nothing inside of the home knows
+
+
+async def test_a_changed_event_is_known_when_the_views_are_made_anew(place):
+    """A record with a checksum that fits gets no new root: the checkpoint has the old one."""
+    await place("a", "b")
+    change(place.home, 3)
+    forget_views(place.home)
+    with pytest.raises(HistoryChanged, match="its history was changed"):
+        await place("c")
+
+
+async def test_a_history_that_was_signed_anew_is_known_by_its_anchor(place):
+    """Whoever has the home has its key; but not what was signed before, which lies elsewhere."""
+    await place("a", "b", anchored=True)
+    change(place.home, 3)
+    forget_views(place.home)
+    shutil.rmtree(place.home / "checkpoints")
+    await place("c", anchored=False)
+    with pytest.raises(HistoryChanged, match=r"anchor 'safe'.*history was changed"):
+        await place("d", anchored=True)
+
+
+async def test_a_checkpoint_that_nobody_signed_is_not_believed(place, tmp_path):
+    """A note with another key's signature, or a damaged one, ends it there."""
+    await place("a")
+    kept = book(place.home)
+    last = kept.last()
+    stranger = FileSigner(tmp_path / "stranger", last.signatures[0].name)
+    kept.append(stranger.sign(last.text))
+    with pytest.raises(HistoryChanged, match="not signed with a key of this home"):
+        await place("b")
+    kept.path.write_bytes(b'"no note"\n')
+    with pytest.raises(NoteDamaged):
+        await place("b")
+
+
+async def test_an_anchor_of_another_log_is_refused(place, tmp_path):
+    """A home under the anchor of another is not what that vouches for."""
+    await place("a", anchored=True)
+    shutil.rmtree(place.home)
+    with pytest.raises(HistoryChanged, match="is of another log"):
+        await place("b", anchored=True)
+
+
+def test_a_repaired_log_has_the_anchor_of_what_it_was(tmp_path):
+    """Under a new id a log goes on with its old anchor, where it says itself which log it was."""
+    log = MemoryLog()
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        files = {"safe": tmp_path / "anchor"}
+        old = Notary(tmp_path / "home", "old", views, anchored=files)
+        old.anchor("safe", old.sign()[0])
+        with pytest.raises(HistoryChanged):
+            Notary(tmp_path / "home", "new", views, anchored=files).examine()
+        Notary(tmp_path / "home", "new", views, anchored=files, predecessors=lambda: ["old"]).examine()
+
+
+def test_nothing_is_signed_that_does_not_follow_on_the_last_checkpoint(tmp_path, monkeypatch):
+    """A ledger with another root at an earlier size is not signed over."""
+    log = grown(MemoryLog(), 5)
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        notary = Notary(tmp_path, "log", views)
+        notary.book.append(notary.signer.sign(Checkpoint(origin("log"), 3, bytes(32)).text))
+        with pytest.raises(HistoryChanged):
+            notary.sign()
+        assert len(list(notary.book.notes())) == 1
+
+
+def grown(log, count):
+    """Let so many events happen on a stream of their own."""
+    worker = lading.testing.SeededChance(1).uuid(0)
+    for _ in range(count):
+        event = NetworkChanged(worker=worker, online=True)
+        version = len(log.stream(worker)) + 1
+        state = lading.adapters.codec.seal(event, id=lading.testing.SeededChance(version).uuid(0), at_ns=version)
+        log.append([[lading.domain.ports.Entry(worker, version, event.TOPIC, state)]])
+    return log
+
+
+# -- when it is due, and who is told -----------------------------------------------------------------------------------
+
+
+class Office:
+    """An engine that does nothing but have its ledger signed, in virtual time."""
+
+    def __init__(self, home, hand=None, **settings):
+        self.log = MemoryLog()
+        self.views = Views(self.log, lambda _: MemoryStore())
+        self.said = []
+        mishaps = Mishaps()
+        mishaps.say = self.said.append
+        services = types.SimpleNamespace(
+            log=self.log,
+            threads=InlineThreads(),
+            clock=VirtualClock(),
+            settings=Settings(**settings),
+            mishaps=mishaps,
+        )
+        files = {name: Path(anchor.file) for name, anchor in services.settings.anchors.items() if anchor.file}
+        self.notary = Notary(home, "log", self.views, anchored=files)
+        self.work = Notarising(services, self.notary, hand or Deliveries(trust_env=False).hand)
+
+    def sizes(self):
+        """Return the sizes that were signed."""
+        return [Checkpoint.parse(note.text).size for note in self.notary.book.notes()]
+
+
+async def test_a_checkpoint_is_due_by_events_or_by_time(tmp_path, autojump_clock):
+    """So many events are signed soon, fewer after a while, and none at all when nothing happens."""
+    office = Office(tmp_path, checkpoint_events=10, checkpoint_s=60.0)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(office.work.run)
+        await trio.sleep(300)
+        assert office.sizes() == []
+        grown(office.log, 10)
+        await trio.sleep(3)
+        assert office.sizes() == [10]
+        grown(office.log, 1)
+        await trio.sleep(30)
+        assert office.sizes() == [10]
+        await trio.sleep(40)
+        assert office.sizes() == [10, 11]
+        await trio.sleep(1000)
+        assert office.sizes() == [10, 11]
+        grown(office.log, 1)
+        nursery.cancel_scope.cancel()
+    await office.work.close()
+    assert office.sizes() == [10, 11, 12]
+
+
+async def test_by_time_or_by_events_alone(tmp_path, autojump_clock):
+    """A setting of 0 means not for that."""
+    seldom = Office(tmp_path / "a", checkpoint_events=0, checkpoint_s=0.0)
+    often = Office(tmp_path / "b", checkpoint_events=1, checkpoint_s=0.0)
+    async with trio.open_nursery() as nursery:
+        for office in (seldom, often):
+            nursery.start_soon(office.work.run)
+            grown(office.log, 3)
+        await trio.sleep(10_000)
+        nursery.cancel_scope.cancel()
+    assert seldom.sizes() == []
+    assert often.sizes() == [3]
+
+
+@contextlib.contextmanager
+def listener(status):
+    """Serve somebody who takes notes, and answers with a status."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.server.taken.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.taken = []
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+async def test_every_anchor_is_told_and_one_that_fails_holds_up_none(tmp_path):
+    """A file, a program and a server get the same note; who cannot be reached is told of once."""
+    program = tmp_path / "keep.py"
+    program.write_text(f"import sys, pathlib; pathlib.Path({str(tmp_path / 'kept')!r}).write_text(sys.stdin.read())\n")
+    with listener(200) as good, listener(500) as bad:
+        anchors = {
+            "file": Anchor(file=str(tmp_path / "anchor")),
+            "program": Anchor(command=f"{sys.executable} {program}"),
+            "server": Anchor(url=f"http://127.0.0.1:{good.server_address[1]}/"),
+            "broken": Anchor(url=f"http://127.0.0.1:{bad.server_address[1]}/?token=s3cret"),
+            "gone": Anchor(file=str(program / "file")),
+        }
+        office = Office(tmp_path / "home", tables={"anchors": anchors})
+        for _ in range(2):
+            grown(office.log, 1)
+            await office.work.close()
+        note = office.notary.book.last()
+    assert Notebook(tmp_path / "anchor").last() == note
+    assert Note.parse((tmp_path / "kept").read_text()) == note
+    assert Note.parse(good.taken[-1]) == note
+    assert len(good.taken) == 2
+    assert len(office.said) == 2
+    assert "s3cret" not in json.dumps(office.said)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"file": "relative"},
+        {"file": "/a", "command": "b"},
+        {"command": "'open"},
+        {"command": " "},
+        {"url": "no url"},
+        {"file": "/a", "timeout_s": math.inf},
+    ],
+)
+def test_an_anchor_that_cannot_be_is_refused(wrong):
+    """A table that says no place, or two, or one that is none, is a usage error with a hint."""
+    with pytest.raises(InvalidSetting) as caught:
+        Anchor(**wrong)
+    assert caught.value.hint

@@ -1,0 +1,68 @@
+"""`lading checkpoint` signs what the log is like, and holds it against what was signed before."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from lading.adapters.signing import is_signed
+from lading.domain.notes import Checkpoint, Note, VerifierKey
+
+pytestmark = pytest.mark.row("C.5")
+
+
+def test_a_checkpoint_is_signed_by_the_key_that_is_told(lading):
+    """Whoever has the key of the home can check what it signs, which covers all of the log."""
+    lading("add", "http://a.test/1")
+    key = VerifierKey.parse(lading("checkpoint", "--key").out)
+    note = Note.parse(lading("checkpoint").out)
+    row = lading.row("checkpoint")
+    found = Checkpoint.parse(note.text)
+    assert is_signed(note, [key])
+    assert (row["origin"], row["size"], row["root"], row["note"]) == (
+        found.origin,
+        found.size,
+        found.root.hex(),
+        str(note),
+    )
+    assert found.size == len(lading.rows("log"))
+    assert lading.row("checkpoint", "--key")["key"] == str(key)
+
+
+def test_a_log_follows_on_what_was_kept_of_it(lading, tmp_path):
+    """As long as it has that history; else it is told, with exit code 4."""
+    lading("add", "http://a.test/1")
+    shutil.copytree(lading.home, tmp_path / "copy")
+    lading("add", "http://a.test/2")
+    kept = tmp_path / "kept"
+    kept.write_text(lading("checkpoint").out)
+    lading("add", "http://a.test/3")
+    lading("checkpoint", "--follows", kept)
+    shutil.rmtree(lading.home)
+    shutil.copytree(tmp_path / "copy", lading.home)
+    assert "an older copy was put back" in lading("checkpoint", "--follows", kept, code=4).err
+
+
+def test_what_is_no_checkpoint_of_this_log_is_told(lading, tmp_path):
+    """Another file, and the checkpoint of another log."""
+    lading("add", "http://a.test/1")
+    (tmp_path / "text").write_bytes(b"\xff\xfe")
+    assert "is no checkpoint" in lading("checkpoint", "--follows", tmp_path / "text", code=4).err
+    kept = tmp_path / "kept"
+    kept.write_text(lading("checkpoint").out)
+    shutil.rmtree(lading.home)
+    lading("add", "http://a.test/1")
+    assert "of another log" in lading("checkpoint", "--follows", kept, code=4).err
+    lading("checkpoint", "--follows", tmp_path / "missing", code=2)
+    lading("checkpoint", "--key", "--follows", kept, code=2)
+
+
+def test_the_tree_is_written_where_it_can_be_served(lading, tmp_path):
+    """Beside the checkpoint that was printed; a place that cannot be is told."""
+    lading("add", "http://a.test/1")
+    note = lading("checkpoint", "--tiles", tmp_path / "www").out
+    assert (tmp_path / "www" / "checkpoint").read_text() == note
+    assert (tmp_path / "www" / "tile" / "0" / "000.p" / "1").stat().st_size == 32
+    (tmp_path / "file").write_text("")
+    lading("checkpoint", "--tiles", tmp_path / "file" / "www", code=2)

@@ -1,0 +1,190 @@
+"""`lading repair ID` fetches the damaged pieces of a file and nothing else, or leaves it as it is and says why."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from lading.domain.pieces import SMALLEST_CELL
+from lading.tools.origin import Behaviour, Change, Ranges
+
+pytestmark = [pytest.mark.row("S3.6"), pytest.mark.row("S2.14")]
+
+CELL = SMALLEST_CELL
+
+
+def flip(path, *offsets):
+    """Change one bit at each of these bytes of a file."""
+    data = bytearray(path.read_bytes())
+    for offset in offsets:
+        data[offset] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def fetched(lading, origin, large, folder):
+    """A completed download of several pieces; its file, and what was in it."""
+    origin.set(large.name, Behaviour())
+    lading("get", origin.url(large.name), "--key", "k", "--connections", "1", "--no-cache")
+    path = folder / large.name
+    return path, path.read_bytes()
+
+
+def sent(origin, before):
+    """Return how many bytes of bodies were sent since so many requests."""
+    return sum(exchange.sent for exchange in origin.wait_idle()[before:])
+
+
+def test_only_the_damaged_pieces_are_fetched(lading, origin, fetched, folder):
+    """Two bits of 24 MB cost two pieces and some overlap, and the damaged file is kept aside."""
+    path, content = fetched
+    flip(path, CELL + 5, 4 * CELL + 1)
+    rotten, before = path.read_bytes(), len(origin.requests)
+    found, ended = lading.rows("repair", "k")
+    assert found["damaged"] == [[CELL, 2 * CELL], [4 * CELL, 5 * CELL]]
+    assert (found["repairs"], found["bytes"], ended["state"]) == (True, 2 * CELL, "completed")
+    assert path.read_bytes() == content
+    assert 2 * CELL <= sent(origin, before) <= 2 * CELL + 200_000
+    (kept,) = folder.glob(".*.kept")
+    assert kept.read_bytes() == rotten
+    assert lading.row("verify", "--files", "--views")["ok"]
+    kinds = [row["event"] for row in lading.rows("log", "--id", "k")]
+    assert kinds[kinds.index("Invalidated") :][:2] == ["Invalidated", "Resumed"]
+
+
+def test_a_sound_file_costs_nothing(lading, origin, fetched):
+    """It is said to be sound, nothing is asked and nothing is logged."""
+    events, before = len(lading.rows("log")), len(origin.requests)
+    row = lading.row("repair", "k")
+    assert (row["repairs"], row["damaged"], row["bytes"]) == (False, [], 0)
+    assert len(origin.requests) == before
+    kinds = {row["event"] for row in lading.rows("log")[events:]}
+    assert kinds <= {"EngineOpened", "EngineClosed"}
+
+
+@pytest.mark.law(4)
+def test_another_version_is_never_spliced_into_it(lading, origin, large, fetched):
+    """The server has another file now: that is said, the damaged one stays, and `retry --overwrite` takes the new."""
+    path, _ = fetched
+    flip(path, 7)
+    rotten = path.read_bytes()
+    origin.set(large.name, Behaviour(change=Change()))
+    said = lading("--json", "repair", "k", code=1)
+    ended = said.rows[-1]
+    assert ended["state"] == "failed"
+    assert "another version" in ended["error"]
+    assert "--overwrite" in ended["hint"]
+    assert path.read_bytes() == rotten
+    lading("retry", "k", "--overwrite")
+    lading("run")
+    assert path.read_bytes() != rotten
+    assert lading.row("verify", "--files")["ok"]
+
+
+@pytest.mark.law(4)
+def test_a_server_that_lies_about_its_version_is_found_out_by_the_digest(lading, origin, large, fetched):
+    """Same validators, other bytes: nothing is published; once the server is honest again, it is repaired."""
+    path, content = fetched
+    flip(path, 3 * CELL)
+    rotten = path.read_bytes()
+    origin.set(large.name, Behaviour(change=Change(keeps_validators=True)))
+    assert lading("--json", "repair", "k", code=1).rows[-1]["state"] == "failed"
+    assert path.read_bytes() == rotten
+    origin.set(large.name, Behaviour())
+    assert lading.rows("repair", "k")[-1]["state"] == "completed"
+    assert path.read_bytes() == content
+
+
+def test_a_small_file_is_fetched_whole(lading, origin, small, folder):
+    """It has no pieces, and the digest that was published judges it."""
+    lading("get", origin.url(small.name), "--key", "s", "--no-cache")
+    path = folder / small.name
+    content = path.read_bytes()
+    flip(path, 9)
+    found, ended = lading.rows("repair", "s")
+    assert found["damaged"] == [[0, small.size]]
+    assert (ended["state"], path.read_bytes()) == ("completed", content)
+
+
+def test_a_file_that_is_cut_short_or_gone_comes_back(lading, origin, fetched):
+    """What is missing of it is damaged, and of one that is gone that is everything."""
+    path, content = fetched
+    path.write_bytes(content[: 2 * CELL + 10])
+    before = len(origin.requests)
+    found, _ = lading.rows("repair", "k")
+    assert found["damaged"] == [[2 * CELL, len(content)]]
+    assert sent(origin, before) < len(content) - 2 * CELL + 200_000
+    assert path.read_bytes() == content
+    path.unlink()
+    lading("clean", "--older-than", "0s")
+    assert lading.rows("repair", "k")[0]["damaged"] == [[0, len(content)]]
+    assert path.read_bytes() == content
+
+
+def test_beside_a_running_engine_it_appends_and_the_owner_does_it(lading, origin, fetched, working):
+    """The client says what is damaged; who owns the home repairs it."""
+    path, content = fetched
+    flip(path, 12)
+    assert lading.rows("repair", "k")[-1]["state"] == "completed"
+    assert path.read_bytes() == content
+
+
+def test_what_cannot_be_meant_is_refused(lading, fetched):
+    """Each with exit code 2."""
+    lading("repair", code=2)
+    lading("repair", "nobody", code=2)
+    lading("repair", "k", "--accept-loss", code=2)
+    lading("repair", "--log", "k", code=2)
+
+
+def test_what_was_not_complete_is_judged_piece_by_piece(lading, origin, large, folder, spawn, eventually):
+    """A paused part with a rotten piece goes on with the others."""
+    origin.set(large.name, Behaviour(rate=6_000_000))
+    running = spawn("get", origin.url(large.name), "--key", "p", "--connections", "1", "--no-cache")
+    eventually(lambda: any(folder.glob(".*.part")) and next(folder.glob(".*.part")).stat().st_size > 2 * CELL)
+    lading("pause", "p")
+    running.end(signal.SIGINT)
+    (part,) = folder.glob(".*.part")
+    flip(part, 100)
+    origin.set(large.name, Behaviour())
+    lading.rows("repair", "p")
+    assert (folder / large.name).stat().st_size == large.size
+    assert "PieceRejected" in [row["event"] for row in lading.rows("log", "--id", "p")]
+    assert lading.row("verify", "--files")["ok"]
+
+
+def test_a_server_without_ranges_sends_it_whole(lading, origin, large, fetched):
+    """The digest that was published judges it all the same."""
+    path, content = fetched
+    flip(path, 5, 3 * CELL)
+    origin.set(large.name, Behaviour(ranges=Ranges.IGNORED))
+    assert lading.rows("repair", "k")[-1]["state"] == "completed"
+    assert path.read_bytes() == content
+
+
+@pytest.mark.law(3)
+@pytest.mark.law(5)
+@pytest.mark.parametrize("moment", ["Started", "Progressed"])
+def test_a_killed_repair_goes_on_where_it_was(moment, lading, origin, large, fetched, spawn, eventually, folder):
+    """kill -9 in the midst of it: the damaged file lies there still, and `run` makes it whole for its pieces alone."""
+    path, content = fetched
+    flip(path, CELL + 5, 2 * CELL, 3 * CELL)
+    rotten = path.read_bytes()
+    origin.set(large.name, Behaviour(rate=500_000))
+    before = len(origin.requests)
+    repairing = spawn("repair", "k")
+
+    def has_come():
+        kinds = [row["event"] for row in lading.rows("log", "--id", "k")]
+        return moment in kinds[kinds.index("Invalidated") :] if "Invalidated" in kinds else False
+
+    eventually(has_come)
+    repairing.end(signal.SIGKILL)
+    assert path.read_bytes() == rotten
+    origin.set(large.name, Behaviour())
+    lading("run")
+    assert path.read_bytes() == content
+    assert sent(origin, before) <= 5 * CELL
+    assert not list(folder.glob(".*.part"))
+    assert lading.row("verify", "--files", "--views")["ok"]

@@ -1,0 +1,88 @@
+"""`lading restore` makes a home of a backup, and what had not ended goes on."""
+
+from __future__ import annotations
+
+import pytest
+
+from lading.tools.origin import Behaviour, Drop
+
+pytestmark = pytest.mark.row("S2.14")
+
+
+@pytest.fixture
+def other(lading, tmp_path):
+    """Run a command on another home."""
+
+    def run(*words, home="other", code=0):
+        lading.home, kept = tmp_path / home, lading.home
+        try:
+            return lading(*words, code=code)
+        finally:
+            lading.home = kept
+
+    return run
+
+
+def test_a_restored_home_is_listed_by_replay_and_goes_on(lading, other, origin, small, folder):
+    """What is complete is so there too; what is queued is fetched, with the secret that its URL has."""
+    lading("get", origin.url(small.name))
+    lading.add(f"{origin.url(small.name)}?token=canary", "-o", "second", "--key", "k")
+    lading("backup", "b", "--with-vault")
+    listed, history = lading.rows("list"), lading.rows("history")
+    row = other("--json", "restore", "b").rows[0]
+    assert row["events"] == row["position"]
+    assert (other("--json", "list").rows, other("--json", "history").rows) == (listed, history)
+    assert other("--json", "verify", "--views", "--files").rows[-1]["ok"]
+    other("run")
+    assert (folder / "second").read_bytes() == small.read()
+
+
+@pytest.fixture
+def broken_off(lading, origin, large):
+    """A home that was backed up when a download had some of its bytes."""
+    origin.set(large.name, Behaviour(drop=Drop(after=2_000_000)))
+    lading("get", origin.url(large.name), "--key", "k", "--retries", "0", code=1)
+    assert lading.row("show", "k")["received"] > 0
+    lading("backup", "b")
+    origin.set(large.name, Behaviour())
+
+
+def test_a_download_goes_on_from_what_lies_on_this_disk(other, broken_off, large, folder):
+    """Its part is vouched for by the log that was restored."""
+    other("restore", "b")
+    other("retry", "k")
+    other("run")
+    shown = other("--json", "show", "k").rows[0]
+    assert shown["state"] == "completed"
+    assert shown["resumed_from"] > 0
+    assert (folder / large.name).read_bytes() == large.read()
+
+
+def test_where_a_part_is_not_a_download_begins_anew(other, broken_off, large, folder):
+    """What the log vouches for and the disk does not hold is fetched again."""
+    (part,) = folder.glob(".*.part")
+    part.unlink()
+    other("restore", "b")
+    other("retry", "k")
+    other("run")
+    assert (folder / large.name).read_bytes() == large.read()
+
+
+def test_a_home_that_is_there_stays(lading, other):
+    """Exit code 3, with a hint; and nothing of it has changed."""
+    lading.add("http://a.test/1")
+    lading("backup", "b")
+    lading.add("http://a.test/2")
+    assert "name a folder" in lading("restore", "b", code=3).err
+    assert len(lading.rows("list")) == 2
+    assert other("--json", "restore", "b", "--dry-run").rows[0]["dry_run"]
+    other("list", code=3)
+
+
+@pytest.mark.row("C.4")
+def test_a_home_moves_to_another_kind_of_log(lading, other):
+    """The log is named when it is restored, and from then on."""
+    ids = [lading.add(f"http://a.test/{n}") for n in range(3)]
+    lading("backup", "b")
+    other("--log", "sqlite:log.db", "restore", "b")
+    assert [row["id"] for row in other("--json", "--log", "sqlite:log.db", "list").rows] == ids

@@ -1,0 +1,89 @@
+"""`lading checkpoint`: what the log is like, signed, for others to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lading.tools.cli.frame import Frame, verb
+
+if TYPE_CHECKING:
+    from lading.domain.notes import Note
+    from lading.reading import Reading
+
+
+@verb()
+@click.option("--key", is_flag=True, help="Instead, the verifier key that checks the signatures of this home.")
+@click.option(
+    "--follows",
+    "earlier",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Hold the log against an earlier checkpoint of it that was kept elsewhere; exit 4 if it has another history.",
+)
+@click.option(
+    "--tiles",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the tree to a folder that can be served, as c2sp.org/tlog-tiles has it; what is new there.",
+)
+def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool) -> None:
+    """Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.
+
+    Whoever keeps it can tell later whether anything before it was changed, or taken away.
+    """
+    from lading.domain.errors import UsageError
+    from lading.tools.cli.answers import answer
+    from lading.tools.cli.homes import signing
+
+    if key and (earlier is not None or tiles is not None):
+        raise UsageError("--key tells a key and nothing else", hint="ask for one thing at a time")
+    with signing(frame) as (reading, notary):
+        if notary is None:
+            raise UsageError("a log in memory is signed by nobody", hint="use a log that lasts")
+        if earlier is not None:
+            notary.follows(_read(earlier), str(earlier))
+        notary.examine()
+        note, _ = notary.sign()
+        if key:
+            answer(frame, {"key": str(notary.signer.key)}, str(notary.signer.key))
+            return
+        if tiles is not None:
+            _publish(note, reading, tiles)
+    _say(frame, note)
+
+
+def _publish(note: Note, reading: Reading, folder: Path) -> None:
+    from lading.domain.errors import UsageError
+    from lading.tiles import publish
+
+    try:
+        with reading.views.read() as reader:
+            publish(note, reading.log, reader, folder)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name a folder that can be") from error
+
+
+def _read(path: Path) -> Note:
+    from lading.domain.errors import NoteDamaged
+    from lading.domain.notes import LONGEST_BYTES, Note
+
+    with path.open("rb") as file:
+        data = file.read(LONGEST_BYTES + 1)
+    try:
+        return Note.parse(data.decode())
+    except (NoteDamaged, UnicodeDecodeError):
+        raise NoteDamaged(f"{path} is no checkpoint", hint="it holds what `lading checkpoint` printed once") from None
+
+
+def _say(frame: Frame, note: Note) -> None:
+    from lading.domain.notes import Checkpoint
+    from lading.tools.cli.answers import write_json
+
+    found = Checkpoint.parse(note.text)
+    if frame.json:
+        write_json({"origin": found.origin, "size": found.size, "root": found.root.hex(), "note": str(note)})
+    else:
+        click.echo(str(note), nl=False)
