@@ -344,7 +344,7 @@ class Reading:
 
     def to_shred(self, limit: int) -> list[UUID]:
         """Return downloads whose keys are to be shredded."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return list(litter.secrets(reader, limit))
 
     def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
