@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import struct
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
@@ -99,6 +99,10 @@ def _loader(kind: type[attrs.AttrsInstance], converter: cattrs.BaseConverter) ->
     return load
 
 
+def _dumper(kind: type[attrs.AttrsInstance], converter: cattrs.Converter) -> Callable[[Any], Any]:
+    return make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True)
+
+
 def _default(field: attrs.Attribute[Any]) -> Any:
     """Return the default of a field; one that a factory makes is frozen, and may be shared."""
     factory: Any = getattr(field.default, "factory", None)
@@ -114,18 +118,30 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook_factory(_tuple, _load_tuple)
     converter.register_unstructure_hook(UUID, lambda value: value.hex)
     converter.register_structure_hook(UUID, lambda value, _: _load_id(value))
-    for kind in (Piece, Validator, Source, Order, Context, *EVENTS.values(), Download):
+    for kind in (Piece, Validator, Source, Order):
         resolved = attrs.resolve_types(kind)
-        converter.register_unstructure_hook(
-            resolved, make_dict_unstructure_fn(resolved, converter, _cattrs_omit_if_default=True)
-        )
+        converter.register_unstructure_hook(resolved, _dumper(resolved, converter))
         converter.register_structure_hook(resolved, _loader(resolved, converter))
     return converter
 
 
+class _Hooks(dict[type[attrs.AttrsInstance], Any]):
+    """What writes or reads each kind of event, and the state of a download; made when the first of it comes by.
+
+    There are a hundred kinds, and most programs meet ten of them: making all would be a good part of a short command.
+    """
+
+    def __init__(self, make: Callable[[Any, cattrs.Converter], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, kind: type[attrs.AttrsInstance]) -> Any:
+        hook = self[kind] = self._make(attrs.resolve_types(kind), CONVERTER)
+        return hook
+
+
 CONVERTER = _converter()
-_DUMP = {kind: CONVERTER.get_unstructure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
-_LOAD = {kind: CONVERTER.get_structure_hook(kind) for kind in (*EVENTS.values(), Download, Context)}
+_DUMP, _LOAD = _Hooks(_dumper), _Hooks(_loader)
 
 
 @functools.lru_cache(maxsize=256)
@@ -175,6 +191,21 @@ def open_envelope(recorded: Recorded) -> Fact:
     except (struct.error, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise LogDamaged(f"event {position} ({topic}) cannot be read: {type(error).__name__}") from error
     return _fact((position, stream, version, id_bytes, at_ns, event, context))
+
+
+def words(event: Event) -> Any:
+    """Return an event as the words that JSON has for it, without what is as by default."""
+    return _DUMP[type(event)](event)
+
+
+def of_words(kind: type[Event], words: Mapping[str, Any]) -> Event:
+    """Return the event of a kind that such words tell.
+
+    Raises:
+        ValueError, KeyError, TypeError: they do not.
+    """
+    event: Event = _LOAD[kind](words, kind)
+    return event
 
 
 def time_of(recorded: Recorded) -> int:

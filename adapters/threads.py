@@ -4,13 +4,15 @@ Handing a work to a thread of its own costs more than most works do: a thread is
 lock at every call that lets go of it, and wakes the event loop when it has done. So a small crew does what waits, one
 work after the other, and tells the event loop of all that was done with one wake-up. When nothing was begun for a
 moment although work waits, since all of the crew are held up by a disk or a network that does not answer, another
-thread is called in: nobody waits for long behind what has nothing to do with it (law 9).
+thread is called in, by whoever brings work then, or by a watch: nobody waits for long behind what has nothing to do
+with it (law 9).
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,6 +55,7 @@ class WorkerThreads:
         self._idle: list[threading.Lock] = []
         self._threads = 0
         self._begun = 0
+        self._begun_s = 0.0
         self._is_told = False
         self._is_watched = False
 
@@ -63,7 +66,8 @@ class WorkerThreads:
         job = _Job(work, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token())
         with self._lock:
             self._waiting.append(job)
-            held_back = self._threads - len(self._idle) >= CREW
+            is_enough = self._threads - len(self._idle) >= CREW
+            held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
         if not held_back:
             self._call_in()
         elif not self._is_watched:
@@ -75,6 +79,7 @@ class WorkerThreads:
     def _call_in(self) -> None:
         """Wake an idle thread, or start one."""
         with self._lock:
+            self._begun_s = time.monotonic()
             sleeper = self._idle.pop() if self._idle else None
             if sleeper is None:
                 if self._threads >= self._most:
@@ -114,6 +119,7 @@ class WorkerThreads:
         with self._lock:
             if self._waiting:
                 self._begun += 1
+                self._begun_s = time.monotonic()
                 return self._waiting.popleft()
             self._idle.append(alarm)
             return None

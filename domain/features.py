@@ -76,8 +76,12 @@ class Features:
 
     def flags(self, id: UUID) -> tuple[str, ...]:
         """Return what is not plainly on: `retry:off`, or `direct_io:on:30%` and `direct_io:off:30%` of a share."""
-        return tuple(self._flag(name, share, id) for name, share in attrs.asdict(self).items() if share != ON)
+        said = ((name, getattr(self, name)) for name in _NAMES)
+        return tuple(self._flag(name, share, id) for name, share in said if share != ON)
 
     def _flag(self, name: str, share: Percent, id: UUID) -> str:
         word = "on" if self.is_on(name, id) else "off"
         return f"{name}:{word}:{share}" if share else f"{name}:off"
+
+
+_NAMES = tuple(field.name for field in attrs.fields(Features))

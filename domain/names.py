@@ -14,12 +14,16 @@ FALLBACK = "download"
 LONGEST_NAME_BYTES = 200
 LONGEST_SUFFIX_BYTES = 16
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+_SAFE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9_. -]{0,198}[A-Za-z0-9_-])?")
+"""What most files are called, and what stays as it is."""
 _CHARSETS = {"": "utf-8", "utf-8": "utf-8", "utf8": "utf-8", "iso-8859-1": "latin-1", "us-ascii": "ascii"}
 _PARAMETER = re.compile(r';\s*(?P<key>[\w!#$%&\'*+.^`|~-]+)\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"?|(?P<token>[^;]*))')
 
 
 def clean(name: str) -> str:
     """Return a safe file name made of `name`, the last component of whatever path it pretends to be."""
+    if _SAFE.fullmatch(name) and not _RESERVED.fullmatch(name):
+        return name
     text = unicodedata.normalize("NFC", name).replace("\\", "/").rstrip("/").rpartition("/")[2]
     text = "".join(_visible(c) for c in text).strip(" ").rstrip(" .")
     if text.startswith("."):

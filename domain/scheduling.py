@@ -47,9 +47,9 @@ class Limits:
         return not most or running < most
 
 
-@attrs.frozen
+@attrs.define
 class Skipped:
-    """The hosts of which nothing may start: those that are `full`, and those that are `kept` back otherwise."""
+    """The hosts of which nothing may start: those that are `full` now, and those that are `kept` back otherwise."""
 
     full: frozenset[str]
     kept: Callable[[str], bool]

@@ -132,6 +132,8 @@ def join(order: Order, secrets: Secrets | None) -> tuple[Call, ...]:
     """
     if order.secret and secrets is None:
         raise _lost()
+    if secrets is None and len(order.sources) == 1 and order.sources[0].handle is None:
+        return (_call(order.url, {}),)
     whole = secrets.urls if secrets else ()
     headers = secrets.headers if secrets else {}
     everywhere = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
@@ -180,6 +182,8 @@ def _lost() -> TransferError:
 
 
 def _call(url: str, headers: Mapping[str, str]) -> Call:
+    if "@" not in url and "#" not in url:
+        return Call(url=url, headers=headers)
     parts = urlsplit(url)
     userinfo, at, host = parts.netloc.rpartition("@")
     if not at and not parts.fragment:

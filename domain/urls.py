@@ -6,6 +6,7 @@ the names (never the values) of query parameters that the request allows (law 7)
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import TypeVar
@@ -19,7 +20,11 @@ T = TypeVar("T")
 
 SCHEMES = ("http", "https")
 LONGEST_URL = 65_536
-_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::[1-9][0-9]{0,3})?(?:[/?#][!-~]*)?")
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:[/?#][!-~]*)?")
+_OPEN = re.compile(
+    r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:/[A-Za-z0-9_./~%+-]*)?"
+)
+"""A URL that has nothing in it that could be a secret: no userinfo, no query, no fragment."""
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -84,6 +89,8 @@ def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = Fa
     Raises:
         InvalidURL: not an absolute URL, so that nobody can tell which part of it is which.
     """
+    if not secret_path and _OPEN.fullmatch(url):
+        return PublicURL(url, (), complete=True)
     parts = _split(url)
     if not parts.scheme or not parts.netloc:
         raise InvalidURL("a URL needs a scheme and a host")
@@ -99,6 +106,13 @@ def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = Fa
 
 def host(url: str) -> str:
     """Return `host:port` of a URL in lower case, the unit of per-host limits; the scheme's port is filled in."""
+    scheme, _, rest = url.partition("//")
+    return _host(f"{scheme}//{rest.partition('/')[0]}") if rest else _host(url)
+
+
+@functools.lru_cache(maxsize=4096)
+def _host(url: str) -> str:
+    """Return that of a URL without its path: there are far fewer hosts than URLs."""
     parts = _split(url)
     port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
     name = (parts.hostname or "").lower()

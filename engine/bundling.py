@@ -104,7 +104,7 @@ class Bundling:
     def wanted(self, most: int) -> list[UUID]:
         """Return bundles with which there is something to do, as the views have it now; blocks."""
         now_s = self._s.clock.monotonic()
-        with self._reading.views.read() as reader:
+        with self._reading.look() as reader:
             ids = list(view.wanted(reader, most + len(self._again_s)))
         return [id for id in ids if self._again_s.get(id, now_s) <= now_s]
 

@@ -155,19 +155,19 @@ class Caching:
             TransferError: the secrets of the download are lost.
         """
         download = work.download
-        claim = Claim(self, download, await self._key(download, kept))
+        claim = Claim(self, download, await self._key(work, kept))
         leader = claim.wait_for()
         if leader is not None:
             await work.report(c.Block(reason=caching.BLOCKED, message=caching.notice(leader)))
             raise Fenced("another fetches the same")
         return claim
 
-    async def _key(self, download: Download, kept: Secrets | None) -> str | None:
+    async def _key(self, work: Work, kept: Secrets | None) -> str | None:
         """Return what the source of a download is known by, None where the cache has no business with it."""
-        order = download.order
+        order = work.download.order
         if not self._is_on or not order.cache:
             return None
-        call = secrets.join(order, kept)[download.source % len(order.sources)]
+        call = work.calls(kept)[work.download.source % len(order.sources)]
         words = caching.words(call.url, call.headers)
         return await self._threads.run(lambda: self._vault.handle(words)) if order.secret else caching.plain_key(words)
 

@@ -17,7 +17,7 @@ from lading.domain.download import Download
 from lading.domain.errors import InvalidDestination
 from lading.placing import Places
 from lading.reading import Reading
-from lading.room import Room
+from lading.room import Room, Space
 from lading.services import Services
 from lading.sweeping import Sweeper
 
@@ -53,11 +53,17 @@ class Easing:
             return []
         return self._reading.blocked(requirements.DISK, MOST_A_LOOK + len(self._eased))
 
-    def lack(self, download: Download, wanted: int) -> str | None:
-        """Tell why there is no room on the disk for so much of a download, None when there is; blocks."""
+    def lack(self, download: Download, wanted: int, seen: dict[str, Space]) -> str | None:
+        """Tell why there is no room on the disk for so much of a download, None when there is; blocks.
+
+        What was `seen` of a folder is not looked at again: of a thousand small files that go to one, one look is
+        enough for all that begin together.
+        """
         try:
             folder = self._places.absolute(download.order.root, download.order.folder)
-            return self._room.lack(folder, wanted)
+            if folder not in seen:
+                seen[folder] = self._room.look(folder)
+            return self._room.lack(folder, wanted, space=seen[folder])
         except (InvalidDestination, OSError):  # its attempt will say so
             return None
 

@@ -125,7 +125,9 @@ class Fetching:
     async def _is_answered(self, ask: Ask, calls: Sequence[Call]) -> bool:
         """Ask, and take in what is answered; tell whether that was what was missing."""
         work, stored = self._work, self._stored
-        call = attrs.evolve(calls[work.download.source], start=ask.first, end=ask.end, if_range=ask.if_range)
+        call = calls[work.download.source]
+        if ask.is_range:
+            call = attrs.evolve(call, start=ask.first, end=ask.end, if_range=ask.if_range)
         if stored is not None:
             call = caching.conditional(call, stored.validator)
         await self._account.ask(work.download.source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, InvalidDestination
 from lading.domain.ports import Threads
 from lading.domain.requests import IfExists
+from lading.gathering import Gathering
 
 MOST_NUMBERS = 10_000
 PART, KEPT = ".part", ".kept"
@@ -57,9 +58,10 @@ class Places:
     ) -> None:
         self._roots = roots
         self._disk = disk
-        self._threads = threads
         self._owner = owner
         self._reserved: dict[str, UUID] = {}
+        self._paths: dict[UUID, str] = {}
+        self._gathering: Gathering[tuple[Download, str | None], Place] = Gathering(threads, self._settle_all)
 
     def absolute(self, root: str, path: str) -> str:
         """Return a path of the log as one of the disk.
@@ -70,7 +72,9 @@ class Places:
         base = self._roots.get(root)
         if base is None:
             raise InvalidDestination(f"this engine has no folder called {root!r}", hint="open it with that folder")
-        return posixpath.join(base, path) if path else base
+        if base.endswith("/") or path.startswith("/"):
+            return posixpath.join(base, path) if path else base
+        return f"{base}/{path}" if path else base
 
     def names(self, absolute: str) -> list[tuple[str, str]]:
         """Return every root that a path of the disk lies below, with the path below it."""
@@ -84,8 +88,9 @@ class Places:
             DestinationTaken: something lies there, or another download is to go there.
             InvalidDestination: it leaves its folder, or cannot be.
         """
+        folder = self.absolute(download.order.root, download.order.folder)
         while True:
-            place = await self._threads.run(lambda: self._settle(download, server_name))
+            place = await self._gathering.ask(folder, (download, server_name))
             path = self.absolute(download.order.root, place.path)
             contested = self._reserved.get(path, download.id) != download.id
             if not contested or place.skip or download.replaces:
@@ -93,16 +98,32 @@ class Places:
         self.release(download.id)
         if not place.skip:
             self._reserved[path] = download.id
+            self._paths[download.id] = path
         return place
 
     def release(self, id: UUID) -> None:
         """Let go of the path that is reserved for a download."""
-        self._reserved = {path: owner for path, owner in self._reserved.items() if owner != id}
+        path = self._paths.pop(id, None)
+        if path is not None and self._reserved.get(path) == id:
+            del self._reserved[path]
 
-    def _settle(self, download: Download, server_name: str | None) -> Place:
+    def _settle_all(self, wanted: Sequence[tuple[Download, str | None]]) -> Sequence[Place | Exception]:
+        """Settle places in one folder; on which storage it is, is asked once for all of them."""
+        order = wanted[0][0].order
+        try:
+            storage = self._disk.storage(self.absolute(order.root, order.folder))
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is told to each who asked
+            return [error] * len(wanted)
+        places: list[Place | Exception] = []
+        for download, server_name in wanted:
+            try:
+                places.append(self._settle(download, server_name, storage))
+            except Exception as error:  # noqa: BLE001 # the same, and it keeps nobody else
+                places.append(error)
+        return places
+
+    def _settle(self, download: Download, server_name: str | None, storage: str) -> Place:
         order = download.order
-        folder = self.absolute(order.root, order.folder)
-        storage = self._disk.storage(folder)
         path = wanted(download, server_name)
         self._disk.check(self.absolute(order.root, ""), self.absolute(order.root, path))
         if self._free(download, path) or download.replaces:

@@ -5,9 +5,10 @@ The command line's looking verbs stand on this alone, without an engine; the eng
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import islice
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -41,23 +42,47 @@ LISTED = tuple(state for state in SHOWN if state != State.REMOVED)
 
 
 class Reading:
-    """Questions to the views and the log of one home."""
+    """Questions to the views and the log of one home.
+
+    `on_change` is told, in the thread that catches up, which downloads have events that were not seen before; by then
+    the views have them.
+    """
 
     def __init__(self, log: Log, views: Views) -> None:
         self.log = log
         self.views = views
         self.blocked_count = 0
+        self.on_change: Callable[[frozenset[UUID]], None] = lambda _: None
+        self._held = threading.local()
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Have all that this thread asks within the context answered out of one look at the views, opened once."""
+        with self.views.read() as reader:
+            self._held.reader = reader
+            try:
+                yield
+            finally:
+                self._held.reader = None
+
+    def look(self) -> AbstractContextManager[Reader]:
+        """Open a consistent look at the views; within `at_once`, the one that is open there."""
+        held: Reader | None = getattr(self._held, "reader", None)
+        return self.views.read() if held is None else nullcontext(held)
 
     def catch_up(self) -> None:
         """Fold what the log has grown by into the views, and look how much is blocked."""
-        while not self.views.catch_up().reached:
-            continue
-        with self.views.read() as reader:
+        reached = False
+        while not reached:
+            caught = self.views.catch_up()
+            reached = caught.reached
+            self.on_change(caught.changed)
+        with self.look() as reader:
             self.blocked_count = sum(_passing(queue.reasons(reader)))
 
     def lag(self) -> int:
         """Return how far the views are behind the log, in events; about, where the positions of a log have gaps."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return max(0, self.log.head() - stand(reader)[0])
 
     def close(self) -> None:
@@ -69,7 +94,7 @@ class Reading:
 
     def get(self, id: UUID) -> Download | None:
         """Return a download as the views have it, or None."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return progress.get(reader, id, ROWS)
 
     def find(self, text: str) -> Download:
@@ -78,7 +103,7 @@ class Reading:
         Raises:
             UnknownDownload: none is called that, or more than one.
         """
-        with self.views.read() as reader:
+        with self.look() as reader:
             found = [progress.get(reader, id, ROWS) for id in self._ids_like(reader, text)]
         if len(found) == 1 and found[0] is not None:
             return found[0]
@@ -171,7 +196,7 @@ class Reading:
     ) -> Iterator[dict[str, Any]]:
         """Yield downloads as `lading list --json` shows them, in the order in which they were asked for."""
         live = live or {}
-        with self.views.read() as reader:
+        with self.look() as reader:
             running = max(1, roster.counts(reader).get(State.ACTIVE, 0))
             surroundings = around.look(reader, now_ns)
         for download in self.downloads(state=state, tag=tag, limit=limit):
@@ -181,7 +206,7 @@ class Reading:
         self, *, state: str | None = None, tag: str | None = None, limit: int | None = None
     ) -> Iterator[Download]:
         """Yield downloads in the order in which they were asked for; removed ones only when `state` says so."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             yield from islice(self._matching(reader, state, tag), limit)
 
     def _matching(self, reader: Reader, state: str | None, tag: str | None) -> Iterator[Download]:
@@ -201,12 +226,12 @@ class Reading:
 
     def counts(self) -> dict[str, int]:
         """Return how many downloads are in each state that users see."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return roster.counts(reader)
 
     def totals(self) -> roster.Totals:
         """Return the sums over all downloads that have not ended."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return roster.totals(reader)
 
     def ahead(self, totals: roster.Totals, live: Mapping[UUID, Live]) -> roster.Totals:
@@ -229,7 +254,7 @@ class Reading:
         So while the queue is paused, only what runs counts. A member that is whole counts no more than what its bundle
         still waits for, or has to do.
         """
-        with self.views.read() as reader:
+        with self.look() as reader:
             counts, reasons, paused = roster.counts(reader), queue.reasons(reader), hold.get(reader).paused
             if any(bundles.wanted(reader, 1)):
                 return True
@@ -243,59 +268,68 @@ class Reading:
         self, *, limit: int | None = None, tag: str | None = None, url: str | None = None
     ) -> list[dict[str, Any]]:
         """Return how downloads ended, the latest first."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return list(history.ended(reader, ROWS, limit=limit, tag=tag, url=url))
 
     def around(self, now_ns: int) -> Around:
         """Return what is around the downloads that wait for their turn."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return around.look(reader, now_ns)
 
     def hold(self) -> Hold:
         """Return what holds the whole queue, as the views have it."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return hold.get(reader)
 
     def statistics(self) -> figures.Statistics:
         """Return what all of it comes to."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return figures.read(reader)
 
     # -- what the engine asks --------------------------------------------------------------------------------------
 
-    def next_candidate(
+    def following(
         self,
         running: Mapping[UUID, str],
         limits: scheduling.Limits,
-        due: Iterable[scheduling.Candidate] = (),
+        due: Sequence[scheduling.Candidate] = (),
         kept: Callable[[str], bool] = lambda _: False,
-    ) -> scheduling.Candidate | None:
-        """Return what should start next beside what runs: what is ready, or of `due` what comes before that.
+    ) -> Iterator[scheduling.Candidate]:
+        """Yield what should start next beside what runs: what is ready, or of `due` what comes before that.
 
-        `kept` tells of a host whether nothing of it may start now.
+        Whoever lets one start puts it among those that are `running` before he asks for the next. `kept` tells of a
+        host whether nothing of it may start now. What is ready is walked through once, however many start.
         """
-        with self.views.read() as reader:
-            waiting = queue.candidates(reader, scheduling.Skipped(scheduling.saturated(running, limits), kept))
-            ready = scheduling.choose(waiting, running, limits)
-            overdue = scheduling.choose((one for one in due if not kept(one.host)), running, limits)
-            if ready is None or overdue is None:
-                return ready or overdue
-            return min(ready, overdue, key=lambda candidate: _turn(reader, candidate))
+        with self.look() as reader:
+            skipped = scheduling.Skipped(scheduling.saturated(running, limits), kept)
+            waiting = queue.candidates(reader, skipped)
+            while True:
+                ready = scheduling.choose(waiting, running, limits)
+                overdue = scheduling.choose((one for one in due if not kept(one.host)), running, limits)
+                if ready is None or overdue is None:
+                    chosen = ready or overdue
+                else:
+                    chosen = min(ready, overdue, key=lambda candidate: _turn(reader, candidate))
+                    waiting = chain([ready], waiting) if chosen is overdue else waiting
+                if chosen is None:
+                    return
+                yield chosen
+                skipped.full = scheduling.saturated(running, limits)
 
     def due(self, now_ns: int, limit: int) -> tuple[list[scheduling.Candidate], int | None]:
         """Return what waited for a time that has come, in the order of turns, and when something more will be due."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             found = sorted(queue.due(reader, now_ns, limit), key=lambda candidate: _turn(reader, candidate))
             return found, queue.next_due(reader, now_ns)
 
     def resting(self, now_ns: int) -> dict[str, int]:
         """Return until when (UTC, ns) hosts are to be left alone, because their servers asked for that."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return queue.resting(reader, now_ns)
 
     def blocked(self, reason: str, limit: int) -> list[Download]:
         """Return downloads that are blocked by a reason."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             ids = list(queue.blocked(reader, reason, limit))
         return self._existing(ids)
 
@@ -304,49 +338,49 @@ class Reading:
 
         Those of a bundle that is being made visible are left alone, until something has come of that or nothing.
         """
-        with self.views.read() as reader:
+        with self.look() as reader:
             found = [progress.get(reader, id, ROWS) for id in litter.ids(reader, limit)]
             return [d for d in found if d is not None and not bundles.is_being_published(reader, d)]
 
     def to_shred(self, limit: int) -> list[UUID]:
         """Return downloads whose keys are to be shredded."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return list(litter.secrets(reader, limit))
 
     def overdue(self, now_ns: int, retention_ns: int, limit: int) -> list[Download]:
         """Return downloads of which files have been kept for long enough."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             ids = list(litter.overdue(reader, now_ns, retention_ns, limit))
         return self._existing(ids)
 
     def aside(self, limit: int) -> list[Download]:
         """Return downloads of which files are kept, those that are to be deleted next first."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             ids = list(litter.aside(reader, limit))
         return self._existing(ids)
 
     def interrupted(self) -> list[Download]:
         """Return the downloads that were running or stopping when the log ended."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             ids = [id for name in ("active", "verifying", "stopping") for id in roster.by_state(reader, name)]
         return self._existing(ids)
 
     def last_completed(self, limit: int) -> list[Download]:
         """Return the downloads that completed last."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             rows = list(history.ended(reader, ROWS, limit=limit))
         return [d for d in self._existing([UUID(row["id"]) for row in rows]) if d.state is State.COMPLETED]
 
     def owner(self, root: str, path: str) -> UUID | None:
         """Return the download that is to make `path` below `root`; one that has made it owns it no more."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             id = destinations.owner(reader, root, path)
             holder = None if id is None else progress.get(reader, id, ROWS)
         return None if holder is None or holder.state is State.COMPLETED else holder.id
 
     def is_replaced(self, download: Download) -> bool:
         """Tell whether a later download has published its own file under the path of this one."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             for id in destinations.claims(reader, download.order.root, download.path or ""):
                 claimant = progress.get(reader, id, ROWS)
                 if claimant is not None and claimant.state is State.COMPLETED:
@@ -355,7 +389,7 @@ class Reading:
 
     def is_claimed(self, root: str, path: str) -> bool:
         """Tell whether a download that was not removed is to make `path` below `root`, or has made it."""
-        with self.views.read() as reader:
+        with self.look() as reader:
             return destinations.owner(reader, root, path) is not None
 
     def _existing(self, ids: list[UUID]) -> list[Download]:

@@ -6,10 +6,19 @@ to find that nothing fits; whoever meets a full disk all the same is blocked, an
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lading.domain import requirements
 from lading.domain.amounts import size
 from lading.holding import PREALLOCATE_MOST
 from lading.services import Services
+
+
+class Space(NamedTuple):
+    """How many bytes are free on a disk, and how many it has."""
+
+    free: int
+    capacity: int
 
 
 class Room:
@@ -18,14 +27,28 @@ class Room:
     def __init__(self, services: Services) -> None:
         self._s = services
 
-    def lack(self, folder: str, wanted: int, *, promised: int = 0) -> str | None:
-        """Tell why so many more bytes do not fit where `folder` lies, None when they do.
+    def look(self, folder: str) -> Space:
+        """Return what there is where `folder` lies.
 
         Raises:
             InvalidDestination, OSError: the folder cannot be looked at.
         """
-        settings, disk = self._s.settings, self._s.disk
-        free, capacity = disk.free(folder), disk.capacity(folder)
+        return Space(self._s.disk.free(folder), self._s.disk.capacity(folder))
+
+    def lack(self, folder: str, wanted: int, *, promised: int = 0, space: Space | None = None) -> str | None:
+        """Tell why so many more bytes do not fit where `folder` lies, None when they do.
+
+        Args:
+            folder: where they are to go.
+            wanted: how many they are.
+            promised: how many bytes of what is free are somebody else's.
+            space: what there is, of who has looked a moment ago.
+
+        Raises:
+            InvalidDestination, OSError: the folder cannot be looked at.
+        """
+        settings = self._s.settings
+        free, capacity = space or self.look(folder)
         if not capacity:  # no place for files, such as /proc: whoever tries will be told
             return None
         kept = requirements.reserve(settings.reserve_bytes, settings.disk_free_percent, capacity)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Container, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Sequence
 from uuid import UUID
 
 import attrs
@@ -20,7 +21,7 @@ import trio
 
 from lading.attempt import Attempt
 from lading.bundling import Bundling
-from lading.domain import caching, requirements, scheduling, stops
+from lading.domain import caching, requirements, stops
 from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
@@ -31,6 +32,7 @@ from lading.nurseries import open_plain_nursery
 from lading.placing import Places
 from lading.reading import Reading
 from lading.recovery import Recovery
+from lading.room import Space
 from lading.services import Services
 from lading.shredding import Shredding
 from lading.surroundings import Surroundings
@@ -84,6 +86,9 @@ class Scheduler:
         self._worker = worker
         self._running: dict[UUID, Attempt] = {}
         self._hosts: dict[UUID, str] = {}
+        self._seen: dict[UUID, Download] = {}
+        self._heard: deque[frozenset[UUID]] = deque()
+        reading.on_change = self._hear
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
         self._files = Files(services.disk, places, reading.is_claimed)
@@ -203,37 +208,42 @@ class Scheduler:
 
         What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
         """
+        self._reading.catch_up()
+        heard: set[UUID] = set()
+        while self._heard:
+            heard |= self._heard.popleft()
+        with self._reading.at_once():
+            return self._look_at_once(attempts, hosts, heard)
+
+    def _look_at_once(self, attempts: dict[UUID, int], hosts: dict[UUID, str], heard: Container[UUID]) -> _Look:
         reading, now_ns, limits = self._reading, self._s.clock.now_ns(), self._s.settings.limits
-        reading.catch_up()
+        running = self._look_again(attempts, heard)
+        own = [(attempts[id], download) for id, download in running.items() if attempts[id]]
         reasons = {reason: message for reason, message in self._around.reasons.items() if reason != requirements.DISK}
         rests = self.paused or reading.hold().paused or requirements.holds_all(reasons)
         due, next_due_ns = ([], None) if rests else reading.due(now_ns, MOST_A_PASS)
         resting = {} if rests else reading.resting(now_ns)
         following: list[tuple[str, Download]] = []
+        seen: dict[str, Space] = {}
         full = unfit = download = None
-        while not rests and scheduling.room(hosts, limits):
-            candidate = reading.next_candidate(
-                hosts, limits, due, lambda host: host in resting or requirements.holds(reasons, host) is not None
-            )
-            download = None if candidate is None else reading.get(candidate.id)
-            if candidate is None or download is None:
+        candidates = reading.following(
+            hosts, limits, due, lambda host: host in resting or requirements.holds(reasons, host) is not None
+        )
+        for candidate in () if rests else candidates:
+            download = reading.get(candidate.id)
+            if download is None:
                 break
-            full = self._easing.lack(download, 0)
-            unfit = (
-                None
-                if full is not None
-                else self._easing.lack(download, max(0, (download.total or 0) - download.received))
-            )
+            wanted = max(0, (download.total or 0) - download.received)
+            full = self._easing.lack(download, 0, seen)
+            unfit = self._easing.lack(download, wanted, seen) if full is None and wanted else None
             if full is not None or unfit is not None:
                 break
             hosts[candidate.id] = candidate.host
             following.append((candidate.host, download))
-        seen = {id: running for id in attempts if (running := reading.get(id)) is not None}
-        own = [(attempts[id], download) for id, download in seen.items() if attempts[id]]
         return _Look(
             unwanted=[download.id for number, download in own if self._is_unwanted(download, number)],
             finishing=[download.id for number, download in own if download.finishing and download.attempt == number],
-            running=list(seen.values()),
+            running=list(running.values()),
             litter=self._sweeper.look(),
             blocked=self._easing.look(),
             passed=self._passed(reasons),
@@ -246,6 +256,26 @@ class Scheduler:
             bundles=self._bundling.wanted(MOST_A_PASS),
             shredding=self._shredding.wanted(attempts),
         )
+
+    def _hear(self, changed: frozenset[UUID]) -> None:
+        """Note to which of what runs something has happened; called in whichever thread catches up."""
+        ours = changed.intersection(tuple(self._running))
+        if ours:
+            self._heard.append(ours)
+
+    def _look_again(self, attempts: Iterable[UUID], heard: Container[UUID]) -> dict[UUID, Download]:
+        """Return what runs as the views have it: read is only what is new here, or has been `heard` of.
+
+        What is heard is taken before the views are opened, so that they have all of it; what is heard later is for the
+        next look.
+        """
+        running: dict[UUID, Download] = {}
+        for id in attempts:
+            run = self._reading.get(id) if id in heard or id not in self._seen else self._seen[id]
+            if run is not None:
+                running[id] = run
+        self._seen = running
+        return running
 
     def _passed(self, reasons: Container[str]) -> list[Download]:
         """Return what gave way for a reason that is over."""

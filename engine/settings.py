@@ -7,6 +7,7 @@ Tables such as `[host."example.org"]` stand in the file only; `TABLES` lists the
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from lading.domain.upkeep import CLEAN_AFTER_S, MAINTENANCE_S
 from lading.tables import Table, check_key, of_environment, over, paths, said
 from lading.tables import parse as parse_table
 
+_PLAIN = Features()
 _between, _whole = values.between, values.whole
 
 
@@ -163,7 +165,15 @@ class Settings:
 
     def of_host(self, host: str) -> HostLimits:
         """Return what holds for one host (`host:port`): what is set for it, with or without the port, else for all."""
-        own = urls.of_host(self.hosts, host) or HostLimits()
+        own = urls.of_host(self.hosts, host) if self.hosts else None
+        return self._of_others if own is None else self._over(own)
+
+    @functools.cached_property
+    def _of_others(self) -> HostLimits:
+        return self._over(HostLimits())
+
+    def _over(self, own: HostLimits) -> HostLimits:
+        """Return the limits of a host that has some of its own."""
         return HostLimits(
             limit_rate=self.host_limit_rate if own.limit_rate is None else own.limit_rate,
             connections=self.per_host if own.connections is None else own.connections,
@@ -183,7 +193,7 @@ class Settings:
     @property
     def features(self) -> Features:
         """What is on, off, or on for a share of the downloads."""
-        return self.tables.get("features") or Features()
+        return self.tables.get("features") or _PLAIN
 
     def of_transport(self, name: str) -> Settings:
         """Return the settings as they are for one transport."""

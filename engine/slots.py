@@ -7,8 +7,7 @@ room and nobody waits. Whoever has further ones gives one up when somebody waits
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import trio
 
@@ -41,25 +40,25 @@ class Slots:
 
     def leave(self, host: str) -> None:
         """Count one fewer."""
-        self._connections -= Counter((host,))
-        self.tell()
+        left = self._connections[host] - 1
+        if left > 0:
+            self._connections[host] = left
+        else:
+            del self._connections[host]
+        if self._waiting:
+            self.tell()
 
     def tell(self) -> None:
         """Have those who wait look again: something has changed."""
         news, self._news = self._news, trio.Event()
         news.set()
 
-    @asynccontextmanager
-    async def first(self, host: str) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it: a download's first connection to a host."""
-        await self._wait(host)
-        self.enter(host)
-        try:
-            yield
-        finally:
-            self.leave(host)
+    def first(self, host: str) -> Slot:
+        """Return what waits for a slot, and holds it: for a download's first connection to a host."""
+        return Slot(self, host)
 
-    async def _wait(self, host: str) -> None:
+    async def wait(self, host: str) -> None:
+        """Wait for the turn to have a slot."""
         if self.has_room(host):
             return
         me, line = object(), self._waiting.setdefault(host, deque())
@@ -76,3 +75,20 @@ class Slots:
     def _is_free(self, host: str) -> bool:
         most = self._most(host)
         return not most or self._connections[host] < most
+
+
+class Slot:
+    """A slot at a host: waited for where it is entered, and held until it is left."""
+
+    __slots__ = ("_host", "_slots")
+
+    def __init__(self, slots: Slots, host: str) -> None:
+        self._slots = slots
+        self._host = host
+
+    async def __aenter__(self) -> None:
+        await self._slots.wait(self._host)
+        self._slots.enter(self._host)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.leave(self._host)

@@ -8,8 +8,9 @@ limit applies, and the connections of one download take turns, so that downloads
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
 from uuid import UUID
 
 import trio
@@ -93,30 +94,33 @@ class Throttle:
             if self._change(account.own.bucket, download.limit_rate, self._clock.monotonic()):
                 self._tell()
 
-    @contextmanager
-    def account(self, download: Download) -> Iterator[Account]:
-        """Open the account of a download that is about to be fetched."""
+    def account(self, download: Download) -> Account:
+        """Return the account of a download that is about to be fetched, to be entered."""
+        return Account(self, download)
+
+    # -- for accounts ----------------------------------------------------------------------------------------------
+
+    def open(self, account: Account, download: Download) -> list[Scope]:
+        """Begin to keep an account, and return what it shares with others."""
         bundle, now_s = download.order.bundle, self._clock.monotonic()
         scopes = [self._all]
         if bundle is not None:
             scopes.append(self._bundles.setdefault(bundle, Scope()))
             scopes[-1].bucket.change(self._settings.bundle_limit_rate or None, now_s)
             self._bundled[bundle] = self._bundled.get(bundle, 0) + 1
-        account = Account(self, download, scopes)
         account.own.bucket.change(download.limit_rate, now_s)
         self._accounts[download.id] = account
-        try:
-            yield account
-        finally:
-            account.close()
-            if self._accounts.get(download.id) is account:
-                del self._accounts[download.id]
-            if bundle is not None:
-                self._bundled[bundle] -= 1
-                if not self._bundled[bundle]:
-                    del self._bundled[bundle], self._bundles[bundle]
+        return scopes
 
-    # -- for accounts ----------------------------------------------------------------------------------------------
+    def close(self, account: Account, download: Download) -> None:
+        """Keep an account no longer."""
+        bundle = download.order.bundle
+        if self._accounts.get(download.id) is account:
+            del self._accounts[download.id]
+        if bundle is not None:
+            self._bundled[bundle] -= 1
+            if not self._bundled[bundle]:
+                del self._bundled[bundle], self._bundles[bundle]
 
     def host(self, name: str) -> HostScope:
         """Return what is kept of a host, which is used from now on."""
@@ -189,21 +193,25 @@ class Account:
     `connections` is how many it may have, None for as many as are set.
     """
 
-    def __init__(self, throttle: Throttle, download: Download, scopes: Sequence[Scope]) -> None:
+    def __init__(self, throttle: Throttle, download: Download) -> None:
         self._throttle = throttle
         self._download = download
         self.own = Scope()
         self.connections = download.connections
-        self._scopes = [*scopes, self.own]
+        self._scopes: list[Scope] = []
         self._hosts: dict[str, HostScope] = {}
         self._waiting = 0
         self._held_s = -math.inf
         self.turn = trio.Lock()
 
-    def close(self) -> None:
-        """Let go of the hosts."""
+    def __enter__(self) -> Self:
+        self._scopes = [*self._throttle.open(self, self._download), self.own]
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for host in self._hosts.values():
             host.users -= 1
+        self._throttle.close(self, self._download)
 
     def is_held(self) -> bool:
         """Tell whether a limit holds its bodies up, or did so a moment ago."""
@@ -228,19 +236,9 @@ class Account:
                 await self._throttle.even(host.requests)
                 host.requests.take(1, self._throttle.now())
 
-    @asynccontextmanager
-    async def lane(self, source: int) -> AsyncIterator[Lane]:
-        """Open a lane for a body that comes from the host of a source; what it owes is booked, however it ends."""
-        lane = Lane(self._throttle, [*self._scopes, self._host(source)], self)
-        for scope in lane.scopes:
-            scope.sharers += 1
-        try:
-            yield lane
-            await lane.pay()
-        finally:
-            lane.book()
-            for scope in lane.scopes:
-                scope.sharers -= 1
+    def lane(self, source: int) -> Lane:
+        """Return a lane for a body that comes from the host of a source, to be entered."""
+        return Lane(self._throttle, [*self._scopes, self._host(source)], self)
 
     def _host(self, source: int) -> HostScope:
         name = urls.host(self._download.order.sources[source].url)
@@ -250,7 +248,10 @@ class Account:
 
 
 class Lane:
-    """One body on its way in: how much the next receive may take, and what is owed for the last ones."""
+    """One body on its way in: how much the next receive may take, and what is owed for the last ones.
+
+    It is left when the body has ended: then what is owed is waited for, and booked, however it ended.
+    """
 
     def __init__(self, throttle: Throttle, scopes: Sequence[Scope], account: Account) -> None:
         self.scopes = scopes
@@ -258,6 +259,20 @@ class Lane:
         self._account = account
         self._unpaid = 0
         self._quantum = ENDLESS
+
+    async def __aenter__(self) -> Self:
+        for scope in self.scopes:
+            scope.sharers += 1
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                await self.pay()
+        finally:
+            self.book()
+            for scope in self.scopes:
+                scope.sharers -= 1
 
     @property
     def is_limited(self) -> bool:

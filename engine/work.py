@@ -19,6 +19,7 @@ from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Secrets
+from lading.domain.requests import Order
 from lading.domain.routes import Route
 from lading.domain.states import State
 from lading.domain.validators import Validator
@@ -40,6 +41,7 @@ class Work:
         self.features = services.settings.features
         self.route = Route(own=self.features.is_on("own_transport", download.id))
         self._said: set[str] = set()
+        self._joined: tuple[Order, tuple[Call, ...]] | None = None
 
     @property
     def id(self) -> UUID:
@@ -65,7 +67,10 @@ class Work:
 
     def calls(self, kept: Secrets | None) -> tuple[Call, ...]:
         """Return how each source is asked, secrets included, by the route of this attempt."""
-        return tuple(attrs.evolve(call, route=self.route) for call in secrets.join(self.download.order, kept))
+        order = self.download.order
+        if self._joined is None or self._joined[0] is not order:
+            self._joined = order, tuple(attrs.evolve(call, route=self.route) for call in secrets.join(order, kept))
+        return self._joined[1]
 
     async def report(self, *reports: c.Command) -> None:
         """Have the log record what happened, in one request.

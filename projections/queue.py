@@ -14,7 +14,6 @@ million downloads, and of the others only as many are read as are asked for.
 
 from __future__ import annotations
 
-import functools
 import heapq
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
@@ -112,19 +111,14 @@ def _head(first: tuple[bytes, bytes] | None, host: str) -> dict[bytes, bytes]:
 
 def host(download: Download) -> str:
     """Return `host:port` of the source that the download will use next, the unit of per-host limits."""
-    scheme, _, authority = download.order.sources[download.source].url.split("/", 3)[:3]
-    return _host(scheme, authority)
-
-
-@functools.lru_cache(maxsize=4096)
-def _host(scheme: str, authority: str) -> str:
-    return urls.host(f"{scheme}//{authority}/")
+    return urls.host(download.order.sources[download.source].url)
 
 
 def candidates(reader: Reader, skip_hosts: Container[str] = frozenset()) -> Iterator[Candidate]:
     """Walk what is ready in the order in which it should run, without the downloads of `skip_hosts`.
 
-    Reading the first costs one step for each skipped host before it, and each further one O(log n).
+    Those may become more while somebody walks. Reading the first costs one step for each skipped host before it, and
+    each further one O(log n).
     """
     heads = reader.scan(HEAD)
     following: list[tuple[bytes, bytes, str]] = []
@@ -138,6 +132,8 @@ def candidates(reader: Reader, skip_hosts: Container[str] = frozenset()) -> Iter
                 continue
         else:
             place, id, at = heapq.heappop(following)
+            if at in skip_hosts:
+                continue
         yield Candidate(UUID(bytes=id), at)
         line = READY + text(at)
         for key, successor in islice(reader.scan(line, start=line + place + b"\0"), 1):

@@ -1,7 +1,8 @@
 """HTTP and TLS by way of httpx on trio: the port `Transport`.
 
 `transport` is the port: it asks, and follows redirects by `hop`. It asks by a transport of our own for httpx: `wire`,
-on a `pool` of `connection`s, reads `heads` with h11 and `bodies` straight into the caller's memory. What `proxies`
+on a `pool` of `connection`s, reads `heads` (`plain` ones itself, others with h11) and `bodies` straight into the
+caller's memory; what httpx makes of a request and an answer it does without, unless somebody needs that. What `proxies`
 sends through a proxy, and what is to go over HTTP/2, goes by httpx's own transport instead: `borrowed`, watched by a
 `witness`, and in `lanes`. `reply` makes one thing of both. What the user's files know of a host is added on the way:
 logins (`credentials`), `cookies`, and who we are under TLS (`identity`). `extras` are packages that not everybody has;

@@ -89,22 +89,22 @@ class Connection:
         """Whether the server said by TLS's close_notify that this is the end; without it anybody may have cut it."""
         return self._was_told_so
 
-    async def send_all(self, data: bytes, *, timeout_s: float | None) -> None:
+    async def send_all(self, data: bytes, *, timeout_s: float | None, until_s: float = math.inf) -> None:
         """Send all of `data`.
 
         Raises:
-            httpx.WriteTimeout: nothing could be sent for so long.
+            httpx.WriteTimeout: nothing could be sent for so long, or not all of it until then (trio's time).
             httpx.WriteError: the connection broke.
         """
-        left = memoryview(data)
+        left, longest_s = memoryview(data), math.inf if timeout_s is None else timeout_s
         try:
             while left:
                 try:
                     left = left[self._sock.send(left) :]
-                except ssl.SSLWantReadError:
-                    await self._wait(wait_readable, timeout_s, httpx.WriteTimeout)
-                except (BlockingIOError, ssl.SSLWantWriteError):
-                    await self._wait(wait_writable, timeout_s, httpx.WriteTimeout)
+                except _NOT_YET as error:
+                    ready = wait_readable if isinstance(error, ssl.SSLWantReadError) else wait_writable
+                    patience_s = min(longest_s, max(0.0, until_s - trio.current_time()))
+                    await self._wait(ready, patience_s, httpx.WriteTimeout)
         except OSError as error:
             raise httpx.WriteError("the connection broke") from error
 

@@ -16,6 +16,7 @@ import httpx
 
 from lading.adapters.http import userfiles
 from lading.adapters.http.discretion import unheard
+from lading.adapters.http.plain import Fields
 from lading.domain.errors import InvalidSetting
 
 HINT = "export it again in Netscape format; `lading config` shows where it is named, `lading config unset` forgets it"
@@ -59,14 +60,15 @@ class Cookies:
 
     def add_to(self, request: httpx.Request) -> None:
         """Add the cookies that are meant for a request to its headers."""
-        httpx.Cookies(self._jar).set_cookie_header(request)
+        with unheard():
+            httpx.Cookies(self._jar).set_cookie_header(request)
 
-    def after(self, response: httpx.Response, request: httpx.Request) -> Cookies:
-        """Return these cookies as an answer to a request changes them."""
+    def after(self, fields: Fields, request: httpx.Request) -> Cookies:
+        """Return these cookies as the fields of an answer to a request change them."""
         jar = CookieJar(_policy())
         for cookie in self._jar:
             jar.set_cookie(cookie)
-        response.request = request
+        response = httpx.Response(200, headers=list(fields), request=request)
         with _unwarned(), unheard():
             httpx.Cookies(jar).extract_cookies(response)
         return Cookies(jar)

@@ -6,7 +6,9 @@ none, but are given up, the longest kept first, before connections and exchanges
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 import ssl
 from collections.abc import Callable
 
@@ -17,6 +19,8 @@ import trio
 from lading.adapters.http.connection import Connection, connect
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)*")
+"""A path that httpx leaves as it is: no query, nothing to be quoted, no segment that begins with a dot."""
 
 
 @attrs.frozen
@@ -31,6 +35,31 @@ class Origin:
     def of(cls, url: httpx.URL) -> Origin:
         """Return the origin of a URL."""
         return cls(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
+
+
+def split(url: str) -> tuple[Origin, bytes, bytes]:
+    """Return the origin of a URL, what to ask there, and the name of the host to say, all as httpx has them.
+
+    What is anything but plain in the path is httpx's to put into the right form.
+
+    Raises:
+        httpx.InvalidURL, httpx.UnsupportedProtocol: it cannot be asked for.
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    if not slash or not _PLAIN_PATH.fullmatch(path):
+        whole = httpx.URL(url)
+        return Origin.of(whole), whole.raw_path, whole.netloc
+    origin, host = _place(f"{scheme}://{authority}")
+    return origin, f"/{path}".encode("ascii"), host
+
+
+@functools.lru_cache(maxsize=1024)
+def _place(base: str) -> tuple[Origin, bytes]:
+    url = httpx.URL(base)
+    if url.scheme not in DEFAULT_PORTS:
+        raise httpx.UnsupportedProtocol("this transport gets http and https URLs")
+    return Origin.of(url), url.netloc
 
 
 @attrs.frozen
@@ -93,7 +122,7 @@ class Pool(Places):
 
     def take(self, origin: Origin) -> Connection | None:
         """Return a kept connection to `origin`, the one used last, if one is still good for an exchange."""
-        self._expire()
+        self._expire(trio.current_time())
         for at in range(len(self._kept) - 1, -1, -1):
             if self._kept[at].origin == origin:
                 connection = self._kept.pop(at).connection
@@ -119,8 +148,9 @@ class Pool(Places):
         if self._is_closed:
             connection.close()
             return
-        self._kept.append(_Kept(origin, connection, trio.current_time()))
-        self._expire()
+        now_s = trio.current_time()
+        self._kept.append(_Kept(origin, connection, now_s))
+        self._expire(now_s)
 
     def close(self) -> None:
         """Close what is kept, and keep nothing any more."""
@@ -128,8 +158,8 @@ class Pool(Places):
         while self._kept:
             self._kept.pop().connection.close()
 
-    def _expire(self) -> None:
-        over_s = trio.current_time() - self._idle_s
+    def _expire(self, now_s: float) -> None:
+        over_s = now_s - self._idle_s
         while self._kept and self._kept[0].since_s <= over_s:
             self._kept.pop(0).connection.close()
 

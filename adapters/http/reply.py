@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import httpx
 
 from lading.adapters.http import trouble
+from lading.adapters.http.plain import Fields
 from lading.adapters.http.wire import STREAM
 from lading.domain import urls
 from lading.domain.errors import TransferError
@@ -32,13 +33,28 @@ class Stream(Protocol):
         ...
 
 
-class HTTPXReply:
-    """One answer of httpx, its body not yet read; `url` is whole and stays in here."""
+class Answered(NamedTuple):
+    """An answer, whichever transport got it: `framed` tells that its version marks the end of every body."""
 
-    def __init__(self, response: httpx.Response, url: str) -> None:
+    status: int
+    fields: Fields
+    framed: bool
+    stream: Stream
+
+    @classmethod
+    def of(cls, response: httpx.Response) -> Answered:
+        """Return what a transport of httpx answered."""
+        fields, framed = response.headers.raw, response.http_version == "HTTP/2"
+        return cls(response.status_code, fields, framed, response.extensions[STREAM])
+
+
+class HTTPXReply:
+    """One answer, its body not yet read; `url` is whole and stays in here."""
+
+    def __init__(self, answered: Answered, url: str) -> None:
         self._url = url
-        self._head = _head(response, url)
-        self._stream: Stream = response.extensions[STREAM]
+        self._head = _head(answered, url)
+        self._stream = answered.stream
         self._failure: TransferError | None = None
 
     @property
@@ -79,10 +95,19 @@ class HTTPXReply:
         await self._stream.aclose()
 
 
-def _head(response: httpx.Response, url: str) -> Head:
+def texts(fields: Fields) -> list[tuple[str, str]]:
+    """Return fields as text, names in lower case: all in ASCII, all in UTF-8, or else in ISO 8859-1, as httpx does."""
+    for encoding in ("ascii", "utf-8"):
+        try:
+            return [(name.decode(encoding).lower(), value.decode(encoding)) for name, value in fields]
+        except UnicodeDecodeError:
+            continue
+    return [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in fields]
+
+
+def _head(answered: Answered, url: str) -> Head:
     headers: dict[str, str] = {}
-    for name, value in response.headers.multi_items():
+    for name, value in texts(answered.fields):
         if name not in _KEPT_BACK:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    framed = response.http_version == "HTTP/2"
-    return Head(status=response.status_code, headers=headers, url=urls.public(url).url, framed=framed)
+    return Head(status=answered.status, headers=headers, url=urls.public(url).url, framed=answered.framed)

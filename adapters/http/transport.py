@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -19,9 +18,11 @@ from lading.adapters.http import hop, identity, trouble
 from lading.adapters.http.cookies import Cookies
 from lading.adapters.http.credentials import Logins
 from lading.adapters.http.discretion import unheard
+from lading.adapters.http.heads import Question
 from lading.adapters.http.hop import Hop
+from lading.adapters.http.pool import split
 from lading.adapters.http.proxies import Proxies
-from lading.adapters.http.reply import HTTPXReply
+from lading.adapters.http.reply import Answered, HTTPXReply, texts
 from lading.adapters.http.wire import WireTransport
 from lading.domain.ports import Call
 from lading.domain.routes import Route
@@ -107,18 +108,13 @@ class HTTPXTransport:
         """What `Started` and `Completed` call it."""
         return "httpx"
 
-    @contextlib.asynccontextmanager
-    async def exchange(self, call: Call) -> AsyncIterator[HTTPXReply]:
+    def exchange(self, call: Call) -> Exchange:
         """Ask, follow redirects (bounded; secrets stripped across origins), and give the final answer.
 
         Raises:
             TransferError: there was no answer; the message holds no secret.
         """
-        reply = await self._follow(hop.first(call, AGENT), call.route)
-        try:
-            yield reply
-        finally:
-            await reply.aclose()
+        return Exchange(self, call)
 
     async def aclose(self) -> None:
         """Close what is pooled."""
@@ -126,68 +122,109 @@ class HTTPXTransport:
             if transport is not None:
                 await transport.aclose()
 
-    async def _follow(self, at: Hop, route: Route) -> HTTPXReply:
-        cookies = self._cookies
+    async def follow(self, call: Call) -> HTTPXReply:
+        """Ask, and wherever it is redirected to, and return the final answer, to be closed."""
+        at, cookies = hop.first(call, AGENT), self._cookies
         for _ in range(self._redirects_max + 1):
-            request, response = await self._ask(at, cookies, route)
-            reply = HTTPXReply(response, at.url)
-            location = response.headers.get_list("location")[:1]
-            if response.status_code not in REDIRECTS or not location:
+            answered = await self._ask(at, cookies, call.route)
+            if answered.status not in REDIRECTS:
+                return HTTPXReply(answered, at.url)
+            names = texts(answered.fields)
+            locations = [value for name, value in names if name == "location"]
+            reply = HTTPXReply(answered, at.url)
+            if not locations:
                 return reply
             await reply.aclose()
-            target = at.follow(location[0])
+            target = at.follow(locations[0])
             if target is None:
                 raise trouble.lost_way(at.url, "it redirects to something that is no http or https URL")
-            if "set-cookie" in response.headers:
-                cookies = (cookies or Cookies.none()).after(response, request)
+            if any(name == "set-cookie" for name, _ in names):
+                cookies = (cookies or Cookies.none()).after(answered.fields, self._request(at, cookies))
             at = target
         raise trouble.lost_way(at.url, f"more than {self._redirects_max} redirects")
 
-    async def _ask(self, at: Hop, cookies: Cookies | None, route: Route) -> tuple[httpx.Request, httpx.Response]:
+    async def _ask(self, at: Hop, cookies: Cookies | None, route: Route) -> Answered:
         """Send one request and wait for its head."""
         try:
-            with unheard(), trio.fail_after(self._answer_timeout_s):
-                request = self._request(at, cookies)
-                return request, await self._send(request, route)
+            return await self._send(at, cookies, route)
         except Exception as error:  # noqa: BLE001 # the text of an unforeseen one may hold a secret
             failure = trouble.before_head(error, at.url)
         raise failure
 
-    async def _send(self, request: httpx.Request, route: Route) -> httpx.Response:
+    async def _send(self, at: Hop, cookies: Cookies | None, route: Route) -> Answered:
         """Send a request by the transport for it; by httpx's own once more where ours has failed by its own fault."""
-        transport = self._to(request.url, route)
-        try:
-            return await transport.handle_async_request(request)
-        except Exception as error:
-            if transport is not self._wire or not trouble.is_ours(error):
-                raise
-            route.give_up(f"our own transport failed: {type(error).__name__}")
-        return await self._to(request.url, route).handle_async_request(request)
+        until_s = trio.current_time() + self._answer_timeout_s
+        transport = self._to(at.url, route)
+        if transport is self._wire:
+            try:
+                return await self._send_plainly(at, cookies, until_s)
+            except Exception as error:
+                if not trouble.is_ours(error):
+                    raise
+                route.give_up(f"our own transport failed: {type(error).__name__}")
+            transport = self._to(at.url, route)
+        with unheard(), trio.fail_at(until_s):
+            return Answered.of(await transport.handle_async_request(self._request(at, cookies)))
 
-    def _request(self, at: Hop, cookies: Cookies | None) -> httpx.Request:
+    async def _send_plainly(self, at: Hop, cookies: Cookies | None, until_s: float) -> Answered:
+        """Send a request by our own transport, without what httpx would make of it where nothing needs that."""
+        fields = self._fields(at) if cookies is None else self._request(at, cookies).headers.raw
+        origin, target, host = split(at.url)
+        if not any(name.lower() == b"host" for name, _ in fields):
+            fields = [(b"Host", host), *fields]
+        question = Question(target, fields, self._timeout, until_s)
+        answer, stream = await self._wire.ask(origin, question)
+        return Answered(answer.status, answer.fields, framed=False, stream=stream)
+
+    def _fields(self, at: Hop) -> list[tuple[bytes, bytes]]:
         """Return what to send: what the caller gave for this origin comes before what the user's files know of it."""
-        headers = at.headers
+        fields = at.headers
         if self._logins and "authorization" not in at.private and not at.is_downgraded:
             authorization = self._logins.authorization(at.url)
             if authorization is not None:
-                headers.append((b"authorization", authorization.encode("ascii")))
-        request = httpx.Request("GET", at.url, headers=headers, extensions={"timeout": self._timeout})
+                fields.append((b"authorization", authorization.encode("ascii")))
+        return fields
+
+    def _request(self, at: Hop, cookies: Cookies | None) -> httpx.Request:
+        """Return what to send as httpx has it, cookies included."""
+        request = httpx.Request("GET", at.url, headers=self._fields(at), extensions={"timeout": self._timeout})
         if cookies is not None and "cookie" not in at.private:
             cookies.add_to(request)
         return request
 
-    def _to(self, url: httpx.URL, route: Route) -> httpx.AsyncBaseTransport:
+    def _to(self, url: str, route: Route) -> httpx.AsyncBaseTransport:
         """Return the transport that asks the host of a URL for an attempt."""
-        proxy = self._proxies.of(url.scheme, url.host)
-        if proxy is not None:
-            return self._proxied[proxy]
-        if self._lanes is not None and url.scheme == "https":
-            return self._lanes
+        if self._proxied or self._lanes is not None:
+            parsed = httpx.URL(url)
+            proxy = self._proxies.of(parsed.scheme, parsed.host)
+            if proxy is not None:
+                return self._proxied[proxy]
+            if self._lanes is not None and parsed.scheme == "https":
+                return self._lanes
         if route.own:
             return self._wire
         if self._plain is None:
             self._plain = self._new_plain()
         return self._plain
+
+
+class Exchange:
+    """One exchange under way: entered, it has its answer; left, it has let go of it."""
+
+    __slots__ = ("_call", "_reply", "_transport")
+
+    def __init__(self, transport: HTTPXTransport, call: Call) -> None:
+        self._transport = transport
+        self._call = call
+        self._reply: HTTPXReply | None = None
+
+    async def __aenter__(self) -> HTTPXReply:
+        self._reply = await self._transport.follow(self._call)
+        return self._reply
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reply is not None:
+            await self._reply.aclose()
 
 
 def _lanes(trusted: Callable[[], ssl.SSLContext], *, connections_max: int) -> LanesTransport:

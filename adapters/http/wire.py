@@ -1,4 +1,4 @@
-"""Our own transport for httpx: HTTP/1.1 by h11 over non-blocking sockets, whose bodies go where the caller says.
+"""Our own transport for httpx: HTTP/1.1 over non-blocking sockets, whose bodies go where the caller says.
 
 A response's stream can be iterated, as httpx does; who finds it in the response's extensions under `STREAM` can receive
 into memory of its own, which for a large body is several times as fast.
@@ -14,7 +14,7 @@ import httpx
 import trio
 
 from lading.adapters.http.connection import Connection
-from lading.adapters.http.heads import Answer, ask
+from lading.adapters.http.heads import Answer, Question, ask
 from lading.adapters.http.pool import DEFAULT_PORTS, Origin, Pool
 
 STREAM = "lading.stream"
@@ -39,29 +39,34 @@ class WireTransport(httpx.AsyncBaseTransport):
         """Send a request and return the head of its answer; its place in the pool is taken until the body has ended."""
         if request.method != "GET" or request.url.scheme not in DEFAULT_PORTS:
             raise httpx.UnsupportedProtocol("this transport gets http and https URLs")
-        origin = Origin.of(request.url)
         timeouts = request.extensions.get("timeout", {})
-        await self._pool.enter(timeouts.get("pool"))
-        try:
-            connection, answer = await self._exchange(origin, request, timeouts.get("connect"))
-        except BaseException:
-            self._pool.leave()
-            raise
-        stream = WireStream(self._pool, origin, connection, answer)
+        question = Question(request.url.raw_path, request.headers.raw, timeouts)
+        answer, stream = await self.ask(Origin.of(request.url), question)
         return httpx.Response(
             answer.status,
-            headers=answer.headers,
+            headers=list(answer.fields),
             stream=stream,
             extensions={"http_version": answer.version, "reason_phrase": answer.reason, STREAM: stream},
         )
+
+    async def ask(self, origin: Origin, question: Question) -> tuple[Answer, WireStream]:
+        """Send a question and return the head of its answer, and its body, which takes a place until it has ended.
+
+        For those who do not need what httpx makes of both, which takes longer than the answer itself.
+        """
+        await self._pool.enter(question.patience_s("pool"))
+        try:
+            connection, answer = await self._exchange(origin, question)
+        except BaseException:
+            self._pool.leave()
+            raise
+        return answer, WireStream(self._pool, origin, connection, answer)
 
     async def aclose(self) -> None:
         """Close what is kept; what is in use is closed by its users."""
         self._pool.close()
 
-    async def _exchange(
-        self, origin: Origin, request: httpx.Request, connect_timeout_s: float | None
-    ) -> tuple[Connection, Answer]:
+    async def _exchange(self, origin: Origin, question: Question) -> tuple[Connection, Answer]:
         """Ask on a kept connection if there is one; what fails there is asked once more on a new one.
 
         The server may have closed it just as it was chosen, or sent what nobody asked for (RFC 9112 §9.3.1).
@@ -69,9 +74,9 @@ class WireTransport(httpx.AsyncBaseTransport):
         kept = self._pool.take(origin)
         if kept is not None:
             with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
-                return kept, await _ask(kept, request)
-        fresh = await self._pool.open(origin, connect_timeout_s)
-        return fresh, await _ask(fresh, request)
+                return kept, await _ask(kept, question)
+        fresh = await self._pool.open(origin, question.patience_s("connect"))
+        return fresh, await _ask(fresh, question)
 
 
 class WireStream(httpx.AsyncByteStream):
@@ -139,10 +144,10 @@ class WireStream(httpx.AsyncByteStream):
         self._pool.leave()
 
 
-async def _ask(connection: Connection, request: httpx.Request) -> Answer:
+async def _ask(connection: Connection, question: Question) -> Answer:
     """Ask, and close the connection when no answer comes of it."""
     try:
-        return await ask(connection, request)
+        return await ask(connection, question)
     except BaseException:
         connection.close()
         raise

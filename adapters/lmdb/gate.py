@@ -23,13 +23,14 @@ class Gate:
     """The readers of one environment."""
 
     def __init__(self) -> None:
-        self._moved = threading.Condition()
+        self._turn = threading.RLock()
+        self._moved = threading.Condition(self._turn)
         self._closed = False
         self._inside: dict[Transaction[bytes], int] = {}
 
     def enter(self, begin: Callable[[], Transaction[bytes]]) -> Transaction[bytes]:
         """Return the transaction that `begin` begins, counted as inside until `leave`."""
-        with self._moved:
+        with self._turn:
             if self._closed:
                 self._moved.wait_for(lambda: not self._closed, 2 * DRAIN_WAIT_S)
             txn = begin()
@@ -38,7 +39,7 @@ class Gate:
 
     def leave(self, txn: Transaction[bytes]) -> None:
         """End a read transaction; one that has left already does no harm."""
-        with self._moved:
+        with self._turn:
             known = self._inside.pop(txn, None)
             if self._closed:
                 self._moved.notify_all()

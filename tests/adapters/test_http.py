@@ -192,11 +192,11 @@ async def test_an_exchange_in_which_our_transport_fails_is_made_once_more_by_htt
     """And the route knows why; for the rest of the attempt it is not tried again, for another attempt it is."""
     tried = []
 
-    async def broken(request):
-        tried.append(str(request.url))
+    async def broken(_, question):
+        tried.append(question.target)
         raise KeyError(CANARY)
 
-    monkeypatch.setattr(transport._wire, "handle_async_request", broken)
+    monkeypatch.setattr(transport._wire, "ask", broken)
     call = Call(url=origin.url("file.bin"))
     for _ in range(2):
         async with transport.exchange(call) as reply:
@@ -222,7 +222,7 @@ async def test_what_a_server_does_wrong_is_no_reason_to_ask_by_another_transport
 @pytest.mark.parametrize("start", [0, 1000])
 async def test_an_attempt_that_is_to_do_without_our_transport_does(origin, transport, monkeypatch, start):
     """The whole, or a range."""
-    monkeypatch.setattr(transport._wire, "handle_async_request", None)
+    monkeypatch.setattr(transport._wire, "ask", None)
     call = Call(url=origin.url("file.bin"), start=start, route=Route(own=False))
     async with transport.exchange(call) as reply:
         assert await body(reply) == FILE.read(start)

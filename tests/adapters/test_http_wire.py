@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lading.adapters.http import HTTPXTransport, connection
 from lading.adapters.http.bodies import LINE_MAX, TRAILERS_MAX, Chunked
 from lading.adapters.http.connection import Connection
-from lading.adapters.http.heads import ask
+from lading.adapters.http.heads import Question, ask
 from lading.adapters.http.pool import Origin as Whose
 from lading.adapters.http.pool import Pool
 from lading.adapters.http.proxies import Proxies
@@ -389,7 +389,7 @@ async def test_answer_that_came_before_the_request_was_read_counts():
     with pair() as (ours, theirs):
         theirs.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
         theirs.close()
-        assert (await ask(ours, httpx.Request("GET", "http://h.example/"))).status == 503
+        assert (await ask(ours, Question(b"/", [(b"Host", b"h.example")], {}))).status == 503
 
 
 # -- connections -----------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from lading.adapters.system import SystemChance, SystemClock
 from lading.adapters.threads import WorkerThreads
 from lading.domain.commands import Start
 from lading.domain.ports import Entry
-from lading.domain.scheduling import Limits
+from lading.domain.scheduling import Candidate, Limits
 from lading.home import Home, open_home
 from lading.journal import Journal
 from lading.opening import open_reading
@@ -106,7 +106,7 @@ def _choosing(small: Path, large: Path) -> list[Figure]:
         reading = open_reading(_home(place))
         reading.catch_up()
         try:
-            chosen_s = median_s(functools.partial(reading.next_candidate, {}, Limits()), 1_000)
+            chosen_s = median_s(functools.partial(_choose, reading), 1_000)
             claim_s, commit_s = trio.run(_claiming, reading)
         finally:
             reading.close()
@@ -115,6 +115,10 @@ def _choosing(small: Path, large: Path) -> list[Figure]:
             Figure(name=f"claiming one of {name}, to a bare commit", value=claim_s / commit_s, unit="×", bound=3.0),
         ]
     return figures
+
+
+def _choose(reading: Reading) -> Candidate | None:
+    return next(reading.following({}, Limits()), None)
 
 
 async def _claiming(reading: Reading) -> tuple[float, float]:
@@ -128,7 +132,7 @@ async def _claiming(reading: Reading) -> tuple[float, float]:
         await nursery.start(writer.run)
         for number in range(CLAIMS):
             began_s = time.perf_counter()
-            candidate = reading.next_candidate({}, Limits())
+            candidate = _choose(reading)
             assert candidate is not None
             state = reading.get(candidate.id)
             start = Start(

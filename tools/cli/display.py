@@ -6,6 +6,7 @@ All of it goes to stderr. The figures are the engine's; nothing is estimated her
 from __future__ import annotations
 
 import math
+import posixpath
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -35,9 +36,10 @@ Rows = Sequence[dict[str, Any]]
 
 
 class Display(Protocol):
-    """What shows the work; entered before it begins and left after it."""
+    """What shows the work; entered before it begins and left after it. `sums_up` tells whether it shows an overall."""
 
     interval_s: float
+    sums_up: bool
 
     def fact(self, fact: Fact, download: Download) -> None:
         """Something happened to a download, which is now in this state."""
@@ -47,8 +49,8 @@ class Display(Protocol):
         """Something came to hold the whole queue, or has passed."""
         ...
 
-    def figures(self, rows: Rows, overall: Overall) -> None:
-        """What runs, as `list --json` shows it, and everything taken together."""
+    def figures(self, rows: Rows, overall: Overall | None) -> None:
+        """What runs, as `list --json` shows it, and everything taken together, where that is shown."""
         ...
 
     def answer(self, text: str) -> None:
@@ -77,13 +79,11 @@ def choose(frame: Frame) -> Display:
 
 def name(download: Download) -> str:
     """Return what to call a download in a line: its file's name, else the end of its URL."""
-    from pathlib import PurePosixPath
-
     from lading.domain import urls
     from lading.projections import progress
 
     path = progress.path(download)
-    return PurePosixPath(path).name if path else urls.last_segment(download.order.url) or download.order.url
+    return posixpath.basename(path) if path else urls.last_segment(download.order.url) or download.order.url
 
 
 def _row_name(row: dict[str, Any]) -> str:
@@ -94,6 +94,7 @@ class Silence:
     """Shows nothing."""
 
     interval_s = math.inf
+    sums_up = False
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +108,7 @@ class Silence:
     def queue(self, fact: Fact) -> None:
         """Say nothing."""
 
-    def figures(self, rows: Rows, overall: Overall) -> None:
+    def figures(self, rows: Rows, overall: Overall | None) -> None:
         """Say nothing."""
 
     def answer(self, text: str) -> None:
@@ -145,7 +146,7 @@ class Lines(Silence):
         """Print it."""
         self._say(sentences.sentence(fact))
 
-    def figures(self, rows: Rows, overall: Overall) -> None:  # noqa: ARG002
+    def figures(self, rows: Rows, overall: Overall | None) -> None:  # noqa: ARG002
         """Print the figures of those of which nothing was said for a while."""
         now_s = time.monotonic()
         for row in rows:
@@ -182,6 +183,7 @@ class Bars(Silence):
     """A bar for each download that runs, as many as the terminal has room for, and one line for all of them."""
 
     interval_s = 0.25
+    sums_up = True
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -209,7 +211,7 @@ class Bars(Silence):
         """Print it above the bars."""
         self._console.print(plain(sentences.sentence(fact)), markup=False, style="dim")
 
-    def figures(self, rows: Rows, overall: Overall) -> None:
+    def figures(self, rows: Rows, overall: Overall | None) -> None:
         """Draw the bars anew."""
         from rich.table import Table
 
@@ -219,7 +221,7 @@ class Bars(Silence):
             rate = _rate(row["rate"]) if running else row["state"]
             left = units.left(row["eta"]) if running else row["error"] or ""
             table.add_row(*self._cells(_row_name(row), row["received"], row["total"], rate, left))
-        if overall.active + overall.queued + overall.waiting > 1:
+        if overall is not None and overall.active + overall.queued + overall.waiting > 1:
             counts = f"{overall.active} active, {overall.queued} queued, {overall.waiting} waiting"
             left = units.left(overall.eta)
             table.add_row(*self._cells(counts, overall.received, overall.total, _rate(overall.rate), left))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from lading.collector import look_seldom
 from lading.domain.errors import UsageError
 from lading.tools.cli import trouble
 from lading.tools.cli.frame import Frame, json_option
@@ -135,6 +136,8 @@ def program(context: click.Context, home: Path | None, log: str | None) -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; nothing but an exit by signal or `os._exit` goes past it."""
+    if arguments is None:
+        look_seldom()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete

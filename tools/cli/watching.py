@@ -29,7 +29,7 @@ from lading.tools.cli.display import Display, Rows
 
 REMEMBERED = 4096
 WAITING_SHOWN = 20
-BREATH_S = 0.02
+BREATH_S = 0.05
 """What happens within so short a time is told at once."""
 _SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
 
@@ -68,7 +68,10 @@ class Watch:
         self._states: OrderedDict[UUID, Download] = OrderedDict()
         self._done_bytes = 0
         self._ended_before = [download for download in own or () if download.ended or download.stuck]
-        self._states.update((d.id, d) for d in own or () if not (d.ended or d.stuck))
+        self._beside: OrderedDict[UUID, Download] = OrderedDict()
+        for download in own or ():
+            if not (download.ended or download.stuck):
+                self._keep(download)
 
     async def follow(self, engine: Engine) -> None:
         """Follow until there is nothing left to wait for; may be called again on another engine and goes on then."""
@@ -109,13 +112,13 @@ class Watch:
         download = evolve(before, fact.event, stream=fact.stream, at_ns=fact.at_ns)
         self._display.fact(fact, download)
         if download.stuck:
-            self._states.pop(fact.stream, None)
+            self._drop(fact.stream)
             if before is None or not before.stuck:
                 await self._end(engine, download)
         elif not download.ended:
             self._keep(download)
         elif before is not None and not before.ended:
-            self._states.pop(fact.stream, None)
+            self._drop(fact.stream)
             self._done_bytes += download.received
             await self._end(engine, download)
 
@@ -126,10 +129,16 @@ class Watch:
         self._ended(download, reason)
 
     def _keep(self, download: Download) -> None:
+        self._drop(download.id)
         self._states[download.id] = download
-        self._states.move_to_end(download.id)
+        if download.state in _SHOWN_BESIDE:
+            self._beside[download.id] = download
         while self._all and len(self._states) > REMEMBERED:
-            self._states.popitem(last=False)
+            self._drop(next(iter(self._states)))
+
+    def _drop(self, id: UUID) -> None:
+        self._states.pop(id, None)
+        self._beside.pop(id, None)
 
     async def _until_over(
         self, engine: Engine, over: Callable[[Engine], Awaitable[object]], scope: trio.CancelScope
@@ -147,7 +156,7 @@ class Watch:
             return
         while True:
             rows = await self._rows(engine)
-            self._display.figures(rows, await self._overall(engine, rows))
+            self._display.figures(rows, await self._overall(engine, rows) if self._display.sums_up else None)
             await trio.sleep(self._display.interval_s)
 
     async def _rows(self, engine: Engine) -> list[dict[str, Any]]:
@@ -155,8 +164,8 @@ class Watch:
         rows = await engine.listing(state="active")
         if not self._all:
             rows = [row for row in rows if UUID(row["id"]) in self._states]
-        waiting = (d for d in reversed(self._states.values()) if d.state in _SHOWN_BESIDE)
-        return rows + [progress.listing(d, time.time_ns()) for d in islice(waiting, WAITING_SHOWN)]
+        waiting = islice(reversed(self._beside.values()), WAITING_SHOWN)
+        return rows + [progress.listing(d, time.time_ns()) for d in waiting]
 
     async def _overall(self, engine: Engine, rows: Rows) -> Overall:
         rates = [row["rate"] for row in rows if row["rate"] is not None]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 
+from lading.collector import leave_alone
 from lading.engine import Engine
 from lading.nurseries import open_plain_nursery
 from lading.tools.cli import homes, trouble
@@ -35,6 +36,7 @@ async def work(frame: Frame, display: Display, begin: Begin, *, concurrency: int
     async with interruptible(say) as interruption:
         while not interruption.seen:
             async with homes.working(frame, concurrency=concurrency) as engine:
+                leave_alone()
                 engine.mishaps.say = say
                 if engine.retuning is not None:
                     engine.retuning.say = say

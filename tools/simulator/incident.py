@@ -96,7 +96,7 @@ class Writer:
         self.events += 1
         if self.events > MOST_EVENTS:
             raise UsageError(f"an incident has at most {MOST_EVENTS:,} events", hint=SHORTER)
-        data = codec.CONVERTER.unstructure(event)
+        data = codec.words(event)
         self._write({"at": at_ns, "stream": stream.hex, "topic": type(event).TOPIC, "data": data})
 
     def trailer(self) -> None:
@@ -250,6 +250,6 @@ def _line(words: dict[str, Any]) -> Line:
         topic, data = upcast(topic, data)
         kind = EVENTS[topic]
     names = {field.name for field in attrs.fields(kind)}
-    event = codec.CONVERTER.structure({name: value for name, value in data.items() if name in names}, kind)
+    event = codec.of_words(kind, {name: value for name, value in data.items() if name in names})
     shapes.check(event)
     return Line(at_ns, UUID(hex=words["stream"]), event)

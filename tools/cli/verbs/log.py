@@ -125,5 +125,5 @@ def _row(fact: Fact) -> dict[str, Any]:
         "host": context.host,
         "correlation": None if context.correlation is None else str(context.correlation),
         "causation": None if context.causation is None else str(context.causation),
-        "data": codec.CONVERTER.unstructure(fact.event),
+        "data": codec.words(fact.event),
     }
