@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lading.outcome import Outcome, Overall
     from lading.projections.figures import Statistics
     from lading.receipts import Receipt, verify_receipt
+    from lading.repairing import Repair
     from lading.retuning import SettingsWarning
     from lading.settings import Settings
 
@@ -52,6 +53,7 @@ _HOMES = {
     "Outcome": "lading.outcome",
     "Overall": "lading.outcome",
     "Receipt": "lading.receipts",
+    "Repair": "lading.repairing",
     "Request": "lading.domain.requests",
     "Resume": "lading.domain.requests",
     "Settings": "lading.settings",
@@ -83,6 +85,7 @@ __all__ = [
     "Outcome",
     "Overall",
     "Receipt",
+    "Repair",
     "Request",
     "Resume",
     "Settings",

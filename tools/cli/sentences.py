@@ -271,6 +271,12 @@ def _(event: e.HistoryArchived, context: Context) -> str:
 
 
 @_say.register
+def _(event: e.LogRepaired, context: Context) -> str:
+    lost = "an unknown number of events was" if event.lost is None else f"{event.lost:,} events were"
+    return f"the log was repaired{_by(context)}: {lost} lost from position {event.cut:,} on ({event.reason})"
+
+
+@_say.register
 def _(event: e.Undone, context: Context) -> str:
     return f"the act {event.act} was undone{_by(context)}"
 
