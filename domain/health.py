@@ -21,6 +21,8 @@ GIB = 1 << 30
 LEAST_FREE_BYTES = GIB
 MOST_OWN_BYTES = GIB
 MOST_LAG = 100_000
+MOST_UNSIGNED = 100_000
+"""So many events no checkpoint needs to have; an engine signs far sooner."""
 MOST_UNTOLD = 1000
 """So many events a hook may be behind while it is served."""
 HIGH_SHARE, CRITICAL_SHARE = 0.8, 0.95
@@ -96,6 +98,22 @@ class Told:
     given_up: int = 0
 
 
+@attrs.frozen(kw_only=True)
+class Signed:
+    """How far a log is signed.
+
+    Attributes:
+        events: that the log has; `signed` of them are under the last checkpoint, 0 where there is none.
+        trouble: why that cannot be read or does not fit the log, if so.
+        anchors: by name, why one of them cannot be, does not, or was not told, if so.
+    """
+
+    events: int
+    signed: int = 0
+    trouble: str | None = None
+    anchors: Mapping[str, str | None] = attrs.field(factory=dict)
+
+
 class Processes(Protocol):
     """What the system tells of processes and files; every method may block, and answers None for what it cannot say."""
 
@@ -130,6 +148,8 @@ class Vitals:
         quarantined_bytes: data that is put aside.
         invalid: how many published files are known not to be what was published.
         hooks: how far each has been told, by name.
+        signed: how far the log is; None of one that nobody signs.
+        to_shred: how many downloads have secrets that were forgotten and are still to be shredded.
     """
 
     working: bool
@@ -150,6 +170,8 @@ class Vitals:
     quarantined_bytes: int = 0
     invalid: int = 0
     hooks: Mapping[str, Told] = attrs.field(factory=dict)
+    signed: Signed | None = None
+    to_shred: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -168,7 +190,7 @@ class Health:
 
 def judge(vitals: Vitals) -> Health:
     """Return what is to be said of a home."""
-    parts = (_engine, _queue, _blocked, _failures, _views, _rooms, _process, _data, _hooks)
+    parts = (_engine, _queue, _blocked, _failures, _views, _rooms, _process, _data, _secrets, _signed, _hooks)
     return Health(findings=tuple(finding for part in parts for finding in part(vitals)), vitals=vitals)
 
 
@@ -321,6 +343,37 @@ def _data(v: Vitals) -> Iterator[Finding]:
             value=f"{amounts.of(v.invalid, 'file')} known to be gone or changed",
             hint="`lading files` tells which; `lading retry ID` fetches one again, `lading remove ID` lets it be",
             figures={"invalid": v.invalid},
+        )
+
+
+def _secrets(v: Vitals) -> Iterator[Finding]:
+    if v.to_shred:
+        yield Finding(
+            check="secrets",
+            status=Status.OK if v.working else Status.WARN,
+            value=f"those of {amounts.of(v.to_shred, 'download')} were given up, and are still to be shredded",
+            hint="" if v.working else "`lading run` shreds them",
+            figures={"to_shred": v.to_shred},
+        )
+
+
+def _signed(v: Vitals) -> Iterator[Finding]:
+    if v.signed is None:
+        return
+    new = max(0, v.signed.events - v.signed.signed)
+    status, hint = Status.OK, ""
+    value = f"{amounts.of(new, 'event')} since the last one" if v.signed.signed else "none was signed yet"
+    if v.signed.trouble is not None:
+        status, value, hint = Status.FAIL, v.signed.trouble, "`lading verify` tells what is wrong"
+    elif new > MOST_UNSIGNED:
+        status, hint = Status.WARN, "`lading checkpoint` signs one; see checkpoint_events and checkpoint_s"
+    yield Finding(check="checkpoint", status=status, value=value, hint=hint, figures={"unsigned": new})
+    for name, trouble in v.signed.anchors.items():
+        yield Finding(
+            check=f"anchor {name}",
+            status=Status.OK if trouble is None else Status.WARN,
+            value=trouble or "nothing is known to be wrong with it",
+            hint="" if trouble is None else "the next checkpoint is brought there again; see that it can be",
         )
 
 

@@ -5,6 +5,9 @@ that piece is rejected, the download starts over, or its files are given up. A p
 as the shorter one that began at the same byte of the same attempt: the byte was durable when it was first vouched for,
 and its digest is the last piece's. What no piece names when the download completes came with the attempt that completed
 it: so do all bytes of a small file, which has no other events, and then the digest is that of the whole file.
+
+A repair begins with a copy of what is sound of the published file, and vouches for that before it has asked anybody:
+whatever it names until then was brought by those who brought it before, and only what it fetched by itself.
 """
 
 from __future__ import annotations
@@ -103,6 +106,8 @@ class _Tracer:
         self._answers: dict[int, tuple[str | None, Validator]] = {}
         self._worker: UUID | None = None
         self._is_from_cache = False
+        self._published: Delivery | None = None
+        self._piece: tuple[int, int] | None = None
         self.delivery: Delivery | None = None
         self.completed: Fact | None = None
 
@@ -126,19 +131,25 @@ class _Tracer:
                 self._complete(fact, event, after)
             case _:
                 self._see_whether_held(before, after)
+        if not after.repairs:
+            self._published = None
 
     def _see_whether_held(self, before: Download | None, after: Download) -> None:
         """Forget the delivery when the byte does not count any more: by the state, which knows of every way."""
         if self.completed is not None:
             if before is not None and before.assurance is not None and after.assurance is None:
-                self.delivery = self.completed = None
+                self._published, self.delivery, self.completed = self.delivery, None, None
         elif not spans.holds(after.durable, self._byte, self._byte + 1):
             self.delivery = None
 
     def _deliver(self, fact: Fact, after: Download, source: int, piece: Piece) -> None:
-        known = self.delivery
-        if known is not None and (known.attempt, known.start) == (after.attempt, piece.start):
-            self.delivery = attrs.evolve(known, end=piece.end, digest=piece.digest)
+        """Take in that a piece of the running attempt vouches for the byte, perhaps one that has grown."""
+        grown, self._piece = self._piece, (after.attempt, piece.start)
+        known = self.delivery if grown == self._piece else None
+        if known is None and not self._answers:
+            known = self._published  # copied, since nobody was asked yet
+        if known is not None:
+            self.delivery = attrs.evolve(known, start=piece.start, end=piece.end, digest=piece.digest)
             return
         own = source == after.source
         final_url, validator = self._answers.get(source, (None, after.validator if own else None))

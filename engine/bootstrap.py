@@ -302,6 +302,7 @@ def _checkup(
         roots=roots,
         settings=lambda: services.settings,
         cursors=None if parts.hands is None else parts.hands.cursors,
+        notary=parts.notary,
     )
 
 

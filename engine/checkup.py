@@ -17,14 +17,15 @@ from lading.domain.errors import LadingError
 from lading.domain.health import Health, Processes, Space, Told, Vitals, judge
 from lading.domain.hooks import Cursor, Cursors
 from lading.domain.ports import Reader
-from lading.projections import figures, hold, progress, queue, roster, shares, upkeep
+from lading.notary import Notary
+from lading.projections import figures, hold, litter, progress, queue, roster, shares, upkeep
 from lading.reading import Reading
 from lading.settings import Settings
 from lading.views import ROWS
 
 MOST_FOLDERS = 16
 LOOKED_AT = 64
-MOST_INVALID = 10_000
+MOST_INVALID = MOST_TO_SHRED = 10_000
 KEPT_FOR_THE_LOG_BYTES = 16 * 1024 * 1024
 """Where less is free, an engine may soon have nothing to say."""
 _IN_USE = ("active", "verifying", "stopping", "waiting", "queued")
@@ -42,6 +43,7 @@ class Checkup:
         roots: the folders that paths of the log are relative to, by name.
         settings: tells what is set now, which includes what is kept free.
         cursors: tell how far hooks have been told; None where there are none.
+        notary: tells how far the log is signed; None where nobody signs it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Checkup:
         roots: Mapping[str, str],
         settings: Callable[[], Settings],
         cursors: Cursors | None = None,
+        notary: Notary | None = None,
     ) -> None:
         self._reading = reading
         self._processes = processes
@@ -64,6 +67,7 @@ class Checkup:
         self._roots = roots
         self._settings = settings
         self._cursors = cursors
+        self._notary = notary
 
     def look(self, now_ns: int, *, owner: bool) -> Health:
         """Return what is to be said of the home now; `owner` tells that this process is its engine."""
@@ -78,6 +82,7 @@ class Checkup:
             None if owner or not working or self._home is None else self._processes.holder(self._in_home("engine.lock"))
         )
         log = None if self._home is None else self._processes.occupied(self._in_home("log/data.mdb"))
+        signed = None if self._notary is None else self._notary.standing()
         with self._reading.views.read() as reader:
             counted, held = figures.read(reader), hold.get(reader)
             recent = shares.of_days(reader, now_ns // shares.DAY_NS - 1)
@@ -100,6 +105,8 @@ class Checkup:
                 quarantined_bytes=counted.quarantined_bytes,
                 invalid=sum(1 for _ in upkeep.invalid(reader, MOST_INVALID)),
                 hooks=self._told(),
+                signed=signed,
+                to_shred=sum(1 for _ in litter.secrets(reader, MOST_TO_SHRED)),
             )
 
     def _told(self) -> dict[str, Told]:

@@ -36,7 +36,6 @@ class Notarising:
         self._s = services
         self._notary = notary
         self._hand = hand
-        self._failed: dict[str, str] = {}
         self._signed_at = 0
         self._signed_s = services.clock.monotonic()
 
@@ -83,8 +82,8 @@ class Notarising:
             else:
                 await self._hand(anchor, str(note).encode())
         except (LadingError, HookFailed) as error:
-            if self._failed.get(name) != error.message:
+            if self._notary.untold.get(name) != error.message:
                 self._s.mishaps.say(f"the anchor {name!r} was not told of a checkpoint: {error.message}")
-            self._failed[name] = error.message
+            self._notary.untold[name] = error.message
         else:
-            self._failed.pop(name, None)
+            self._notary.untold.pop(name, None)

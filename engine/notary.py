@@ -12,7 +12,8 @@ from pathlib import Path
 
 from lading.adapters.signing import FileSigner, is_signed, read_private
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged, IntegrityError
+from lading.domain.errors import HistoryChanged, IntegrityError, LadingError
+from lading.domain.health import Signed
 from lading.domain.notes import Checkpoint, Note
 from lading.projections import ledger
 from lading.views import Views
@@ -42,6 +43,8 @@ class Notary(Vouchers):
         super().__init__(home, log_id, anchored=anchored)
         self._views = views
         self._predecessors = predecessors
+        self.untold: dict[str, str] = {}
+        """Why an anchor was not told of the last checkpoint that this process signed, by name."""
 
     @functools.cached_property
     def signer(self) -> FileSigner:
@@ -80,18 +83,42 @@ class Notary(Vouchers):
             NoteDamaged: a checkpoint or a key cannot be read.
         """
         self._follow("the last checkpoint of this home", self.book.last())
-        for name, book in self.anchored.items():
-            note = book.last()
-            if note is None:
-                continue
-            found = Checkpoint.parse(note.text)
-            if found.origin == self.origin:
-                self._follow(f"the anchor {name!r} ({book.path})", note)
-            elif found.origin not in map(origin, self._predecessors()):
-                raise HistoryChanged(
-                    f"the anchor {name!r} ({book.path}) is of another log, {found.origin}",
-                    hint="put the log back that it vouches for; or give this home another anchor",
-                )
+        for name in self.anchored:
+            self._examine(name)
+
+    def _examine(self, name: str) -> None:
+        """See to it that the log is a later one of what an anchor has."""
+        book = self.anchored[name]
+        note = book.last()
+        if note is None:
+            return
+        found = Checkpoint.parse(note.text)
+        if found.origin == self.origin:
+            self._follow(f"the anchor {name!r} ({book.path})", note)
+        elif found.origin not in map(origin, self._predecessors()):
+            raise HistoryChanged(
+                f"the anchor {name!r} ({book.path}) is of another log, {found.origin}",
+                hint="put the log back that it vouches for; or give this home another anchor",
+            )
+
+    def standing(self) -> Signed:
+        """Return how far the log is signed, and what is wrong with that."""
+        signed, trouble = 0, None
+        troubles: dict[str, str | None] = {}
+        try:
+            note = self.book.last()
+            signed = 0 if note is None else Checkpoint.parse(note.text).size
+            self._follow("the last checkpoint of this home", note)
+        except LadingError as error:
+            trouble = error.message
+        for name in self.anchored:
+            try:
+                self._examine(name)
+                troubles[name] = None
+            except LadingError as error:
+                troubles[name] = error.message
+        with self._views.read() as reader:
+            return Signed(events=ledger.size(reader), signed=signed, trouble=trouble, anchors=troubles | self.untold)
 
     def review(self) -> None:
         """Hold the ledger, the views caught up with the log, against everything that was ever signed of it.

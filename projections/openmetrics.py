@@ -167,6 +167,10 @@ def of_health(health: Health) -> Iterator[Family]:
     yield Family("lading_log_position", "gauge", "Position of the last event in the log.", _plain(v.position))
     yield Family("lading_view_lag", "gauge", "Events that the views lacked when they were asked.", _plain(v.lag))
     yield Family("lading_log_size_bytes", "gauge", "What the log occupies.", _known(v.log_bytes), "bytes")
+    if v.signed is not None:
+        new = max(0, v.signed.events - v.signed.signed)
+        yield Family("lading_unsigned_events", "gauge", "Events since the last checkpoint.", _plain(new))
+    yield Family("lading_secrets_to_shred", "gauge", "Downloads with secrets still to be shredded.", _plain(v.to_shred))
     rooms = {"home": v.home.free_bytes} if v.home is not None else {}
     rooms |= {space.folder: space.free_bytes for space in v.folders}
     free = {folder: count for folder, count in rooms.items() if count is not None}

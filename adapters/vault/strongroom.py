@@ -42,6 +42,13 @@ _STORE = re.compile(r"store-([1-9]\d*)")
 _DRAFT = re.compile(r"\.store-[1-9]\d*")
 
 
+def newest(folder: Path) -> tuple[int, Path]:
+    """Return the store that counts in the folder of a vault: its number, 1 for the first, and where it lies."""
+    numbers = [int(found[1]) for name in os.listdir(folder) if (found := _STORE.fullmatch(name))]
+    number = max(numbers, default=1)
+    return number, folder if number == 1 else folder / f"store-{number}"
+
+
 class Strongroom:
     """Gives out the store that counts, and writes it anew.
 
@@ -74,7 +81,7 @@ class Strongroom:
             IntegrityError: the copy is not what it should be; the vault is as it was.
         """
         with self._locked(fcntl.LOCK_EX):
-            number, place = self._newest()
+            number, place = newest(self._folder)
             self.close()
             try:
                 self._clear(but=number)
@@ -98,7 +105,7 @@ class Strongroom:
             opened[1].close()
 
     def _store(self) -> Store:
-        number, place = self._newest()
+        number, place = newest(self._folder)
         with self._lock:
             if self._opened is not None and self._opened[0] != number:
                 self._opened[1].close()
@@ -106,12 +113,6 @@ class Strongroom:
             if self._opened is None:
                 self._opened = (number, self._open_store(place))
             return self._opened[1]
-
-    def _newest(self) -> tuple[int, Path]:
-        """Return the store that counts: its number, 1 for the first, and its folder."""
-        numbers = [int(found[1]) for name in os.listdir(self._folder) if (found := _STORE.fullmatch(name))]
-        number = max(numbers, default=1)
-        return number, self._folder if number == 1 else self._folder / f"store-{number}"
 
     def _copy(self, place: Path, draft: Path) -> None:
         """Put every record of one store into a new one, durably, a page at a time."""

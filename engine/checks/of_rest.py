@@ -15,6 +15,7 @@ from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.structure import structure
 from lading.adapters.vault import SealedVault
+from lading.adapters.vault.strongroom import newest
 from lading.checks.subject import Finding, Subject
 from lading.cursors import FOLDER, FileCursors
 from lading.domain.errors import IntegrityError, InvalidSetting, LadingError
@@ -53,17 +54,22 @@ def hooks(subject: Subject) -> Iterator[Finding]:
 
 
 def vault(subject: Subject) -> Iterator[Finding]:
-    """Open every secret, and see that the ones that will be needed are there and are those of which the log speaks."""
+    """Open every secret, and see that the ones that will be needed are there and are those of which the log speaks.
+
+    Those that were forgotten are meant to be gone: what needs them is blocked until it is given others.
+    """
     folder = subject.home.vault_path
-    if not (folder / DATA_FILE).exists():
+    if not folder.is_dir():
         return
-    if EngineLock(subject.home).is_vacant():
-        problems = structure(folder)
+    rewritten, place = newest(folder)
+    if rewritten == 1 and not (place / DATA_FILE).exists():
+        return
+    sealed = SealedVault(folder, lambda path: LMDBStore(path, create=False))
+    try:
+        problems = structure(place) if EngineLock(subject.home).is_vacant() else []
         if problems:
             yield Finding("vault", f"pages of the vault: {problems[0]}", path=str(folder))
             return
-    sealed = SealedVault(folder, lambda path: LMDBStore(path, create=False))
-    try:
         for number, id in enumerate(sealed.kept(), start=1):
             yield from _secret(subject, sealed, id)
             subject.progress(number)
@@ -97,6 +103,6 @@ def _missing(subject: Subject, sealed: SealedVault) -> Iterator[Finding]:
     reading.catch_up()
     for state in WANTED_BY:
         for download in reading.downloads(state=state):
-            if download.order.secret and sealed.recall(download.id) is None:
+            if download.order.secret and not download.forgotten and sealed.recall(download.id) is None:
                 message = f"the secrets of the download {download.id} are not in the vault"
                 yield Finding("vault", f"{message}; `lading refresh-url` gives it others", id=str(download.id))

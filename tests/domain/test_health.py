@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from lading.domain import health
-from lading.domain.health import GIB, Process, Space, Status, Told, Vitals, judge
+from lading.domain.health import GIB, Process, Signed, Space, Status, Told, Vitals, judge
 
 pytestmark = [pytest.mark.row("S2.7"), pytest.mark.row("S3.9")]
 
@@ -34,6 +34,11 @@ def space(free_bytes, folder="/home"):
 def using(**changes):
     """Return vitals in which the process uses something else."""
     return attrs.evolve(WELL, process=attrs.evolve(WELL.process, **changes))
+
+
+def signed(events, under, **more):
+    """Return vitals in which the log is signed so far."""
+    return attrs.evolve(WELL, signed=Signed(events=events, signed=under, **more))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +93,16 @@ def using(**changes):
         (attrs.evolve(WELL, process=None), "process", "ok", "not known here"),
         (WELL, "partial data", "ok", "100 B of 1 download"),
         (attrs.evolve(WELL, quarantined_bytes=5), "quarantine", "ok", "5 B"),
+        (attrs.evolve(WELL, to_shred=1), "secrets", "ok", "of 1 download were given up"),
+        (attrs.evolve(IDLE, to_shred=2), "secrets", "warn", "still to be shredded"),
+        (signed(10, 0), "checkpoint", "ok", "none was signed yet"),
+        (signed(10, 7), "checkpoint", "ok", "3 events since"),
+        (signed(100_001, 1), "checkpoint", "ok", "100,000 events since"),
+        (signed(100_002, 1), "checkpoint", "warn", "100,001 events since"),
+        (signed(100_001, 0), "checkpoint", "warn", "none was signed yet"),
+        (signed(1, 7, trouble="it is behind"), "checkpoint", "fail", "it is behind"),
+        (signed(7, 7, anchors={"a": None}), "anchor a", "ok", "nothing is known to be wrong"),
+        (signed(7, 7, anchors={"a": "it is gone"}), "anchor a", "warn", "it is gone"),
     ],
 )
 def test_each_finding_is_as_bad_as_it_is(vitals, check, status, said):

@@ -45,6 +45,8 @@ class Cell:
     digest: str
     whole: bool = False
     cached: bool = False
+    named_by: int = attrs.field(default=0, eq=False)
+    """The attempt whose piece vouches for it now."""
 
 
 class Ship:
@@ -60,6 +62,7 @@ class Ship:
         self.answers: dict[int, tuple[str | None, str]] = {}
         self.from_cache = False
         self.was_complete = False
+        self.published: list[Cell | None] = [None] * SIZE
         self.number = 0
         self.do(c.Submit(order=order))
 
@@ -107,6 +110,24 @@ class Ship:
             self.answers, self.from_cache = {}, False
             if held and not reuse:
                 self.cells = [None] * SIZE
+            if self.state.repairs and not self.state.durable:
+                self.mend()
+
+    def mend(self) -> None:
+        """Copy some pieces of the published file, before anybody is asked; those that touch may become one."""
+        pieces: list[Piece] = []
+        for begin, end, whole in sorted({(cell.start, cell.end, cell.whole) for cell in self.published if cell}):
+            if whole or self.chance.random() < 0.4:
+                continue
+            if pieces and pieces[-1].end == begin and self.chance.random() < 0.3:
+                pieces.append(Piece(pieces.pop().start, end, f"blake3:{self.tag()}"))
+                continue
+            pieces.append(Piece(begin, end, f"blake3:{self.tag()}"))
+        if pieces and self.do(c.Vouch(attempt=self.state.attempt, pieces=tuple(pieces))):
+            for piece in pieces:
+                told = {"start": piece.start, "end": piece.end, "digest": piece.digest}
+                for at in range(piece.start, piece.end):
+                    self.cells[at] = attrs.evolve(self.published[at], named_by=self.state.attempt, **told)
 
     def probe(self) -> None:
         status = self.chance.choice((200, 206, 206, 304, 0))
@@ -126,6 +147,8 @@ class Ship:
 
     def vouch(self) -> None:
         """Let a piece of this attempt grow, or a new one begin where nothing is held; sometimes both in one event."""
+        if self.state.repairs and not self.answers:
+            self.probe()
         pieces: list[Piece] = []
         for _ in range(self.chance.randint(1, 2)):
             free = [
@@ -141,7 +164,7 @@ class Ship:
             begins = [p.start for p in pieces]
             grows = (
                 before is not None
-                and before.attempt == self.state.attempt
+                and before.named_by == self.state.attempt
                 and before.end == at
                 and before.start not in begins
             )
@@ -166,7 +189,7 @@ class Ship:
             if held is None:
                 held = self.cells[at] = Cell(
                     self.state.attempt, self.last_worker, source, url, tag, self.position,
-                    piece.start, piece.end, piece.digest, whole, self.from_cache and own,
+                    piece.start, piece.end, piece.digest, whole, self.from_cache and own, self.state.attempt,
                 )  # fmt: skip
             held.end, held.digest = piece.end, piece.digest
 
@@ -236,6 +259,11 @@ class Ship:
         if self.do(c.Retry()) and self.was_complete and self.state.state is State.QUEUED:
             self.cells, self.was_complete = [None] * SIZE, False
 
+    def repair(self) -> None:
+        published = self.cells if self.was_complete else self.published
+        if self.do(c.Repair()) and self.was_complete:
+            self.cells, self.published, self.was_complete = [None] * SIZE, published, False
+
     def give_up(self) -> None:
         """Cancel it, and perhaps let its files be put aside or go."""
         self.do(c.Cancel())
@@ -262,7 +290,7 @@ class Ship:
 
 
 DEEDS = (
-    ["start"] * 5 + ["vouch"] * 6 + ["probe", "join", "retry", "resume"] * 2
+    ["start"] * 5 + ["vouch"] * 6 + ["probe", "join", "retry", "resume", "repair"] * 2
     + ["reject", "falter", "stop", "restart", "pause", "start_over", "complete", "give_up", "restore", "invalidate"]
 )  # fmt: skip
 
@@ -322,9 +350,11 @@ def test_long_histories_have_all_of_it_and_every_byte_is_traced():
         met |= {"mixed sources"} if len({cell.source for cell in held}) > 1 else set()
         met |= {"mixed attempts"} if len({cell.attempt for cell in held}) > 1 else set()
         met |= {"mixed workers"} if len({cell.worker for cell in held}) > 1 else set()
+        mended = {cell.named_by for cell in held if cell.attempt < cell.named_by}
+        met |= {"kept and fetched"} if mended & {cell.attempt for cell in held} else set()
         met |= {"partly whole"} if {cell.whole for cell in held} == {True, False} else set()
     wanted = {e.PieceRejected, e.Restarted, e.Joined, e.FellBack, e.Completed, e.Discarded, e.Quarantined, e.Restored}
-    assert wanted | {"mixed sources", "mixed attempts", "mixed workers", "partly whole"} <= met
+    assert wanted | {"mixed sources", "mixed attempts", "mixed workers", "partly whole", "kept and fetched"} <= met
 
 
 def test_a_small_file_is_traced_by_its_last_event():

@@ -1,8 +1,9 @@
 """Redaction: an event as an incident may hold it, made anew from what is known to be harmless, field by field.
 
-What is not named here is left out: an event of another kind, a field that comes to be, a text that is not one of the
-engine's own words. Numbers, causes, reasons and times stay, since decisions are made of them; of a validator stays what
-it proves, of a digest that there was one. Times within events count from the incident's beginning.
+What is not named here is left out: a field that comes to be, a text that is not one of the engine's own words. Each
+kind of event is kept, or is among those that are `LEFT_OUT`, since no decision about a download is made of it. Numbers,
+causes, reasons and times stay, since decisions are made of them; of a validator stays what it proves, of a digest that
+there was one. Times within events count from the incident's beginning.
 """
 
 from __future__ import annotations
@@ -32,6 +33,13 @@ _STOPS = frozenset({*stops.INTERRUPTIONS, "paused", "cancelled", "removed"})
 _BLOCKS = frozenset({*BLOCK_HINTS, MEMORY})
 _ASSURANCES = frozenset({"digest", "length", "framing", "none", ""})
 _FLAG = re.compile(r"[a-z_]{1,32}:(on|off)(:[0-9]{1,3}%)?")
+LEFT_OUT: frozenset[type[e.Event]] = frozenset(
+    {
+        e.BundleFailed, e.BundleOpened, e.BundlePublished, e.BundleRetried, e.BundleVerified, e.Degraded, e.Forgotten,
+        e.HistoryArchived, e.KeyClaimed, e.KeyShredded, e.LogRepaired, e.Maintained, e.Recovered, e.Redone, e.Undone,
+    }
+)  # fmt: skip
+"""Bundles, keys, acts and the care of a home; and that secrets went, since orders have none here."""
 _KEPT: dict[type[e.Event], Callable[[Any, Pseudonyms, int], e.Event]] = {}
 
 

@@ -79,3 +79,20 @@ def test_who_works_the_queue_is_told_once_that_it_waits(lading, working, origin,
     lading("wait", done)
     told = working.end(signal.SIGTERM).err
     assert told.count("error: small.bin: blocked by secret: its secrets were forgotten") == told.count("error: s") == 1
+
+
+def test_secrets_that_were_shredded_are_not_missed_and_others_are(lading):
+    """`lading verify` looks into a vault that was written anew: what it was told to forget is no finding."""
+    id = lading.row("add", "http://a.test/1?t=secret")["id"]
+    other = lading.row("add", "http://a.test/2?t=secret")["id"]
+    lading("forget", id, other, "--no-wait")
+    assert lading.row("verify")["ok"], "still to be shredded"
+    lading("forget", id, other)
+    assert lading.row("show", id)["secrets"] == "shredded"
+    assert lading.row("verify")["ok"], "shredded"
+    lading("refresh-url", id, "http://a.test/1?t=another")
+    assert lading.row("verify")["ok"], "given anew"
+    (store,) = (lading.home / "vault").glob("store-*")
+    for path in store.iterdir():
+        path.write_bytes(b"")
+    assert "vault" in {row["kind"] for row in lading.rows("verify", code=4)}

@@ -90,6 +90,40 @@ def test_how_far_the_views_were_behind_is_told(lading):
     assert [checks(lading)["views"]["figures"]["lag"] for _ in range(2)] == [3, 0]
 
 
+@pytest.mark.row("C.5")
+def test_how_far_the_log_is_signed_is_told_and_what_is_wrong_with_that(lading, origin, small, tmp_path):
+    """Events since the last checkpoint; an anchor that cannot be read; a checkpoint that the log does not fit."""
+    anchor = tmp_path / "anchor"
+    lading.home.mkdir(exist_ok=True)
+    (lading.home / "settings.toml").write_text(f'[anchors.safe]\nfile = "{anchor}"\n')
+    lading("add", "http://a.test/1")
+    assert checks(lading)["checkpoint"]["value"] == "none was signed yet"
+    lading("get", origin.url(small.name))
+    found = checks(lading)
+    assert (found["checkpoint"]["figures"], found["checkpoint"]["status"]) == ({"unsigned": 0}, "ok")
+    assert found["anchor safe"]["status"] == "ok"
+    lading("add", "http://a.test/2")
+    assert checks(lading)["checkpoint"]["figures"] == {"unsigned": 1}
+    assert "lading_unsigned_events 1" in lading("health", "--openmetrics").out
+    anchor.write_text("no note\n")
+    found = checks(lading)
+    assert found["anchor safe"]["status"] == "warn"
+    assert "no signed note" in found["anchor safe"]["value"]
+    (book,) = (lading.home / "checkpoints").iterdir()
+    book.write_text("no note\n")
+    assert checks(lading, code=1)["checkpoint"]["status"] == "fail"
+
+
+def test_secrets_that_are_still_to_be_shredded_are_told(lading):
+    """Until an engine has done it."""
+    id = lading.row("add", "http://a.test/1?t=secret")["id"]
+    assert "secrets" not in checks(lading)
+    lading("forget", id, "--no-wait")
+    found = checks(lading)["secrets"]
+    assert (found["status"], found["figures"]) == ("warn", {"to_shred": 1})
+    assert "lading_secrets_to_shred 1" in lading("health", "--openmetrics").out
+
+
 def test_a_collector_gets_metrics(lading, origin, small):
     """That a strict parser reads."""
     lading("get", origin.url(small.name))

@@ -46,6 +46,8 @@ def test_only_the_damaged_pieces_are_fetched(lading, origin, fetched, folder):
     assert (found["repairs"], found["bytes"], ended["state"]) == (True, 2 * CELL, "completed")
     assert path.read_bytes() == content
     assert 2 * CELL <= sent(origin, before) <= 2 * CELL + 200_000
+    attempts = [lading.row("show", "k", "--at-byte", cell * CELL + 5)["attempt"] for cell in range(6)]
+    assert attempts == [1, 2, 1, 1, 2, 1], "what was kept was brought by whoever brought it"
     (kept,) = folder.glob(".*.kept")
     assert kept.read_bytes() == rotten
     assert lading.row("verify", "--files", "--views")["ok"]

@@ -15,7 +15,7 @@ from lading.domain import events as e
 from lading.domain.events import EVENTS
 from lading.tools.simulator import shapes
 from lading.tools.simulator.pseudonyms import Pseudonyms
-from lading.tools.simulator.redaction import redact
+from lading.tools.simulator.redaction import LEFT_OUT, redact
 
 pytestmark = [pytest.mark.row("C.6"), pytest.mark.law(7)]
 
@@ -48,6 +48,14 @@ def test_no_text_and_no_id_of_any_event_comes_through(topic):
     for word in (SECRET, "4433", ID.hex, str(ID)):
         assert word not in told
     shapes.check(made)
+
+
+def test_every_event_is_kept_or_left_out_on_purpose():
+    """An event that comes to be is decided upon by whoever brings it; a repair is told as what it is."""
+    left = {kind for kind in EVENTS.values() if redact(filled(kind), Pseudonyms(b"key"), 0) is None}
+    assert left == LEFT_OUT
+    asked = e.Resumed(fresh=True, overwrite=True, repair=True)
+    assert redact(asked, Pseudonyms(b"key"), 0) == asked
 
 
 def test_what_decides_comes_through():

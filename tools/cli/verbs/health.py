@@ -44,6 +44,7 @@ def _look(frame: Frame) -> Health:
     from lading.checkup import Checkup
     from lading.cursors import FileCursors
     from lading.home import EngineLock
+    from lading.opening import open_notary
     from lading.settings import load
     from lading.tools.cli.homes import existing, looking
 
@@ -59,6 +60,7 @@ def _look(frame: Frame) -> Health:
             roots={"/": "/"},
             settings=lambda: settings,
             cursors=FileCursors(home.path),
+            notary=open_notary(home, reading.log, reading.views, settings, frame.log),
         )
         return checkup.look(time.time_ns(), owner=False)
 
