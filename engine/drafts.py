@@ -1,8 +1,9 @@
 """How a file or a folder gets its final name whole and checked, or not at all, wherever its maker is killed.
 
-It is made beside its place, under a name that begins with a dot and ends with `.draft`, and its maker holds a `flock`
-on it. That ends with the maker: the next one for the same place finds the draft without a holder, and removes it. A
-final name is given by a link, or a rename that never replaces, unless replacing was asked for; and then made durable.
+It is made beside its place, under a name that begins with a dot and ends with `.lading-draft`, and its maker holds a
+`flock` on it. That ends with the maker: the next one for the same place finds the draft without a holder, and removes
+it. A final name is given by a link, or a rename that never replaces, unless replacing was asked for; and then made
+durable.
 """
 
 from __future__ import annotations
@@ -16,16 +17,72 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from types import TracebackType
+from typing import BinaryIO, Self
 
 from lading.adapters.disk import folders, kernel
 from lading.domain.errors import DestinationTaken, DiskFull, LadingError, StoreUnavailable
 from lading.home import sync_folder
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _OCCUPIED = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 TRIES_MAX = 16
+OTHER_FILE = "name another file"
+_SUFFIX = ".lading-draft"
+
+
+class Draft:
+    """A file on its way to `path`; use it as a context, in which `publish` ends it well and anything else removes it.
+
+    Args:
+        path: where it is to be; this may be set anew before it is published, within its folder.
+        replace: whether it may take the place of another file.
+        mode: who may do what with it.
+        taken: the hint for when there is something already.
+
+    Raises:
+        DestinationTaken: something has that name, and it is not to be replaced.
+        OSError: from here and from `publish`: whoever makes a file says it in his own words.
+    """
+
+    def __init__(self, path: Path, *, replace: bool = False, mode: int = 0o600, taken: str = OTHER_FILE) -> None:
+        clear(path.parent, _escaped(path.name))
+        if not replace and os.path.lexists(path):
+            raise DestinationTaken(f"{path} is there already", hint=taken)
+        self.path = path
+        self._replace = replace
+        self._taken = taken
+        self._place, descriptor = _begin(path, lambda name: os.open(name, _NEW, mode))
+        self.file: BinaryIO = open(descriptor, "w+b")  # noqa: SIM115 # it is closed by the context
+
+    @property
+    def inode(self) -> int:
+        """The number of the file, which it keeps when it is published."""
+        return os.fstat(self.file.fileno()).st_ino
+
+    def publish(self, check: Callable[[Path], None] = lambda _: None) -> None:
+        """Make the file durable, have it checked, and then let it appear under its name, durably too.
+
+        Raises:
+            DestinationTaken: something has appeared there meanwhile.
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        check(self._place)
+        _publish(self._place, self.path, replace=self._replace, taken=self._taken)
+        self._place.unlink(missing_ok=True)
+        sync_folder(self.path.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what could not be flushed was told where it was written
+            self.file.close()
 
 
 def put_file(
@@ -34,7 +91,7 @@ def put_file(
     *,
     check: Callable[[Path], None] = lambda _: None,
     replace: bool = False,
-    taken: str = "name another file",
+    taken: str = OTHER_FILE,
 ) -> None:
     """Make the file `path`, durable and readable by its owner alone: filled, flushed, checked, and then named.
 
@@ -50,21 +107,9 @@ def put_file(
         DiskFull, StoreUnavailable: it cannot be written; nothing of it is left.
     """
     try:
-        clear(path.parent, _escaped(path.name))
-        if not replace and os.path.lexists(path):
-            raise DestinationTaken(f"{path} is there already", hint=taken)
-        draft, descriptor = _begin(path, lambda name: os.open(name, _NEW, 0o600))
-        try:
-            with contextlib.ExitStack() as stack:
-                stack.callback(os.close, descriptor)
-                with open(descriptor, "w+b", closefd=False) as file:
-                    fill(file)
-                os.fsync(descriptor)
-                check(draft)
-                _publish(draft, path, replace=replace, taken=taken)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        with Draft(path, replace=replace, taken=taken) as draft:
+            fill(draft.file)
+            draft.publish(check)
     except OSError as error:
         raise explain(error, path) from error
 
@@ -110,7 +155,7 @@ def _new_folder(path: Path) -> int:
 def _begin(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
     """Make a draft and hold it; who clears up may have taken one away between the two."""
     for _ in range(TRIES_MAX):
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.draft")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_SUFFIX}")
         try:
             descriptor = make(draft)
         except FileExistsError:
@@ -134,9 +179,9 @@ def _hold(descriptor: int) -> bool:
     return True
 
 
-def clear(folder: Path, names: str) -> None:
+def clear(folder: Path, names: str = "*") -> None:
     """Remove the drafts whose makers are gone, for files or folders of these names; what cannot be removed stays."""
-    for draft in folder.glob(f".{names}.*.draft"):
+    for draft in folder.glob(f".{names}.*{_SUFFIX}"):
         with contextlib.suppress(OSError):
             descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
@@ -172,6 +217,6 @@ def _publish(draft: Path, path: Path, *, replace: bool, taken: str) -> None:
 
 def explain(error: OSError, path: Path) -> LadingError:
     """Return the domain's error for one of the operating system's."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return DiskFull(f"no room for {path}; nothing of it is left", hint="free some space, or choose another disk")
     return StoreUnavailable(f"{path} cannot be made: {error.strerror}", hint="check the path, its owner and its mode")

@@ -11,8 +11,10 @@ comes, the file that is there has its description, an old one the old and a new 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
@@ -21,9 +23,10 @@ import attrs
 import orjson
 
 from lading.adapters import parquet
-from lading.adapters.drafts import Draft, refusals, rename
-from lading.domain.errors import IntegrityError
+from lading.domain.errors import DiskFull, IntegrityError, StoreLocked, UsageError
+from lading.drafts import FULL, Draft
 from lading.extracting import Extract, Page
+from lading.home import sync_folder
 from lading.projections import renderings
 from lading.projections.tables import Column
 from lading.version import VERSION
@@ -31,6 +34,9 @@ from lading.version import VERSION
 FORMATS = ("jsonl", "csv", "parquet", "cloudevents")
 SUFFIXES = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "cloudevents": "cloudevents.jsonl"}
 FORMAT = 1
+_MODE = 0o666
+"""Less what the umask takes: exports are for others too."""
+_TAKEN = "--force replaces it, or name another file with --to"
 
 
 @attrs.frozen(kw_only=True)
@@ -189,7 +195,8 @@ class ExportFile:
         self._log = log
         self._digest = hashlib.sha256()
         self.count = 0
-        self._draft = Draft(path, replace=replace)
+        with refusals(path):
+            self._draft = Draft(path, replace=replace, mode=_MODE, taken=_TAKEN)
         try:
             self._writer: _TextWriter | _ParquetPages = (
                 _ParquetPages(self._draft.file, of.columns)
@@ -251,13 +258,46 @@ class ExportFile:
         words = attrs.asdict(says)
         with refusals(self.path):
             self._writer.close(words)
-        if self._format == "parquet":
+        with refusals(self.path):
+            if self._format != "parquet":
+                with Draft(_next(self.path), replace=True, mode=_MODE) as draft:
+                    words["inode"] = self._draft.inode
+                    draft.file.write(orjson.dumps(words, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                    draft.publish()
             self._draft.publish()
-            return says
-        with Draft(_next(self.path), replace=True) as draft:
-            words["inode"] = self._draft.inode
-            draft.file.write(orjson.dumps(words, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-            draft.publish()
-        self._draft.publish()
-        rename(_next(self.path), beside(self.path))
+            if self._format != "parquet":
+                os.replace(_next(self.path), beside(self.path))
+                sync_folder(self.path.parent)
         return says
+
+
+@contextlib.contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Say what the file system refuses in errors of ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFull(f"there is no room for {path}", hint="free some space and do it again") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another place with --to") from error
+
+
+@contextlib.contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Be the only one who adds to a folder, which is made when it is missing.
+
+    Raises:
+        StoreLocked: somebody else does.
+        UsageError: it cannot be made or opened.
+    """
+    with refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreLocked(f"another export adds to {folder}", hint="wait until it has ended") from None
+        yield
+    finally:
+        os.close(descriptor)

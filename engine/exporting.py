@@ -24,10 +24,12 @@ from typing import NamedTuple
 
 import attrs
 
-from lading.adapters import codec, drafts
+from lading.adapters import codec
 from lading.domain.errors import IntegrityError, UsageError
-from lading.export_files import FORMATS, SUFFIXES, ExportFile, Provenance, provenance
+from lading.drafts import clear
+from lading.export_files import FORMATS, SUFFIXES, ExportFile, Provenance, hold, provenance, refusals
 from lading.extracting import DAY_US, Extract, days, extract
+from lading.home import sync_folder
 from lading.proving import Vouch
 from lading.reading import Reading
 
@@ -170,9 +172,9 @@ def parts(folder: Path) -> list[Part]:
 
 
 def _grow(reading: Reading, asked: Wanted, log: str, vouch: Vouch) -> Iterator[tuple[Path, Provenance]]:
-    with drafts.hold(asked.to):
+    with hold(asked.to):
         for folder in (asked.to, *asked.to.glob("day=*")):
-            drafts.clear(folder)
+            clear(folder)
         held = parts(asked.to)
         after, clock_us = max(0, (asked.first or 1) - 1), 0
         if held:
@@ -239,9 +241,9 @@ def _grow_view(
 def _begin(of: Extract, asked: Wanted, day: int, log: str) -> ExportFile:
     """Begin a part of a day; how far it will reach, and so its name, is not known yet."""
     folder = asked.to / f"day={_EPOCH + dt.timedelta(days=day)}"
-    with drafts.refusals(folder):
+    with refusals(folder):
         folder.mkdir(exist_ok=True)
-        drafts.sync(asked.to)
+        sync_folder(asked.to)
     return ExportFile(folder / of.view, of, asked.form, log)
 
 

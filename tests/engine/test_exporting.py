@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading import exporting, extracting, rechecking
-from lading.adapters import codec, drafts, parquet
+from lading import drafts, export_files, exporting, extracting, rechecking
+from lading.adapters import codec, parquet
 from lading.domain import events as e
 from lading.domain.errors import DestinationTaken, DiskFull, LogDamaged, StoreLocked, StoreNewer
 from lading.domain.facts import Context
@@ -191,7 +191,7 @@ def memory_reading():
 
 def test_one_export_at_a_time_adds_to_a_folder(reading, tmp_path):
     """The other is told so, and adds nothing."""
-    with drafts.hold(tmp_path / "all"), pytest.raises(StoreLocked):
+    with export_files.hold(tmp_path / "all"), pytest.raises(StoreLocked):
         run(reading, events(f"{tmp_path}/all/"))
     assert len(run(reading, events(f"{tmp_path}/all/"))) == 1
 

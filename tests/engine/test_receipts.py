@@ -40,8 +40,9 @@ from lading.home import open_home
 from lading.opening import open_notary, open_own_log, open_reading, open_views
 from lading.projections import ledger as tiles
 from lading.projections.receipts import PAYLOAD
+from lading.proving import ordinals
 from lading.reading import Reading
-from lading.receipting import _ordinals, issue
+from lading.receipting import issue
 from lading.settings import Settings
 from lading.testing import MemoryStore
 from lading.tools.origin import Behaviour, Drop, Origin, Resource
@@ -663,9 +664,9 @@ def test_events_are_found_where_positions_have_gaps():
         tiles.append(txn, records)
     with store.read() as reader:
         for some in (records, records[1::3], records[::-1][::50], records[:1], records[-1:]):
-            assert list(_ordinals(reader, Gapped(), some)) == [(record.position - 5) // 7 for record in some]
+            assert list(ordinals(reader, Gapped(), some)) == [(record.position - 5) // 7 for record in some]
         with pytest.raises(ViewsDamaged):
-            list(_ordinals(reader, Gapped(), [Recorded(6, UUID(int=0), 1, "t", b"")]))
+            list(ordinals(reader, Gapped(), [Recorded(6, UUID(int=0), 1, "t", b"")]))
 
 
 def test_a_checkpoint_is_signed_only_where_none_covers_the_download(issued, tmp_path):

@@ -116,7 +116,7 @@ def test_a_file_of_which_no_event_speaks_is_named_and_left(lading, ended):
     folder.mkdir()
     orphan = folder / f"history-20260101-{'a' * 32}.jsonl"
     orphan.write_text("{}")
-    (folder / ".history-1.0000.draft").touch()
+    (folder / ".history-1.0000.lading-draft").touch()
     told = lading.rows("archive")
     assert (told[0]["kind"], told[0]["path"]) == ("orphan", str(orphan))
     assert orphan.exists()

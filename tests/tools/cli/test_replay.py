@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import signal
 
 import pytest
@@ -197,3 +198,15 @@ def test_digits_alone_are_a_position():
     assert convert("12", None, None) == moments.Place(position=12)
     assert convert("head", None, None) == moments.Place()
     assert convert("2031-05-04T12:00Z", None, None) == moments.Place(at_ns=NOON_NS)
+
+
+def test_list_replay_and_export_keep_one_order(lading, folder):
+    """That of asking, whatever states the downloads have gone through since."""
+    ids = [lading.add(f"http://127.0.0.1:9/{number}", "--key", f"k{number}") for number in range(6)]
+    for words in (("pause", "k1"), ("cancel", "k3"), ("pause", "k4"), ("resume", "k1"), ("prioritise", "k5", "9")):
+        lading(*words)
+    lading("export", "queue", "--to", "q.jsonl")
+    exported = [json.loads(line)["id"] for line in (folder / "q.jsonl").read_text().splitlines()]
+    for rows in (lading.rows("list"), lading.rows("replay", "--view", "queue")):
+        assert [row["id"] for row in rows if row["state"] != "cancelled"] == exported
+    assert exported == [str(id) for number, id in enumerate(ids) if number != 3]
