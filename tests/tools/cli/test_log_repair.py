@@ -9,22 +9,31 @@ import shutil
 
 import lmdb
 import pytest
+import trio
 
 from lading.adapters import codec
 from lading.adapters.lmdb import LMDBLog
 from lading.adapters.lmdb.record import pack_number
+from lading.bootstrap import open_engine
 from lading.domain.events import LogRepaired
+from lading.domain.requests import Request
 from lading.tools.cli.homes import is_vacant
 
 pytestmark = [pytest.mark.row("S2.14")]
+
+
+async def ask(home):
+    """Ask for twenty downloads, one after the other, as `lading add` does."""
+    async with open_engine(home, role="client") as engine:
+        for number in range(20):
+            await engine.submit(Request(f"http://a.test/{number}", key=f"k{number}"))
 
 
 @pytest.fixture
 def data(lading, origin, small, folder):
     """The log's file of a home in which one file was fetched and others wait."""
     lading("get", origin.url(small.name), "--key", "done")
-    for number in range(20):
-        lading("add", f"http://a.test/{number}", "--key", f"k{number}")
+    trio.run(ask, lading.home)
     lading("pause", "k3")
     return lading.home / "log" / "data.mdb"
 
