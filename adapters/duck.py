@@ -9,6 +9,7 @@ duckdb comes with the extra `[analytics]`; nothing here is imported before it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,7 @@ class Duck:
         """
         import duckdb
 
-        with _told(), duckdb.connect(str(self._path), read_only=True, config=self._settings) as connection:
+        with _told(query), duckdb.connect(str(self._path), read_only=True, config=self._settings) as connection:
             self._prepare(connection)
             if not files:
                 connection.execute("SET enable_external_access = false")
@@ -102,14 +103,19 @@ _HINT = "`lading sql --tables` shows the tables and their columns; --files lets 
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(query: str = "") -> Iterator[None]:
     """Say what DuckDB cannot do in an error of ours, with its own message."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        raise UsageError(f"DuckDB: {str(error).strip()}", hint=_HINT) from error
+        raise UsageError(f"DuckDB: {_without_urls(str(error).strip(), query)}", hint=_HINT) from error
+
+
+def _without_urls(message: str, query: str) -> str:
+    """Return a message without what it quotes, where that may be of a URL in the query, which may have secrets."""
+    return re.split("[\"'`\n]", message)[0].strip() + " …" if "://" in query else message
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]:

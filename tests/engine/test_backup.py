@@ -104,7 +104,7 @@ async def test_a_backup_that_is_taken_while_64_tasks_append_is_a_prefix_of_the_l
         async with trio.open_nursery() as nursery:
             for number in range(64):
                 nursery.start_soon(add, number)
-            for turn in range(5):
+            for turn in range(3):
                 await trio.sleep(0.05)
                 place, file = open_home(home, new_id=None), tmp_path / f"{turn}.backup"
                 manifests.append(await trio.to_thread.run_sync(take, place, file))
@@ -479,7 +479,7 @@ def test_a_cursor_that_cannot_be_read_is_left_out_and_said(tmp_path):
     assert take(home, tmp_path / "b").left_out == ("hooks/h",)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(items=st.lists(st.binary(max_size=400), max_size=60), cuts=st.lists(st.integers(1, 97), min_size=1))
 def test_items_come_out_of_their_frames_however_these_are_cut(items, cuts):
     """Frames know nothing of the chunks in which they are read."""

@@ -323,6 +323,10 @@ async def test_every_anchor_is_told_and_one_that_fails_holds_up_none(tmp_path):
     assert len(good.taken) == 2
     assert len(office.said) == 2
     assert "s3cret" not in json.dumps(office.said)
+    standing = office.notary.standing()
+    assert (standing.signed, standing.trouble) == (standing.events, None)
+    assert {name for name, trouble in standing.anchors.items() if trouble} == {"broken", "gone"}
+    assert "s3cret" not in repr(standing)
 
 
 @pytest.mark.parametrize(

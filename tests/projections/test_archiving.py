@@ -24,7 +24,7 @@ BY_VALUE = (roster.STATE, roster.TAG, failures.FAILED)
 COUNTED = (roster.COUNT, failures.COUNT)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_batches_of_any_size_leave_the_same_bytes(data, archived_worlds, make):
     """What replay makes is what was folded live, byte for byte, wherever an archive falls in a batch."""
@@ -35,7 +35,7 @@ def test_batches_of_any_size_leave_the_same_bytes(data, archived_worlds, make):
     assert make.contents(make.fold(facts, [1] * len(facts), remembered=data.draw(st.integers(0, 3)))) == at_once
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_only_what_was_archived_is_missing_and_all_of_that(data, archived_worlds, make):
     """The views are those of the same log without its archives, less the rows of what is archived now."""
@@ -59,7 +59,7 @@ def test_only_what_was_archived_is_missing_and_all_of_that(data, archived_worlds
     assert not [k for k in held if k[:2] == history.ATTEMPT and k[2:18] in gone]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(data=st.data())
 def test_counts_are_of_what_is_listed_and_attempts_can_be_told_from_the_log(data, archived_worlds, make):
     """The state is kept by id; of the attempts of any download, its facts make what the view had."""

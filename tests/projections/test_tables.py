@@ -26,7 +26,7 @@ def rows_of(reading, view, after, upto):
         return [dict(zip(names, row, strict=True)) for page in of.pages() for row in page.rows()]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_the_latest_of_all_rows_that_were_exported_is_the_row_that_there_is(worlds, data):
     """Exported bit by bit, up to any positions, a view is all there; nothing is exported for no reason."""
@@ -47,7 +47,7 @@ def test_the_latest_of_all_rows_that_were_exported_is_the_row_that_there_is(worl
         reading.views.close()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_a_row_is_the_same_for_ever_at_its_position(worlds, data):
     """What was exported up to a position can be made anew when the log has gone on."""

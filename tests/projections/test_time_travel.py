@@ -184,7 +184,7 @@ class Gapped(MemoryLog):
         return self.place(super().head())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_a_log_is_cut_wherever_its_positions_have_gaps(worlds, data):
     """PostgreSQL leaves positions out; the last event up to a position is the end."""
@@ -204,7 +204,7 @@ def test_a_log_is_cut_wherever_its_positions_have_gaps(worlds, data):
             assert then.log.head() == cut.head()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, 12), max_size=25), st.integers(-1, 13))
 def test_a_time_is_the_last_position_by_the_running_maximum_of_times(times, at_ns):
     """A clock that stepped back does not put an event before those that were recorded before it."""
@@ -232,7 +232,7 @@ def naive(reading: Reading, before: int, after: int) -> dict[str, tuple[object, 
     return {id: (sides[0].get(id), sides[1].get(id)) for id in sorted(ids)}
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_a_difference_is_what_two_replays_differ_by(worlds, data):
     """In both directions, in the order of ids, and with as many events as lie between."""

@@ -1,13 +1,18 @@
 """Law 7 at the command line: secrets of many kinds through every door that it has, and a search for them everywhere.
 
 `CANARIES` are the kinds, `doors` the ways in, `LOOKS` the ways out. A new way in is one line of `doors`; a new way out,
-such as an export, is one line of `LOOKS`, and what it writes into the folder `told` is searched as well.
+such as an export, is one line of `LOOKS`, and what it writes into the folder `told` is searched as well: as it lies
+there, and what of it is packed (`unpacked`) also as whoever opens it reads it.
 """
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,6 +23,8 @@ from urllib.parse import quote
 
 import pytest
 
+from lading import packing
+from lading.adapters.parcel import Parcel
 from lading.tools.origin import Behaviour, Origin, Redirect, Refusal, Resource
 
 pytestmark = [pytest.mark.law(7), pytest.mark.timeout(120)]
@@ -57,13 +64,38 @@ LOOKS = (
     "list", "list --total", "show {id}", "why {id}", "why {blocked}", "history", "history --limit 50", "log",
     "log --id {id}", "stats", "stats --by host", "stats --by cause", "health", "health --openmetrics", "files",
     "files --digest", "verify --files --views", "config", "hooks", "hooks test posted", "doctor", "bundle list",
-    "bundle show pair", "clean --dry-run", "rebuild", "undo", "redo", "undo --skip", "pause --all", "resume --all",
-    "forget --tag listed", "remove {id}", "completion bash",
+    "bundle show pair", "clean --dry-run", "rebuild",
+    "receipt {done}", "receipt {done} -o {told}/receipt{turn}", "receipt {id} --any",
+    "verify-receipt {told}/receipt{turn}", "repair {done} {id}", "repair --log", "add {url} -o later",
+    "show {done} --at-byte 0", "show {id} --at-byte 0", "history --drift --url {url}", "diff 0", "replay",
+    "replay --view progress", "replay --view history --at 0s", "log --from 1 --to 9",
+    "export events --to {told}/events{turn}.jsonl", "export events --to {told}/events{turn}.csv",
+    "export events --to {told}/events{turn}.parquet", "export events --to {told}/clouds --format cloudevents",
+    "export events --to {told}/parts", "export history --to {told}/history.jsonl --force",
+    "export attempts --to {told}/attempts.csv --force", "export queue --to {told}/queue.parquet --force",
+    "export progress --to {told}/progress.jsonl --force", "export failures --to {told}/failures.csv --force",
+    "export statistics --to {told}/statistics.jsonl --force", "export history --to {told}/histories",
+    "verify --export {told}/parts", "sql 'SELECT * FROM events'", "sql 'SELECT * FROM progress'", "sql --tables",
+    "sql 'SELECT {url}'", "incident {told}/incident{turn}", "replay --simulate {told}/incident{turn}",
+    "checkpoint", "checkpoint --key", "checkpoint --tiles {told}/tiles", "backup {told}/backup{turn}",
+    "backup {told}/vaulted{turn} --with-vault", "verify --backup {told}/backup{turn}",
+    "--home {told}/home{turn} restore {told}/backup{turn}", "--home {told}/home{turn} list",
+    "--home {told}/vaulted-home{turn} restore {told}/vaulted{turn}",
+    "undo", "redo", "undo --skip", "pause --all", "resume --all", "archive --to {told}/archive --format parquet",
+    "archive", "forget --tag listed", "remove {id}", "completion bash",
 )  # fmt: skip
-"""Every verb that shows something of a home, each said with and without --json; {id} is a download full of secrets.
+"""Every verb that shows something of a home, each said with and without --json.
 
-What writes files is to write them below {told}.
+{id} is a download full of secrets, {done} one that is complete, {url} a whole URL of one, {turn} counts 0 and 1. What
+writes files is to write them below {told}.
 """
+
+MADE = (
+    "receipt0", "events0.jsonl", "events1.csv", "events0.parquet", "clouds/*/*.jsonl", "parts/**/*.parquet",
+    "history.jsonl", "attempts.csv", "queue.parquet", "progress.jsonl", "failures.csv", "histories/*/*.parquet",
+    "backup0", "backup1", "vaulted1", "home1/log/data.mdb", "vaulted-home0/log/data.mdb", "archive/*.parquet",
+)  # fmt: skip
+"""What looks must have written of the downloads, or there was nothing to be found in it."""
 
 SPEAK = """
 import json, os, sys
@@ -116,14 +148,40 @@ class Stage:
         self.heard += [("stdout", done.stdout), ("stderr", done.stderr)]
 
     def found(self, sightings) -> list[str]:
-        """Say where any canary is, but for the vault and the settings that a person wrote."""
+        """Say where any canary is, but for the settings that a person wrote."""
         places = [*self.heard]
         for folder in (self.home, self.files, self.told):
             for path in folder.rglob("*"):
                 places.append((f"the name of {path}", os.fsencode(path)))
-                if path.is_file() and path != self.home / "settings.toml" and self.home / "vault" not in path.parents:
-                    places.append((str(path), path.read_bytes()))
+                if path.is_file() and path.name != "settings.toml":
+                    places.append((f"inside of {path}", unpacked(path)))
+                    if not path.name.startswith("vaulted"):  # which has the settings as they are
+                        places.append((str(path), path.read_bytes()))
         return [f"{name}: {sighting}" for name, data in places for sighting in sightings(CANARIES, data)]
+
+
+def unpacked(path: Path) -> bytes:
+    """Return what a packed file holds, as it is read by whoever opens it; nothing of another."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic == b"PAR1":
+        import pyarrow.parquet
+
+        return repr(pyarrow.parquet.read_table(path, partitioning=None).to_pylist()).encode()
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.decompress(path.read_bytes())
+    if path.name.startswith("receipt"):
+        payload = base64.b64decode(json.loads(path.read_bytes())["payload"])
+        return payload + b"".join(
+            map(base64.b64decode, re.findall(rb'"((?:[A-Za-z0-9+/]{4}){8,}(?:..==|...=)?)"', payload))
+        )
+    if path.name.startswith(("backup", "vaulted")):
+        with Parcel(path) as parcel:
+            packed = {"events", "vault/secrets"} & set(parcel.members)
+            plain = [chunk for name in packed for chunk in packing.unpack(parcel.chunks(name))]
+            rest = set(parcel.members) - packed - {"settings.toml"}
+            return b"\n".join(plain + [chunk for name in sorted(rest) for chunk in parcel.chunks(name)])
+    return b""
 
 
 def doors(stage: Stage) -> list[Door]:
@@ -238,21 +296,27 @@ give_up_after = 1
 
 
 def test_no_secret_comes_out_wherever_it_went_in(tmp_path, sought):
-    """The home but its vault, the names of files, all that was said and all that hooks were told."""
+    """The home, its vault too, the names of files, all that was said, written elsewhere, and that hooks were told."""
     with Origin([Resource("good", 4000)]) as origin:
         stage = Stage(tmp_path, origin)
         behave(origin)
         settle(stage)
         stage.say([*doors(stage), Door(["--json", "list"])])
         rows = [json.loads(line) for line in stage.heard[0][1].splitlines() if line.startswith(b'{"id":')]
-        ids = {"id": rows[-1]["id"], "blocked": "blocked", "told": str(stage.told)}
-        looks = [look.format(**ids).split() for look in LOOKS]
-        stage.say([Door(said) for look in looks for said in (look, ["--json", *look])])
+        done = next(row["id"] for row in rows if row["state"] == "completed")
+        url = shlex.quote(next(door.words[1] for door in doors(stage)))
+        ids = {"id": rows[-1]["id"], "done": done, "url": url, "blocked": "blocked", "told": str(stage.told)}
+        (stage.files / "whole 0").write_bytes(b"rotten")
+        looks = [[shlex.split(look.format(turn=turn, **ids)) for turn in range(2)] for look in LOOKS]
+        stage.say([Door(said) for plain, told in looks for said in (plain, ["--json", *told])])
         seen = b"\n".join(f"{exchange.path} {dict(exchange.headers)}".encode() for exchange in origin.requests)
     arrived = {sighting.partition(",")[0] for sighting in sought(CANARIES, seen)}
     assert arrived >= SENT, f"{sorted(SENT - arrived)} never arrived: a door was shut"
     assert (stage.told / "hook").stat().st_size > 1000
     assert sum(len(data) for _, data in stage.heard) > 50_000, "they spoke"
+    for name in MADE:
+        made = [path.read_bytes() + unpacked(path) for path in stage.told.glob(name)]
+        assert b"127.0.0.1" in b"".join(made), f"{name} was not made, or cannot be read"
     assert stage.found(sought) == []
     planted = b" ".join(quote(secret, safe="").encode() for secret in CANARIES.values())
     (stage.home / "log" / "planted").write_bytes(planted)

@@ -138,7 +138,7 @@ def test_each_place_at_which_it_breaks_off_is_noticed(made, tmp_path):
             read(tmp_path / "a")
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_flipped_bit_goes_unnoticed(made, tmp_path, data):
     """In the file as it lies there, or in what it unpacks to."""
@@ -183,7 +183,7 @@ def spoil(value, dice):
     return dice.choice(ODD)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_a_hostile_one_is_decided_again_or_refused(made, tmp_path, seed):
     """Whatever stands in a line, and in whatever order, nothing but an error of ours comes of it."""

@@ -194,7 +194,7 @@ def test_what_is_given_makes_no_simulation_better(incident, stories, in_force):
     assert len(courses.rows()) == 18
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_any_history_can_be_decided_again(incident, seed):
     """Whatever happened, it is decided anew without an error, and each decision is counted once."""
