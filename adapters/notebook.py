@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,19 +20,28 @@ import orjson
 from lading.domain.errors import DiskFull, NoteDamaged, StoreUnavailable
 from lading.domain.notes import LONGEST_BYTES, Note
 
+WAIT_S = 5.0
+"""So long one writer waits for another."""
+
+_RETRY_S = 0.01
 _LONGEST_LINE = 2 * LONGEST_BYTES
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
 class Notebook:
-    """The notes in the file at `path`; it is made with the first of them. Every method blocks.
+    """The notes in the file at `path`; it is made with the first of them. Every method blocks, for a bounded time.
+
+    Args:
+        path: where it lies.
+        outside: whether that is outside of the home; then its folder is somebody else's, and is not made.
 
     Raises:
         StoreUnavailable: from every method, when the file cannot be read or written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, outside: bool = False) -> None:
         self.path = path
+        self._outside = outside
 
     def notes(self) -> Iterator[Note]:
         """Yield all notes, in order.
@@ -39,7 +50,7 @@ class Notebook:
             NoteDamaged: what is there is no note; the message tells where.
         """
         try:
-            with open(self.path, "rb") as file:
+            with open(self._open(os.O_RDONLY), "rb") as file:
                 number = 0
                 while (line := file.readline(_LONGEST_LINE)).endswith(b"\n"):
                     number += 1
@@ -58,7 +69,7 @@ class Notebook:
             NoteDamaged: it is no note.
         """
         try:
-            with open(self.path, "rb") as file:
+            with open(self._open(os.O_RDONLY), "rb") as file:
                 return _Turn(self, file.fileno()).last()
         except FileNotFoundError:
             return None
@@ -78,12 +89,13 @@ class Notebook:
     def turn(self) -> Iterator[_Turn]:
         """Hold the file for one writer, who looks and then appends."""
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            if not self._outside:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = self._open(os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._unavailable(error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._lock(descriptor)
             yield _Turn(self, descriptor)
         except OSError as error:
             if error.errno in _NO_ROOM:
@@ -91,6 +103,28 @@ class Notebook:
             raise self._unavailable(error) from error
         finally:
             os.close(descriptor)
+
+    def _open(self, flags: int) -> int:
+        """Open the file, which must be one: nobody waits for whoever writes to a pipe."""
+        descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+
+    def _lock(self, descriptor: int) -> None:
+        until_s = time.monotonic() + WAIT_S
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    raise StoreUnavailable(
+                        f"another program has held {self.path} for {WAIT_S:.0f} s", hint="end it, or wait for it"
+                    ) from None
+                time.sleep(_RETRY_S)
+            else:
+                return
 
     def _parse(self, line: bytes, where: str) -> Note:
         try:

@@ -10,8 +10,10 @@ be believed against the owner of this home himself is anchored outside of it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +25,7 @@ from lading.domain.errors import StoreNewer, StoreUnavailable
 from lading.domain.notes import KEY_BYTES, Note, Signature, VerifierKey, check_name
 
 PRIVATE, PUBLIC = "signing", "signing.pub"
+LONGEST_BYTES = 1024 * 1024
 _HEADER, _FORMAT = "lading-signing-key", "1"
 
 
@@ -42,17 +45,17 @@ class FileSigner:
     def __init__(self, folder: Path, name: str, *, draw: Callable[[int], bytes] = os.urandom) -> None:
         path = folder / PRIVATE
         text = _read(path)
-        if text is None:
-            _write(path, _key_text(draw(KEY_BYTES)), mode=0o600, replace=False)
+        if text is None:  # the public half comes first: one without the other half harms nobody
+            secret = draw(KEY_BYTES)
+            _publish(folder, _verifier(name, secret))
+            _write(path, _key_text(secret), mode=0o600, replace=False)
             text = _read(path)
         if text is None:
             raise StoreUnavailable(f"the signing key {path} was removed", hint="put it back from a backup")
-        self._private = Ed25519PrivateKey.from_private_bytes(_parse(path, text))
-        self._key = VerifierKey(check_name(name), self._private.public_key().public_bytes_raw())
-        known = read_keys(folder)
-        if self._key not in known:
-            lines = "".join(f"{key}\n" for key in (*known, self._key))
-            _write(folder / PUBLIC, lines, mode=0o644, replace=True)
+        secret = _parse(path, text)
+        self._private = Ed25519PrivateKey.from_private_bytes(secret)
+        self._key = _verifier(name, secret)
+        _publish(folder, self._key)
 
     @property
     def key(self) -> VerifierKey:
@@ -94,7 +97,7 @@ def read_keys(folder: Path) -> tuple[VerifierKey, ...]:
         NoteDamaged: these are no keys.
     """
     text = _read(folder / PUBLIC)
-    return tuple(VerifierKey.parse(line) for line in (text or "").splitlines())
+    return tuple(VerifierKey.parse(line) for line in (text or "").splitlines() if line.strip())
 
 
 def read_private(folder: Path) -> bytes | None:
@@ -110,6 +113,17 @@ def read_private(folder: Path) -> bytes | None:
     return Ed25519PrivateKey.from_private_bytes(_parse(path, text)).public_key().public_bytes_raw()
 
 
+def _verifier(name: str, secret: bytes) -> VerifierKey:
+    return VerifierKey(check_name(name), Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw())
+
+
+def _publish(folder: Path, key: VerifierKey) -> None:
+    """Have a key among those that check the signatures of the home, as the latest."""
+    known = read_keys(folder)
+    if key not in known:
+        _write(folder / PUBLIC, "".join(f"{each}\n" for each in (*known, key)), mode=0o644, replace=True)
+
+
 def _key_text(secret: bytes) -> str:
     """Return what the file of a private key says, with a checksum that tells nothing of it."""
     checksum = hashlib.sha256(b"lading signing key checksum " + secret).hexdigest()[:16]
@@ -118,7 +132,11 @@ def _key_text(secret: bytes) -> str:
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return file.read(LONGEST_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -85,10 +85,12 @@ def expect(checkpoint: Checkpoint, where: str, size: int, root: Callable[[int], 
     if size < checkpoint.size:
         raise HistoryChanged(
             f"the log has {size:,} events, and {where} vouches for {checkpoint.size:,}: an older copy was put back, or "
-            "its end was cut off"
+            "its end was cut off",
+            vouched=checkpoint.size,
         )
     if root(checkpoint.size) != checkpoint.root:
         raise HistoryChanged(
             f"the first {checkpoint.size:,} events of the log are not those for which {where} vouches: its history was "
-            "changed"
+            "changed",
+            vouched=checkpoint.size,
         )

@@ -180,6 +180,11 @@ class HistoryChanged(IntegrityError):
         "`lading repair --log` goes on from here under a new log id, which says so for ever"
     )
 
+    def __init__(self, message: str, *, hint: str | None = None, vouched: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.vouched = vouched
+        """How many events somebody vouches for, where that is what is wrong."""
+
 
 class NoteDamaged(IntegrityError):
     """This is no signed note, no checkpoint or no verifier key."""

@@ -106,12 +106,16 @@ class Signed:
         events: that the log has; `signed` of them are under the last checkpoint, 0 where there is none.
         trouble: why that cannot be read or does not fit the log, if so.
         anchors: by name, why one of them cannot be, does not, or was not told, if so.
+        refused: those of them for which nothing is written to the log.
+        given_up: events that were signed once and are not in the log, since it was repaired.
     """
 
     events: int
     signed: int = 0
     trouble: str | None = None
     anchors: Mapping[str, str | None] = attrs.field(factory=dict)
+    refused: frozenset[str] = frozenset()
+    given_up: int = 0
 
 
 class Processes(Protocol):
@@ -368,12 +372,22 @@ def _signed(v: Vitals) -> Iterator[Finding]:
     elif new > MOST_UNSIGNED:
         status, hint = Status.WARN, "`lading checkpoint` signs one; see checkpoint_events and checkpoint_s"
     yield Finding(check="checkpoint", status=status, value=value, hint=hint, figures={"unsigned": new})
+    if v.signed.given_up:
+        yield Finding(
+            check="repaired",
+            status=Status.WARN,
+            value=f"{amounts.of(v.signed.given_up, 'event')} or more that were signed are not in the log any more",
+            hint="`lading log` tells of the repair (LogRepaired); the log as it was lies in the home",
+            figures={"given_up": v.signed.given_up},
+        )
     for name, trouble in v.signed.anchors.items():
+        refused = name in v.signed.refused
+        brought = "" if trouble is None else "the next checkpoint is brought there again; see that it can be"
         yield Finding(
             check=f"anchor {name}",
-            status=Status.OK if trouble is None else Status.WARN,
+            status=Status.FAIL if refused else Status.OK if trouble is None else Status.WARN,
             value=trouble or "nothing is known to be wrong with it",
-            hint="" if trouble is None else "the next checkpoint is brought there again; see that it can be",
+            hint="nothing is written to the log; `lading add` says what can be done" if refused else brought,
         )
 
 

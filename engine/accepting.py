@@ -12,16 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from lading.adapters.notebook import Notebook
-from lading.adapters.signing import is_signed, read_keys
 from lading.auditing import Audit, Claim, Discrepancy, claims
 from lading.backup import SETTINGS, Manifest
 from lading.domain.errors import BackupDamaged, LadingError
-from lading.domain.notes import Checkpoint
 from lading.domain.ports import Log
-from lading.opening import anchor_files, predecessors
+from lading.opening import anchor_files, lineage
 from lading.settings import load
-from lading.vouching import KEYS, Vouchers, origin
+from lading.vouching import Vouchers
 
 
 class Restored(NamedTuple):
@@ -59,31 +56,15 @@ def doubts(back: Restored, environ: Mapping[str, str]) -> Iterator[str]:
 
     Its settings name the anchors. What they say and the log does not bear out is told, and nothing is raised.
     """
-    yield from (claim.message for claim in _claims(back) if isinstance(claim, Discrepancy))
     try:
         files = anchor_files(load(back.home / SETTINGS, environ))
-        keys = read_keys(back.home / KEYS)
     except LadingError as error:
         yield f"its anchors were not asked: {error.message}"
         return
-    known: list[Claim] = []
-    for name, path in files.items():
-        where = f"the anchor {name!r} ({path})"
+    vouchers = Vouchers(back.home, back.name, anchored=files, lineage=lambda: lineage(back.log, back.name))
+    for name in files:
         try:
-            note = Notebook(path).last()
-            found = None if note is None else Checkpoint.parse(note.text)
+            vouchers.last_at(name)
         except LadingError as error:
-            yield f"{where} cannot be asked: {error.message}"
-            continue
-        if note is None or found is None:
-            continue
-        if found.origin != origin(back.name):
-            if found.origin not in map(origin, predecessors(back.log, back.name)):
-                yield f"{where} is of another log, {found.origin}"
-            continue
-        known.append(Claim(where, found))
-        if not is_signed(note, keys):
-            yield f"{where} was not signed with a key that is in the backup"
-    if known:
-        known.sort(key=lambda claim: claim.checkpoint.size)
-        yield from (found.message for found in Audit(back.log, known).discrepancies())
+            yield error.message
+    yield from (found.message for found in Audit(back.log, claims(vouchers)).discrepancies())

@@ -57,6 +57,7 @@ from lading.home import (
 )
 from lading.losses import Losses
 from lading.version import VERSION
+from lading.vouching import set_damaged_aside
 
 BATCH = 1000
 ASIDE = "log.damaged"
@@ -94,6 +95,14 @@ class LogRepair:
         }
 
 
+@attrs.frozen
+class Disowned:
+    """Why a log is not the one for which somebody vouches, and for how many events he does, where that can be told."""
+
+    reason: str
+    vouched: int | None = None
+
+
 @attrs.frozen(kw_only=True)
 class _Prefix:
     """How many events could be taken from which state of the file, why no more, and how many there had been."""
@@ -129,7 +138,7 @@ class LogRepairer:
         self._context = context
         self._progress = progress
 
-    def run(self, *, accept_loss: bool = False, disowned: Callable[[], str | None] = lambda: None) -> LogRepair:
+    def run(self, *, accept_loss: bool = False, disowned: Callable[[], Disowned | None] = lambda: None) -> LogRepair:
         """Repair the log if it is damaged, or if it is disowned.
 
         Args:
@@ -153,7 +162,7 @@ class LogRepairer:
         finally:
             lock.release()
 
-    def _run(self, *, accept_loss: bool, disowned: Callable[[], str | None]) -> LogRepair:
+    def _run(self, *, accept_loss: bool, disowned: Callable[[], Disowned | None]) -> LogRepair:
         with contextlib.suppress(IntegrityError):
             expect_log(self._home)  # which finishes what was cut off
         why = None
@@ -174,7 +183,9 @@ class LogRepairer:
         try:
             log_id = log.log_id
             losses = self._losses(prefix, log)
-            said = self._word(prefix if why is None else attrs.evolve(prefix, reason=why), _root(log), losses)
+            if why is not None:
+                prefix = attrs.evolve(prefix, reason=why.reason, entries=max(why.vouched or 0, prefix.taken))
+            said = self._word(prefix, _root(log), losses)
             sealed = codec.seal(
                 said, id=self._chance.uuid(self._clock.now_ns()), at_ns=self._clock.now_ns(), context=self._context
             )
@@ -318,6 +329,7 @@ class LogRepairer:
             sync_folder(home.path)
         put_repaired(home)
         remember_log(home, str(log_id))
+        set_damaged_aside(home.path)
 
     def _take_hooks_back(self, position: int) -> None:
         """Let hooks that have been told of events which are lost go on from `position`, where the logs part."""

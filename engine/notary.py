@@ -7,17 +7,17 @@ before. Any process of the home may sign; they take turns at the notebook. All o
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from lading.adapters.signing import FileSigner, is_signed, read_private
 from lading.domain import anchors
-from lading.domain.errors import HistoryChanged, IntegrityError, LadingError
+from lading.domain.errors import HistoryChanged, IntegrityError, LadingError, StoreUnavailable
 from lading.domain.health import Signed
 from lading.domain.notes import Checkpoint, Note
 from lading.projections import ledger
 from lading.views import Views
-from lading.vouching import Vouchers, origin
+from lading.vouching import Lineage, Vouchers
 
 
 class Notary(Vouchers):
@@ -28,7 +28,7 @@ class Notary(Vouchers):
         log_id: names the log, in letters that a file name may have.
         views: its views, of which the ledger is one.
         anchored: files outside of the home to which its checkpoints are appended, by name.
-        predecessors: gives the names of logs that this one was, before it was repaired.
+        lineage: gives the logs that this one was, before it was repaired.
     """
 
     def __init__(
@@ -38,11 +38,10 @@ class Notary(Vouchers):
         views: Views,
         *,
         anchored: Mapping[str, Path] | None = None,
-        predecessors: Callable[[], Iterable[str]] = tuple,
+        lineage: Lineage = tuple,
     ) -> None:
-        super().__init__(home, log_id, anchored=anchored)
+        super().__init__(home, log_id, anchored=anchored, lineage=lineage)
         self._views = views
-        self._predecessors = predecessors
         self.untold: dict[str, str] = {}
         """Why an anchor was not told of the last checkpoint that this process signed, by name."""
 
@@ -76,7 +75,7 @@ class Notary(Vouchers):
         self._follow(where, note)
 
     def examine(self) -> None:
-        """See to it that the log is a later one of what was signed last, here and at each anchor.
+        """See to it that the log is a later one of what was signed last, here and at each anchor that can be asked.
 
         Raises:
             HistoryChanged: it is not: the log must not be written to.
@@ -84,26 +83,23 @@ class Notary(Vouchers):
         """
         self._follow("the last checkpoint of this home", self.book.last())
         for name in self.anchored:
-            self._examine(name)
+            try:
+                self._examine(name)
+            except StoreUnavailable as error:
+                self.untold[name] = error.message
 
-    def _examine(self, name: str) -> None:
-        """See to it that the log is a later one of what an anchor has."""
-        book = self.anchored[name]
-        note = book.last()
-        if note is None:
-            return
-        found = Checkpoint.parse(note.text)
-        if found.origin == self.origin:
-            self._follow(f"the anchor {name!r} ({book.path})", note)
-        elif found.origin not in map(origin, self._predecessors()):
-            raise HistoryChanged(
-                f"the anchor {name!r} ({book.path}) is of another log, {found.origin}",
-                hint="put the log back that it vouches for; or give this home another anchor",
-            )
+    def _examine(self, name: str) -> Note | None:
+        """See to it that the log is a later one of what an anchor has, and return the last that it has of this log."""
+        where = f"the anchor {name!r} ({self.anchored[name].path})"
+        note = self.last_at(name)
+        for each in () if note is not None else self.ancestral(name):
+            self._follow(where, each)
+        self._follow(where, note)
+        return note
 
     def standing(self) -> Signed:
         """Return how far the log is signed, and what is wrong with that."""
-        signed, trouble = 0, None
+        signed, trouble, refused = 0, None, set[str]()
         troubles: dict[str, str | None] = {}
         try:
             note = self.book.last()
@@ -113,26 +109,36 @@ class Notary(Vouchers):
             trouble = error.message
         for name in self.anchored:
             try:
-                self._examine(name)
-                troubles[name] = None
+                note = self._examine(name)
+                size = 0 if note is None else Checkpoint.parse(note.text).size
+                troubles[name] = f"it lacks the last checkpoint, of {signed:,} events" if size < signed else None
+            except StoreUnavailable as error:
+                troubles[name] = error.message
             except LadingError as error:
                 troubles[name] = error.message
+                refused.add(name)
         with self._views.read() as reader:
-            return Signed(events=ledger.size(reader), signed=signed, trouble=trouble, anchors=troubles | self.untold)
+            return Signed(
+                events=ledger.size(reader),
+                signed=signed,
+                trouble=trouble,
+                anchors=troubles | self.untold,
+                refused=frozenset(refused),
+                given_up=self.given_up(),
+            )
 
     def review(self) -> None:
-        """Hold the ledger, the views caught up with the log, against everything that was ever signed of it.
+        """Hold the log against everything that was ever signed of it.
 
         Raises:
             HistoryChanged: it is not what was signed.
             NoteDamaged: a checkpoint or a key cannot be read.
         """
         self.examine()
-        with self._views.read() as reader:
-            for where, found in self.vouched():
-                if not isinstance(found, Checkpoint):
-                    raise found
-                anchors.expect(found, where, ledger.size(reader), functools.partial(ledger.root, reader))
+        for where, found in self.vouched():
+            if not isinstance(found, Checkpoint):
+                raise found
+            self._expect(found, where)
 
     def _follow(self, where: str, note: Note | None) -> None:
         """See that the log is a later one of what a note tells, and then that it is one to be believed.
@@ -145,7 +151,7 @@ class Notary(Vouchers):
 
     def _believe(self, note: Note, where: str) -> Checkpoint:
         """Return what a note says, if somebody signed it whose key this home has."""
-        if not is_signed(note, self.keys()):
+        if not self.is_believed(note):
             raise HistoryChanged(
                 f"{where} was not signed with a key of this home",
                 hint="put HOME/keys/signing.pub back from a backup; `lading verify` tells what else is wrong",
@@ -173,16 +179,16 @@ class Notary(Vouchers):
             continue
         with self.book.turn() as turn:
             held = turn.last()
-            before = None if held is None else self._believe(held, "the last checkpoint of this home")
+            before = None
+            if held is not None:
+                before = self._believe(held, "the last checkpoint of this home")
+                self._expect(before, "the last checkpoint of this home")
             with self._views.read() as reader:
-                size = ledger.size(reader)
-                if before is not None:
-                    anchors.expect(
-                        before, "the last checkpoint of this home", size, functools.partial(ledger.root, reader)
-                    )
-                if held is not None and before is not None and before.size == size and self._is_ours(held):
+                size, root = ledger.size(reader), ledger.root(reader)
+            if held is not None and before is not None:
+                is_behind = size < before.size  # another program has just begun to make the views anew
+                if is_behind or (size == before.size and self._is_ours(held)):
                     return held, False
-                root = ledger.root(reader)
             note = self.signer.sign(Checkpoint(self.origin, size, root).text)
             turn.append(note)
         return note, True
@@ -217,8 +223,22 @@ class Notary(Vouchers):
         """Tell whether a note names the key of today: those of keys that were lost are believed, and made no more."""
         return note.signed_by(self.signer.key) is not None
 
-    def anchor(self, name: str, note: Note) -> None:
-        """Append a checkpoint to a file outside of the home, unless it is the last there already."""
+    def anchor(self, name: str, note: Note, *, take_over: bool = False) -> None:
+        """Append a checkpoint to a file outside of the home, unless it is the last there already.
+
+        Raises:
+            HistoryChanged: somebody else writes there, in the name of this log and with another key: this home is a
+                copy of his, or he has one of this. With `take_over` it is appended all the same.
+            StoreUnavailable, DiskFull: it cannot be.
+        """
         with self.anchored[name].turn() as turn:
-            if turn.last() != note:
-                turn.append(note)
+            last = turn.last()
+            if last == note:
+                return
+            of_this = last is not None and Checkpoint.parse(last.text).origin == self.origin
+            if last is not None and of_this and not take_over and not is_signed(last, [self.signer.key]):
+                raise HistoryChanged(
+                    f"the anchor {name!r} was written with another key of this log: a copy of this home may be in use",
+                    hint="`lading checkpoint --anchor` takes it over, if this home is the one that counts",
+                )
+            turn.append(note)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lading.inspection import Inspector
     from lading.notary import Notary
     from lading.settings import Settings
+    from lading.vouching import Ancestor
 
 
 def default_home() -> Path:
@@ -74,7 +75,7 @@ def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url:
     if named is None:
         return None
     files = anchor_files(settings)
-    return Notary(home.path, named, views, anchored=files, predecessors=lambda: predecessors(log, named))
+    return Notary(home.path, named, views, anchored=files, lineage=lambda: lineage(log, named))
 
 
 def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | None:
@@ -95,12 +96,14 @@ def anchor_files(settings: Settings) -> dict[str, Path]:
     return {name: Path(anchor.file) for name, anchor in settings.anchors.items() if anchor.file}
 
 
-def predecessors(log: Log, log_id: str) -> Iterator[str]:
-    """Yield the ids that a log had before it was repaired, the last one first, as it tells itself."""
+def lineage(log: Log, log_id: str) -> Iterator[Ancestor]:
+    """Yield the logs that a log was before it was repaired, the last one first, as it tells itself."""
     from lading.adapters import codec
     from lading.domain.events import LogRepaired
+    from lading.vouching import Ancestor
 
     known: set[UUID] = set()
+    kept: int | None = None
     while True:
         try:
             stream = UUID(log_id)
@@ -110,11 +113,13 @@ def predecessors(log: Log, log_id: str) -> Iterator[str]:
             return
         known.add(stream)
         said = [codec.open_envelope(record).event for record in log.stream(stream)]
-        before = next((event.before for event in said if isinstance(event, LogRepaired)), None)
-        if before is None:
+        repaired = next((event for event in said if isinstance(event, LogRepaired)), None)
+        if repaired is None or repaired.before is None:
             return
-        log_id = str(before)
-        yield log_id
+        log_id = str(repaired.before)
+        had = repaired.cut - 1
+        kept = had if kept is None else min(kept, had)
+        yield Ancestor(log_id, kept, bytes.fromhex(repaired.root) if repaired.root and kept == had else None)
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:

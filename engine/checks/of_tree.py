@@ -33,6 +33,7 @@ def tree(subject: Subject) -> Iterator[Finding]:
             yield Finding("log", found.message, position=found.position)
         subject.counts["checkpoints"] = audit.checkpoints
         subject.counts["root"] = audit.root.hex()
+        subject.counts["given_up"] = 0 if notary is None else notary.given_up()
     if notary is not None:
         try:
             notary.check_key()

@@ -99,3 +99,12 @@ def test_a_place_that_cannot_be_is_told(tmp_path):
         book.append(note(1))
     with pytest.raises(StoreUnavailable):
         book.last()
+
+
+def test_nobody_waits_for_ever_for_another_writer(book, monkeypatch):
+    """Who holds the file and does nothing keeps others for a while, and is told of."""
+    monkeypatch.setattr("lading.adapters.notebook.WAIT_S", 0.05)
+    book.append(note(1))
+    with book.turn(), pytest.raises(StoreUnavailable, match="another program"):
+        book.append(note(2))
+    assert book.last() == note(1)

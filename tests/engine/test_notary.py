@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import struct
 import sys
@@ -25,7 +26,7 @@ from lading.adapters.signing import FileSigner, is_signed
 from lading.deliveries import Deliveries
 from lading.domain import ledger as tree
 from lading.domain.anchors import Anchor
-from lading.domain.errors import HistoryChanged, InvalidSetting, NoteDamaged
+from lading.domain.errors import HistoryChanged, InvalidSetting, NoteDamaged, StoreUnavailable
 from lading.domain.events import NetworkChanged
 from lading.domain.notes import Checkpoint, Note
 from lading.mishaps import Mishaps
@@ -36,7 +37,7 @@ from lading.testing import MemoryLog, MemoryStore
 from lading.testing.clock import VirtualClock
 from lading.testing.threads import InlineThreads
 from lading.views import Views
-from lading.vouching import origin
+from lading.vouching import Ancestor, origin
 
 pytestmark = pytest.mark.row("C.5")
 
@@ -53,6 +54,7 @@ def place(tmp_path):
     """Return what lives in a home of its own, with an anchor outside of it when asked."""
     (tmp_path / "files").mkdir()
     anchor = tmp_path / "elsewhere" / "anchor"
+    anchor.parent.mkdir()
     home = tmp_path / "home"
 
     def settings(anchored):
@@ -188,7 +190,7 @@ def test_a_repaired_log_has_the_anchor_of_what_it_was(tmp_path):
         old.anchor("safe", old.sign()[0])
         with pytest.raises(HistoryChanged):
             Notary(tmp_path / "home", "new", views, anchored=files).examine()
-        Notary(tmp_path / "home", "new", views, anchored=files, predecessors=lambda: ["old"]).examine()
+        Notary(tmp_path / "home", "new", views, anchored=files, lineage=lambda: [Ancestor("old", 0)]).examine()
 
 
 def test_nothing_is_signed_that_does_not_follow_on_the_last_checkpoint(tmp_path, monkeypatch):
@@ -346,3 +348,116 @@ def test_an_anchor_that_cannot_be_is_refused(wrong):
     with pytest.raises(InvalidSetting) as caught:
         Anchor(**wrong)
     assert caught.value.hint
+
+
+# -- what a repair gives up, who writes where, and who waits for whom --------------------------------------------------
+
+
+def test_what_a_repaired_log_has_of_its_ancestor_is_held_to_what_was_signed_of_that(tmp_path):
+    """By its word it was another log: as much as it says that it kept must be what that log had."""
+    log = grown(MemoryLog(), 6)
+    files = {"safe": tmp_path / "anchor"}
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        old = Notary(tmp_path / "home", "old", views, anchored=files)
+        for count in (0, 2):
+            grown(log, count)
+            old.anchor("safe", old.sign()[0])
+        root = Checkpoint.parse(old.book.last().text).root
+        for kept, given_up in ((8, 0), (6, 2), (0, 8)):
+            honest = Notary(
+                tmp_path / "home", "new", views, anchored=files, lineage=lambda kept=kept: [Ancestor("old", kept)]
+            )
+            honest.examine()
+            assert honest.given_up() == given_up
+            assert all(isinstance(found, Checkpoint) for _, found in honest.vouched())
+    forged = MemoryLog()
+    for count in range(1, 9):
+        version = len(forged.stream(lading.testing.SeededChance(2).uuid(0))) + 1
+        event = NetworkChanged(worker=lading.testing.SeededChance(2).uuid(0), online=False)
+        state = lading.adapters.codec.seal(event, id=lading.testing.SeededChance(version).uuid(0), at_ns=count)
+        forged.append([[lading.domain.ports.Entry(event.worker, version, event.TOPIC, state)]])
+    with contextlib.closing(Views(forged, lambda _: MemoryStore())) as views:
+        liar = Notary(tmp_path / "home", "new", views, anchored=files, lineage=lambda: [Ancestor("old", 8, root)])
+        with pytest.raises(HistoryChanged):
+            liar.examine()
+        with pytest.raises(HistoryChanged):
+            liar.review()
+
+
+def test_a_copy_of_a_home_does_not_write_to_its_anchor(tmp_path):
+    """With a key of its own it would make the first one look like an older copy; unless somebody says it counts."""
+    log = grown(MemoryLog(), 3)
+    files = {"safe": tmp_path / "anchor"}
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        home = Notary(tmp_path / "home", "log", views, anchored=files)
+        home.anchor("safe", home.sign()[0])
+        shutil.copytree(tmp_path / "home", tmp_path / "copy")
+        (tmp_path / "copy" / "keys" / "signing").unlink()
+        copy = Notary(tmp_path / "copy", "log", views, anchored=files)
+        grown(log, 1)
+        note, _ = copy.sign()
+        copy.examine()
+        with pytest.raises(HistoryChanged, match="another key"):
+            copy.anchor("safe", note)
+        home.examine()
+        copy.anchor("safe", note, take_over=True)
+        assert Notebook(tmp_path / "anchor").last() == note
+
+
+def test_a_log_that_was_given_up_and_put_back_still_has_its_anchor(tmp_path):
+    """The last word of the anchor is of its successor; what it has of this log counts."""
+    log = grown(MemoryLog(), 3)
+    files = {"safe": tmp_path / "anchor"}
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        old = Notary(tmp_path / "home", "old", views, anchored=files)
+        old.anchor("safe", old.sign()[0])
+        new = Notary(tmp_path / "home", "new", views, anchored=files, lineage=lambda: [Ancestor("old", 3)])
+        new.anchor("safe", new.sign()[0])
+        old.examine()
+        grown(log, 1)
+        old.anchor("safe", old.sign()[0])
+        old.examine()
+
+
+def test_an_anchor_that_cannot_be_reached_holds_up_nothing(tmp_path):
+    """A folder that is not mounted is not made, a pipe and a folder are not waited for; each is told."""
+    log = grown(MemoryLog(), 1)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    files = {"gone": tmp_path / "mnt" / "anchor", "pipe": tmp_path / "pipe", "folder": tmp_path / "folder"}
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        notary = Notary(tmp_path / "home", "log", views, anchored=files)
+        notary.examine()
+        note, _ = notary.sign()
+        for name in files:
+            with pytest.raises(StoreUnavailable, match=str(tmp_path)):
+                notary.anchor(name, note)
+        assert set(notary.untold) >= {"pipe", "folder"}
+    assert not (tmp_path / "mnt").exists()
+
+
+def test_whoever_signs_beside_others_who_make_the_views_anew_is_not_accused(tmp_path):
+    """A look that is older than the last checkpoint proves nothing against the log."""
+    log = grown(MemoryLog(), 5)
+    stores = {}
+
+    def open_store(folder):
+        return stores.setdefault(folder, MemoryStore())
+
+    with contextlib.closing(Views(log, open_store)) as views:
+        notary = Notary(tmp_path, "log", views)
+        notary.sign()
+        read = views.read
+
+        @contextlib.contextmanager
+        def older():
+            views.read = read
+            with contextlib.closing(Views(MemoryLog(), lambda _: MemoryStore())) as begun, begun.read() as reader:
+                yield reader
+
+        views.read = older
+        grown(log, 2)
+        assert Checkpoint.parse(notary.sign()[0].text).size in (5, 7)
+        views.read = older
+        notary.review()
+        assert Checkpoint.parse(notary.sign()[0].text).size == 7

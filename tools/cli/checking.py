@@ -65,6 +65,7 @@ class Check:
             "events": counts.get("events"),
             "root": counts.get("root"),
             "checkpoints": counts.get("checkpoints"),
+            "given_up": counts.get("given_up"),
             "views": counts.get("views"),
             "files": counts.get("files"),
             "parts": counts.get("parts"),

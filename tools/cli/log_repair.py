@@ -5,11 +5,14 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lading.tools.cli.frame import Frame
+
+if TYPE_CHECKING:
+    from lading.log_repair import Disowned
 
 
 def repair(frame: Frame, *, accept_loss: bool) -> int:
@@ -48,17 +51,20 @@ def repair(frame: Frame, *, accept_loss: bool) -> int:
     return _tell(frame, done)
 
 
-def _disowned(frame: Frame) -> str | None:
+def _disowned(frame: Frame) -> Disowned | None:
     """Return why the log is not the one for which its checkpoints vouch; None where it is, or where nobody can tell."""
-    from lading.domain.errors import HistoryChanged, LadingError
+    from lading.domain.errors import HistoryChanged, LadingError, NoteDamaged
+    from lading.log_repair import Disowned
     from lading.tools.cli.homes import signing
 
     try:
         with signing(frame) as (_, notary):
             if notary is not None:
-                notary.examine()
+                notary.review()
     except HistoryChanged as error:
-        return error.message
+        return Disowned(error.message, error.vouched)
+    except NoteDamaged as error:
+        return Disowned(error.message)
     except LadingError:  # what is wrong with it will be found
         return None
     return None
@@ -79,7 +85,7 @@ def _tell(frame: Frame, done: Any) -> int:
     lost = "an unknown number of events was" if row["lost"] is None else f"{row['lost']} events were"
     told = (
         f"repaired: {row['events']} events were taken, {lost} lost from position {row['cut']} on ({row['reason']}); "
-        f"the damaged log lies in {row['aside']}"
+        f"the log as it was lies in {row['aside']}"
     )
     answer(frame, row, plain(told))
     return 0

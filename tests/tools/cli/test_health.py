@@ -106,8 +106,8 @@ def test_how_far_the_log_is_signed_is_told_and_what_is_wrong_with_that(lading, o
     assert checks(lading)["checkpoint"]["figures"] == {"unsigned": 1}
     assert "lading_unsigned_events 1" in lading("health", "--openmetrics").out
     anchor.write_text("no note\n")
-    found = checks(lading)
-    assert found["anchor safe"]["status"] == "warn"
+    found = checks(lading, code=1)
+    assert found["anchor safe"]["status"] == "fail"
     assert "no signed note" in found["anchor safe"]["value"]
     (book,) = (lading.home / "checkpoints").iterdir()
     book.write_text("no note\n")

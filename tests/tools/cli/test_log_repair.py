@@ -246,3 +246,27 @@ def test_a_log_that_is_not_what_was_signed_goes_on_under_another_name(lading, tm
     assert lading.row("verify")["ok"]
     lading("repair", "--log")
     assert [row["event"] for row in lading.rows("log")].count("LogRepaired") == 1
+
+
+@pytest.mark.row("C.5")
+@pytest.mark.parametrize("harm", ["last", "first", "key"])
+def test_what_was_signed_and_cannot_be_read_is_set_aside_with_the_name_of_the_log(lading, harm):
+    """A damaged checkpoint, or key, ends no home: its log goes on under another name, and nothing of it is lost."""
+    lading("add", "http://a.test/1")
+    lading("pause", "--all")
+    lading("resume", "--all")
+    lading("checkpoint")
+    (book,) = (lading.home / "checkpoints").iterdir()
+    path = lading.home / "keys" / "signing.pub" if harm == "key" else book
+    lines = path.read_text().splitlines()
+    lines[0 if harm == "first" else -1] = "garbage"
+    path.write_text("\n".join([*lines, ""]))
+    lading("verify", code=4)
+    row = lading.rows("repair", "--log")[-1]
+    assert (row["repaired"], row["lost"]) == (True, 0)
+    lading("add", "http://a.test/2")
+    lading("pause", "--all")
+    assert len(lading.rows("list")) == 2
+    assert lading.row("verify")["ok"]
+    lading("rebuild")
+    assert path.with_name(f"{path.name}.damaged-1").exists()

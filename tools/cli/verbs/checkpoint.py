@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from lading.tools.cli.frame import Frame, verb
 
 if TYPE_CHECKING:
     from lading.domain.notes import Note
+    from lading.notary import Notary
     from lading.reading import Reading
 
 
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Also write the tree to a folder that can be served, as c2sp.org/tlog-tiles has it; what is new there.",
 )
-def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool) -> None:
+@click.option("--anchor", is_flag=True, help="Take over file anchors that were written with another key of this log.")
+def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool, anchor: bool) -> None:
     """Sign what the log is like now, and print that: a checkpoint, as c2sp.org/tlog-checkpoint has it.
 
-    Whoever keeps it can tell later whether anything before it was changed, or taken away.
+    Whoever keeps it can tell later whether anything before it was changed, or taken away. It is brought to the file
+    anchors of this home.
     """
     from lading.domain.errors import UsageError
     from lading.tools.cli.answers import answer
@@ -47,12 +52,25 @@ def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool
             notary.follows(_read(earlier), str(earlier))
         notary.examine()
         note, _ = notary.sign()
+        _bring(frame, notary, note, take_over=anchor)
         if key:
             answer(frame, {"key": str(notary.signer.key)}, str(notary.signer.key))
             return
         if tiles is not None:
             _publish(note, reading, tiles)
     _say(frame, note)
+
+
+def _bring(frame: Frame, notary: Notary, note: Note, *, take_over: bool) -> None:
+    """Append a checkpoint to all file anchors; one that cannot be reached, or is another's, is told."""
+    from lading.domain.errors import LadingError
+    from lading.tools.cli import answers
+
+    for name in notary.anchored:
+        try:
+            notary.anchor(name, note, take_over=take_over)
+        except LadingError as error:
+            answers.note(frame, f"{error.message}; {error.hint}")
 
 
 def _publish(note: Note, reading: Reading, folder: Path) -> None:
@@ -70,8 +88,9 @@ def _read(path: Path) -> Note:
     from lading.domain.errors import NoteDamaged
     from lading.domain.notes import LONGEST_BYTES, Note
 
-    with path.open("rb") as file:
-        data = file.read(LONGEST_BYTES + 1)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:
+        data = file.read(LONGEST_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     try:
         return Note.parse(data.decode())
     except (NoteDamaged, UnicodeDecodeError):

@@ -132,5 +132,9 @@ def _summary(row: dict[str, Any]) -> str:
         looked.append(f"{row['files']} files")
     if row["parts"]:
         looked.append(f"{row['parts']} parts")
+    if row["given_up"]:
+        looked.append(
+            f"without {row['given_up']:,} events or more that were signed, and given up by a repair of the log"
+        )
     unchecked = f"; {row['unchecked']} files lie in a folder that --downloads would name" if row["unchecked"] else ""
     return f"{'sound' if row['ok'] else 'damaged'}: {', '.join(looked)}{unchecked}"
