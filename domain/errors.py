@@ -189,7 +189,10 @@ class HistoryChanged(IntegrityError):
 class NoteDamaged(IntegrityError):
     """This is no signed note, no checkpoint or no verifier key."""
 
-    default_hint = "it was cut short or changed; take another copy of it"
+    default_hint = (
+        "it was cut short or changed; take another copy of it. Of what lies in the home, `lading repair --log` goes on "
+        "without it, under a new log id"
+    )
 
 
 class ReceiptRefused(IntegrityError):
