@@ -19,6 +19,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.adapters.plain_files import open_plain
 from lading.adapters.signing import verifies
 from lading.domain import digests, dsse, ledger, proofs
 from lading.domain.dsse import Envelope
@@ -223,7 +224,7 @@ def _id(text: object) -> UUID | None:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(LONGEST_BYTES + 1)
     except OSError as error:
         raise NotAReceipt(f"{path} cannot be read: {error.strerror}", hint="give the file that holds it") from error
@@ -328,7 +329,7 @@ def _verify_file(receipt: Receipt, path: Path) -> None:
     algorithm = receipt.digest.partition(":")[0]
     hasher, size = digests.hasher(algorithm), 0
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             while size <= receipt.size and (chunk := file.read(_CHUNK_BYTES)):
                 hasher.update(chunk)
                 size += len(chunk)
