@@ -29,8 +29,11 @@ from lading.domain.packing import unpack
 from lading.domain.ports import Recorded
 from lading.projections.receipts import MOST_EVENTS, PAYLOAD, PREDICATE, STATEMENT, Proven, heading, row
 
-LONGEST_BYTES = 256 * 1024 * 1024
-"""No receipt is longer; what is longer is not read."""
+LONGEST_BYTES = 128 * 1024 * 1024
+"""No receipt is longer; what is longer is not read. `MOST_EVENTS` need 95 MB in most cases."""
+
+MOST_TOKENS = 4096 + 128 * MOST_EVENTS
+"""Of a statement: strings, brackets and commas; of an event there are fifty in most cases."""
 
 _CHUNK_BYTES = 1024 * 1024
 _NO_EVENTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -191,7 +194,7 @@ class _Told:
 
     @classmethod
     def parse(cls, envelope: Envelope) -> _Told:
-        words = dsse.read_json(envelope.payload) if envelope.payload_type == PAYLOAD else None
+        words = dsse.read_json(envelope.payload, MOST_TOKENS) if envelope.payload_type == PAYLOAD else None
         if not isinstance(words, dict) or words.get("_type") != STATEMENT:
             raise NotAReceipt("this is no in-toto Statement")
         predicate = words.get("predicate")
