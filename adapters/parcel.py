@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, Self
 import attrs
 import orjson
 
+from lading.adapters.plain_files import open_plain
 from lading.domain.errors import BackupDamaged
 
 MANIFEST, SEAL = "manifest.json", "seal"
@@ -101,7 +102,7 @@ class Parcel:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("rb")
+        self._file = open_plain(path)
         try:
             self.words, self.members = self._check()
         except BaseException:

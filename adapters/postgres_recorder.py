@@ -20,6 +20,7 @@ from eventsourcing.persistence import InterfaceError, Notification, OperationalE
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.utils import retry
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
@@ -39,6 +40,8 @@ BOUNDS = {
 }
 """What libpq is told unless the URL says otherwise, so that a dead network is noticed (seconds; milliseconds last)."""
 
+_HERE = "localhost"
+_ALSO_HERE = frozenset({"127.0.0.1", "::1", "/var/run/postgresql", "/run/postgresql", "/tmp"})  # noqa: S108 # sockets
 _DAMAGED = re.compile("XX00[12]")
 _HINTS = (
     (re.compile("3F000"), "create the schema first, or correct the log's URL"),
@@ -163,6 +166,17 @@ def _parse(url: str) -> tuple[dict[str, Any], str]:
     if ports.replace(",", "").strip("0123456789") or "@" in f"{parameters.get('dbname')}{parameters.get('host')}":
         raise unreadable
     return {**BOUNDS, **parameters}, schema
+
+
+def place_of(url: str) -> str:
+    """Return host, port, database and schema that a URL means, each by one name, and nothing else of it."""
+    given, schema = _parse(url)
+    defaults = {each.keyword.decode(): (each.val or b"").decode() for each in Conninfo.get_defaults()}
+    told = {name: str(given.get(name) or defaults.get(name) or "") for name in ("host", "hostaddr", "port", "user")}
+    database = given.get("dbname") or defaults.get("dbname") or told["user"]
+    host = (told["host"] or told["hostaddr"] or _HERE).rstrip("/")
+    host = _HERE if host in _ALSO_HERE else host if host.startswith("/") else host.lower()
+    return "\n".join((host, told["port"] or "5432", str(database), schema.strip() or "public"))
 
 
 def _probe(parameters: Mapping[str, Any]) -> None:

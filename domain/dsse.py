@@ -7,13 +7,15 @@ signature is known to be good. A key goes by the id under which TUF and in-toto 
 JSON, so that their tools find it when they are given the bare public key.
 
 What is read comes from anybody. JSON is taken as RFC 8259 has it, but for what two readers may read as two things: a
-name that stands twice in an object, NaN, and what is not UTF-8.
+name that stands twice in an object, NaN, and what is not UTF-8. Two bytes of it can become a hundred in memory, so its
+values are counted, and how deep they stand, before any of them is made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import attrs
@@ -22,6 +24,13 @@ from lading.domain.errors import NotAReceipt
 from lading.domain.packing import pack, unpack
 
 MOST_SIGNATURES = 16
+MOST_TOKENS = 1024
+"""Of an envelope: strings, brackets and commas; one with `MOST_SIGNATURES` has some 170."""
+
+DEEPEST = 64
+"""So deep at most JSON is nested; receipts are to a tenth of that."""
+
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 
 
 @attrs.frozen
@@ -52,12 +61,14 @@ class Envelope:
         Raises:
             NotAReceipt: it is not one.
         """
-        words = read_json(data)
+        words = read_json(data, MOST_TOKENS)
         if not isinstance(words, dict) or words.keys() != {"payload", "payloadType", "signatures"}:
             raise NotAReceipt("this is no DSSE envelope")
         kind, payload, signatures = words["payloadType"], unpack(words["payload"]), words["signatures"]
         if not isinstance(kind, str) or payload is None or not isinstance(signatures, list):
             raise NotAReceipt("this is no DSSE envelope")
+        if not kind.isascii() or not kind.isprintable():
+            raise NotAReceipt("the type of what this DSSE envelope holds is none")
         if not 0 < len(signatures) <= MOST_SIGNATURES:
             raise NotAReceipt("this DSSE envelope is not signed, or by too many")
         return cls(kind, payload, tuple(map(_signature, signatures)))
@@ -88,16 +99,27 @@ def canonical(words: object) -> bytes:
     return json.dumps(words, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
 
 
-def read_json(data: bytes) -> Any:
-    """Read JSON of which there is one reading.
+def read_json(data: bytes, most: int) -> Any:
+    """Read JSON of which there is one reading, and which has at most so many strings, brackets and commas.
 
     Raises:
         NotAReceipt: it is not that.
     """
+    _measure(data, most)
     try:
         return json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise NotAReceipt("this is not JSON, or it was cut short") from error
+
+
+def _measure(data: bytes, most: int) -> None:
+    """Refuse JSON that would be more values than any receipt has, or deeper, in the memory of one of its strings."""
+    depth = 0
+    for count, match in enumerate(_TOKEN.finditer(data), start=1):
+        kind = data[match.start()]
+        depth += (kind in b"[{") - (kind in b"]}")
+        if count > most or depth > DEEPEST:
+            raise NotAReceipt("this is JSON of more values than any receipt has, or deeper nested")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

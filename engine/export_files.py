@@ -23,6 +23,7 @@ import attrs
 import orjson
 
 from lading.adapters import parquet
+from lading.adapters.plain_files import read_plain
 from lading.domain.errors import DiskFull, IntegrityError, StoreLocked, UsageError
 from lading.drafts import FULL, Draft
 from lading.extracting import Extract, Page
@@ -76,10 +77,10 @@ def _next(path: Path) -> Path:
 
 def _words_beside(path: Path) -> Any:
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):  # there is none, or it is not whole
-        words: Any = orjson.loads(_next(path).read_bytes())
+        words: Any = orjson.loads(read_plain(_next(path)))
         if words["inode"] == path.stat().st_ino:
             return words
-    return orjson.loads(beside(path).read_bytes())
+    return orjson.loads(read_plain(beside(path)))
 
 
 def provenance(path: Path, form: str) -> Provenance:

@@ -45,6 +45,25 @@ def open_log(url: str, home: Path) -> Log:
             raise InvalidSetting("this is not the URL of a log", hint=f"allowed is {ALLOWED}")
 
 
+def place_of(url: str, home: Path) -> str:
+    """Return where the log lies that a URL names: equal for all URLs of one log, and with no login in it.
+
+    The URL is one with which `open_log` has opened it.
+    """
+    scheme, _, rest = url.strip().partition(":")
+    match scheme.lower():
+        case "lmdb":
+            return f"lmdb:{_path(rest or 'log', home).resolve()}"
+        case "sqlite":
+            return f"sqlite:{_path(rest, home).resolve()}"
+        case "postgresql" | "postgres":
+            from lading.adapters import postgres_recorder
+
+            return f"postgresql:{postgres_recorder.place_of(url.strip())}"
+        case _:
+            return url.strip()
+
+
 def _path(text: str, home: Path) -> Path:
     return home.absolute() / Path(text).expanduser()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from uuid import UUID
 from lading.adapters.lmdb.store import LMDBStore
 from lading.domain.ports import Log
 from lading.home import Home, expect_log, remember_log
-from lading.logs import DEFAULT, open_log
+from lading.logs import DEFAULT, open_log, place_of
 from lading.reading import Reading
 from lading.views import Views
 
@@ -81,14 +80,13 @@ def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url:
 def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | None:
     """Return by which name checkpoints are kept of a log; None for one that ends with the process.
 
-    A log that has no id goes by the home and the URL, of which nothing is told but a digest, and no login in that.
+    A log that has no id goes by the home and where it lies, however its URL is spelt; nothing is told but a digest.
     """
     if not getattr(log, "lasting", True):
         return None
     if named := str(getattr(log, "log_id", "")):
         return named
-    url = re.sub(r"//[^/@]*@", "//", (log_url or DEFAULT).strip())
-    return hashlib.sha256(home.id.bytes + url.encode()).hexdigest()[:32]
+    return hashlib.sha256(home.id.bytes + place_of(log_url or DEFAULT, home.path).encode()).hexdigest()[:32]
 
 
 def anchor_files(settings: Settings) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.adapters.plain_files import open_plain
 from lading.adapters.signing import verifies
 from lading.domain import digests, dsse, ledger, proofs
 from lading.domain.dsse import Envelope
@@ -28,8 +29,11 @@ from lading.domain.packing import unpack
 from lading.domain.ports import Recorded
 from lading.projections.receipts import MOST_EVENTS, PAYLOAD, PREDICATE, STATEMENT, Proven, heading, row
 
-LONGEST_BYTES = 256 * 1024 * 1024
-"""No receipt is longer; what is longer is not read."""
+LONGEST_BYTES = 128 * 1024 * 1024
+"""No receipt is longer; what is longer is not read. `MOST_EVENTS` need 95 MB in most cases."""
+
+MOST_TOKENS = 4096 + 128 * MOST_EVENTS
+"""Of a statement: strings, brackets and commas; of an event there are fifty in most cases."""
 
 _CHUNK_BYTES = 1024 * 1024
 _NO_EVENTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -190,7 +194,7 @@ class _Told:
 
     @classmethod
     def parse(cls, envelope: Envelope) -> _Told:
-        words = dsse.read_json(envelope.payload) if envelope.payload_type == PAYLOAD else None
+        words = dsse.read_json(envelope.payload, MOST_TOKENS) if envelope.payload_type == PAYLOAD else None
         if not isinstance(words, dict) or words.get("_type") != STATEMENT:
             raise NotAReceipt("this is no in-toto Statement")
         predicate = words.get("predicate")
@@ -223,7 +227,7 @@ def _id(text: object) -> UUID | None:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(LONGEST_BYTES + 1)
     except OSError as error:
         raise NotAReceipt(f"{path} cannot be read: {error.strerror}", hint="give the file that holds it") from error
@@ -328,7 +332,7 @@ def _verify_file(receipt: Receipt, path: Path) -> None:
     algorithm = receipt.digest.partition(":")[0]
     hasher, size = digests.hasher(algorithm), 0
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             while size <= receipt.size and (chunk := file.read(_CHUNK_BYTES)):
                 hasher.update(chunk)
                 size += len(chunk)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from lading.adapters import parquet
+from lading.adapters.plain_files import open_plain
 from lading.domain.errors import HistoryChanged, IntegrityError, NoteDamaged, UsageError
 from lading.domain.notes import Checkpoint, Note
 from lading.export_files import Provenance, provenance, renderer
@@ -66,6 +67,10 @@ def _file(reading: Reading, path: Path, log: str, notary: Notary | None) -> Iter
     form = _FORMATS.get(path.suffix.lower())
     if form is None:
         raise UsageError(f"{path} is not the name of an export", hint="it ends in .jsonl, .csv or .parquet")
+    try:
+        open_plain(path).close()  # Parquet is opened by its name, and would wait for a pipe
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name what `lading export` wrote") from error
     try:
         says = provenance(path, form)
         yield says
@@ -145,7 +150,7 @@ def _text(path: Path, says: Provenance, of: Extract) -> Iterator[Difference]:
     """Compare bytes, and stop at the first row that differs: where those behind it begin cannot be known."""
     text = renderer(says.format, of.columns, says.log)
     digest, count = hashlib.sha256(), 0
-    with path.open("rb") as file:
+    with open_plain(path) as file:
         if not _is_next(file, text.head()):
             yield Difference(path, "the file does not begin as it should")
             return

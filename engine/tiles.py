@@ -15,14 +15,17 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
+from lading.adapters.plain_files import open_plain
 from lading.domain import ledger as tree
-from lading.domain.notes import Checkpoint, Note
+from lading.domain.errors import NoteDamaged, UsageError
+from lading.domain.notes import LONGEST_BYTES, Checkpoint, Note
 from lading.domain.ports import Log, Reader, Recorded
 from lading.home import write_durably
 from lading.projections import ledger
 from lading.projections.ledger import HEIGHT, WIDTH
 
 _HASH = tree.HASH_BYTES
+_ELSEWHERE = "name a new folder, or the one of this log"
 
 
 def publish(note: Note, log: Log, reader: Reader, folder: Path) -> int:
@@ -30,8 +33,11 @@ def publish(note: Note, log: Log, reader: Reader, folder: Path) -> int:
 
     Raises:
         OSError: the folder cannot be written.
+        UsageError: another ledger lies there, or one that has come further.
     """
-    size = Checkpoint.parse(note.text).size
+    told = Checkpoint.parse(note.text)
+    _check_folder(told, reader, folder)
+    size = told.size
     written = 0
     for level in count():
         leaves = size >> HEIGHT * level
@@ -46,6 +52,26 @@ def publish(note: Note, log: Log, reader: Reader, folder: Path) -> int:
             written += _write(path, _entries(log.read(first - 1, width)))
     write_durably(folder / "checkpoint", str(note).encode())
     return written
+
+
+def _check_folder(told: Checkpoint, reader: Reader, folder: Path) -> None:
+    """See that what was published there is an earlier state of this ledger, since its tiles are left alone."""
+    try:
+        with open_plain(folder / "checkpoint") as file:
+            before = Checkpoint.parse(Note.parse(file.read(LONGEST_BYTES + 1).decode()).text)
+    except FileNotFoundError:
+        return  # nothing was published there yet, or a kill came before its end
+    except (NoteDamaged, UnicodeDecodeError):
+        raise UsageError(f"what lies at {folder / 'checkpoint'} is no checkpoint", hint=_ELSEWHERE) from None
+    if before.origin != told.origin:
+        raise UsageError(f"{folder} has the ledger of another log, {before.origin}", hint=_ELSEWHERE)
+    if before.size > told.size:
+        raise UsageError(
+            f"{folder} has {before.size:,} events of this log, which has {told.size:,}",
+            hint=f"see with `lading verify` whether an older log was put back; {_ELSEWHERE}",
+        )
+    if ledger.root(reader, before.size) != before.root:
+        raise UsageError(f"{folder} has another history of this log", hint=f"see with `lading verify`; {_ELSEWHERE}")
 
 
 def _tiles(hashes: int) -> Iterator[tuple[int, int]]:

@@ -103,6 +103,7 @@ class Upkeep:
         self._is_owner = owner
         self._settled = settled
         self._inspector = Inspector(reading, services.disk, places)
+        self._places = places
         self._orphans = Orphans(reading, services.disk, places)
         quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
         self._letting_go = LettingGo(services, quarantine)
@@ -266,8 +267,14 @@ class Upkeep:
                     continue
                 done.quarantined += 1
                 done.bytes_reclaimed += size
-                path = download.kept or download.replaced or download.part
+                path = self._shown(download, download.kept or download.replaced or download.part)
                 errand.tell({"kind": "kept", "id": str(download.id), "path": path, "size": size})
+
+    def _shown(self, download: Download, below: str | None) -> str | None:
+        """Return where something of a download lies on this disk; as the log has it where its root is not known."""
+        with contextlib.suppress(InvalidDestination):
+            return None if below is None else self._places.absolute(download.order.root, below)
+        return below
 
     async def _delete(self, download: Download, errand: _Errand) -> Download | None:
         """Delete what is put aside of a download, and say so; None when it is not deleted.

@@ -11,7 +11,7 @@ import pytest
 
 from lading.domain.errors import InvalidSetting, StoreUnavailable
 from lading.domain.ports import Entry
-from lading.logs import open_log
+from lading.logs import open_log, place_of
 
 pytestmark = [
     pytest.mark.row("S3.2"),
@@ -80,3 +80,31 @@ def test_two_memory_logs_share_nothing() -> None:
     first, second = (open_log("memory:", Path("/nowhere")) for _ in range(2))
     first.append([[EVENT]])
     assert (first.head(), second.head()) == (1, 0)
+
+
+def test_one_file_has_one_place_however_its_url_is_spelt(tmp_path, monkeypatch) -> None:
+    """By what lies there, not by how it is written: checkpoints are kept by that."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    spelt = [f"sqlite:{tmp_path}/a/x.db", f" SQLite:{tmp_path}//a/./x.db ", "sqlite:../a/x.db", "sqlite:~/link/x.db"]
+    assert {place_of(url, tmp_path / "home") for url in spelt} == {f"sqlite:{(tmp_path / 'a' / 'x.db').resolve()}"}
+    assert place_of(f"sqlite:{tmp_path}/a/y.db", tmp_path) != place_of(spelt[0], tmp_path)
+
+
+def test_one_table_has_one_place_however_its_url_is_spelt(tmp_path, monkeypatch) -> None:
+    """By host, port, database and schema; not by who logs in, nor by how."""
+    for name in ("PGHOST", "PGPORT", "PGDATABASE", "PGUSER"):
+        monkeypatch.delenv(name, raising=False)
+    same = [
+        "postgresql:///d",
+        "postgres://me:secret@localhost/d",
+        "postgresql://other@LocalHost:5432/d?sslmode=require&schema=public",
+        "postgresql:///d?host=%2Fvar%2Frun%2Fpostgresql&connect_timeout=3",
+        "postgresql://d@/?application_name=x",
+    ]
+    places = {place_of(url, tmp_path) for url in same}
+    assert len(places) == 1
+    assert "secret" not in places.pop()
+    others = ["///e", "///d?schema=s", "//localhost:5433/d", "//else/d", "///d?host=%2Fsockets"]
+    assert len({place_of(f"postgresql:{url}", tmp_path) for url in [*others, "///d"]}) == len(others) + 1

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -79,6 +80,13 @@ def sign(signer, statement) -> bytes:
     payload = json.dumps(statement).encode()
     signature = EnvelopeSignature(dsse.key_id(signer.key.key), signer.sign_bytes(dsse.pae(PAYLOAD, payload)))
     return json.dumps(Envelope(PAYLOAD, payload, (signature,)).words()).encode()
+
+
+def wrapped(issued: Issued, inner: bytes) -> bytes:
+    """Put bytes into an envelope that the home has signed."""
+    signer = FileSigner(issued.home / "keys", VerifierKey.parse(issued.key).name)
+    signature = EnvelopeSignature(dsse.key_id(signer.key.key), signer.sign_bytes(dsse.pae(PAYLOAD, inner)))
+    return json.dumps(Envelope(PAYLOAD, inner, (signature,)).words()).encode()
 
 
 def told(receipt: bytes):
@@ -452,23 +460,18 @@ def test_what_is_no_receipt_is_said_to_be_none(issued, tmp_path):
     envelope = json.loads(whole)
     payload = base64.b64decode(envelope["payload"])
 
-    def wrapped(inner: bytes) -> bytes:
-        signer = FileSigner(issued.home / "keys", VerifierKey.parse(issued.key).name)
-        signature = EnvelopeSignature(dsse.key_id(signer.key.key), signer.sign_bytes(dsse.pae(PAYLOAD, inner)))
-        return json.dumps(Envelope(PAYLOAD, inner, (signature,)).words()).encode()
-
     twice = whole.rstrip()[:-1] + b',"payload":"' + envelope["payload"].encode() + b'"}'
     for data in (
         *(whole[:cut] for cut in cuts),
         b"", b"{}", b"[]", b"null", b"1", b"\xff", b"\xef\xbb\xbf" + whole, b"[" * 100_000, b"9" * 100_000,
         b'{"payload":NaN,"payloadType":"","signatures":[]}', whole + b"x", twice,
-        wrapped(b"{}"), wrapped(b"[]"), wrapped(b"[" * 100_000), wrapped(payload[:-1]),
-        wrapped(payload.replace(b'"state"', b'"state":"x","state"', 1)),
-        wrapped(payload.replace(b'"ordinal":', b'"ordinal":' + b"9" * 5000, 1)),
-        wrapped(payload.replace(b'"ordinal":', b'"ordinal":1e999,"x":', 1)),
-        wrapped(payload.replace(b'"version":', b'"version":-', 1)),
-        wrapped(payload.replace(b"receipt/v1", b"receipt/v2", 1)),
-        wrapped(payload.replace(b"Statement/v1", b"Statement/v0.1", 1)),
+        wrapped(issued, b"{}"), wrapped(issued, b"[]"), wrapped(issued, b"[" * 100_000), wrapped(issued, payload[:-1]),
+        wrapped(issued, payload.replace(b'"state"', b'"state":"x","state"', 1)),
+        wrapped(issued, payload.replace(b'"ordinal":', b'"ordinal":' + b"9" * 5000, 1)),
+        wrapped(issued, payload.replace(b'"ordinal":', b'"ordinal":1e999,"x":', 1)),
+        wrapped(issued, payload.replace(b'"version":', b'"version":-', 1)),
+        wrapped(issued, payload.replace(b"receipt/v1", b"receipt/v2", 1)),
+        wrapped(issued, payload.replace(b"Statement/v1", b"Statement/v0.1", 1)),
     ):  # fmt: skip
         with pytest.raises(NotAReceipt):
             lading.verify_receipt(data, issued.key)
@@ -476,6 +479,47 @@ def test_what_is_no_receipt_is_said_to_be_none(issued, tmp_path):
         lading.verify_receipt(tmp_path / "nothing")
     with pytest.raises(NotAReceipt, match="cannot be read"):
         lading.verify_receipt(tmp_path)
+
+
+def test_a_receipt_of_more_values_than_any_has_is_refused_before_they_are_made(issued, monkeypatch):
+    """Two bytes could become a hundred in memory: in the envelope, in the statement, and whatever stands in strings."""
+    payload, brackets = base64.b64decode(json.loads(issued.receipts["good.bin"])["payload"]), b"[],[]," * 100_000
+    monkeypatch.setattr("lading.receipts.MOST_TOKENS", 20_000)
+    filled = payload.replace(b'"_type"', b'"x":[' + brackets + b'[]],"_type"', 1)
+    bombs = [b"[" + brackets + b"[]]", wrapped(issued, filled), b'["\\\\",' + brackets, b'["\\"",' + brackets]
+    for data in bombs:
+        tracemalloc.start()
+        try:
+            with pytest.raises(NotAReceipt, match="more values than any receipt"):
+                lading.verify_receipt(data)
+            assert tracemalloc.get_traced_memory()[1] < 8 * len(data)
+        finally:
+            tracemalloc.stop()
+    harmless = payload.replace(b'"_type"', b'"x":"' + b"[,{" * 100_000 + b'","_type"', 1)
+    with pytest.raises(ReceiptRefused):  # it is read, as the brackets of a string are none
+        lading.verify_receipt(wrapped(issued, harmless))
+
+
+@pytest.mark.parametrize("depth", [60, 500, 980, 990, 5000])
+@pytest.mark.parametrize("place", [b'"_type"', b'"version"'])
+def test_what_is_nested_deep_is_refused_and_breaks_nothing(issued, depth, place):
+    """In the statement or in a row of an event, both ways, at depths at which one step or another would give up."""
+    payload = base64.b64decode(json.loads(issued.receipts["good.bin"])["payload"])
+    for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+        deep = opening * depth + b"1" + closing * depth
+        data = wrapped(issued, payload.replace(place, b'"zz":' + deep + b"," + place, 1))
+        for key in (None, issued.key):
+            with pytest.raises((NotAReceipt, ReceiptRefused)):
+                lading.verify_receipt(data, key)
+
+
+@pytest.mark.parametrize("kind", ["\ud800", "ä", "\n"])
+def test_a_type_that_cannot_be_one_is_refused(issued, kind):
+    """What is signed is made of its bytes, and a lone surrogate has none."""
+    words = {**json.loads(issued.receipts["good.bin"]), "payloadType": kind}
+    for key in (None, issued.key):
+        with pytest.raises(NotAReceipt, match="type"):
+            lading.verify_receipt(json.dumps(words).encode(), key)
 
 
 def test_another_file_is_not_vouched_for(issued, tmp_path):

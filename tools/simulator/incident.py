@@ -25,6 +25,7 @@ import attrs
 import orjson
 
 from lading.adapters import codec
+from lading.adapters.plain_files import open_plain
 from lading.domain import events as e
 from lading.domain.errors import IntegrityError, LadingError, StoreNewer, StoreUnavailable, UsageError
 from lading.domain.events import EVENTS
@@ -149,7 +150,7 @@ def reading(path: Path) -> Iterator[tuple[Header, Iterator[Line]]]:
         IntegrityError: it is damaged, or was never what it says.
     """
     try:
-        with gzip.open(path, "rb") as file:
+        with open_plain(path) as raw, gzip.GzipFile(fileobj=raw, mode="rb") as file:
             lines = _Lines(file)
             header = _header(lines.next())
             yield header, _events(lines)

@@ -66,3 +66,36 @@ def test_the_tree_is_written_where_it_can_be_served(lading, tmp_path):
     assert (tmp_path / "www" / "tile" / "0" / "000.p" / "1").stat().st_size == 32
     (tmp_path / "file").write_text("")
     lading("checkpoint", "--tiles", tmp_path / "file" / "www", code=2)
+
+
+def test_checkpoints_of_a_log_elsewhere_do_not_hang_on_how_its_url_is_spelt(lading, tmp_path):
+    """They are found by any URL of it."""
+    (tmp_path / "a").mkdir()
+    lading("--log", f"sqlite:{tmp_path}/a/x.db", "add", "http://a.test/1")
+    lading("--log", f"sqlite:{tmp_path}/a/x.db", "checkpoint")
+    assert lading.row("--log", f"sqlite:{tmp_path}//a/x.db", "verify")["checkpoints"] == 1
+
+
+def test_tiles_of_another_log_or_of_one_that_has_come_further_are_left_alone(lading, tmp_path):
+    """What lies there is not written over, and is told."""
+    www = tmp_path / "www"
+    lading("add", "http://a.test/1")
+    shutil.copytree(lading.home, tmp_path / "copy")
+    lading("checkpoint", "--tiles", www)
+    lading("add", "http://a.test/2")
+    lading("checkpoint", "--tiles", www)
+    before = {path: path.read_bytes() for path in www.rglob("*") if path.is_file()}
+    mine, lading.home = lading.home, tmp_path / "copy"
+    assert "events of this log, which has" in lading("checkpoint", "--tiles", www, code=2).err
+    for number in range(3):
+        lading("add", f"http://b.test/{number}")
+    assert "another history of this log" in lading("checkpoint", "--tiles", www, code=2).err
+    lading.home = tmp_path / "other"
+    lading("add", "http://a.test/1")
+    assert "the ledger of another log" in lading("checkpoint", "--tiles", www, code=2).err
+    assert {path: path.read_bytes() for path in www.rglob("*") if path.is_file()} == before
+    lading.home = mine
+    (www / "checkpoint").write_text("x")
+    assert "is no checkpoint" in lading("checkpoint", "--tiles", www, code=2).err
+    (www / "checkpoint").unlink()
+    lading("checkpoint", "--tiles", www)

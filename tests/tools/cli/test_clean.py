@@ -66,3 +66,14 @@ def test_a_span_that_is_none_is_a_usage_error(lading, littered):
     """And says how it is written."""
     assert "30d" in lading("clean", "--older-than", "soon", code=2).err
     assert "30d" in lading("clean", "--older-than", "3", code=2).err
+
+
+def test_what_was_put_aside_is_told_by_where_it_lies(lading, origin, small, folder):
+    """Whole, as the paths of orphans are: to people and as JSON."""
+    lading("get", origin.url(small.name), "--key", "k")
+    lading("remove", "k", "--files")
+    (aside,) = folder.glob(f".{small.name}.*.kept")
+    assert f"put aside: {aside}," in lading("clean", "--older-than", "0s", "--dry-run").out
+    rows = lading.rows("clean", "--older-than", "0s")
+    assert [row["path"] for row in rows if row["kind"] == "kept"] == [str(aside)]
+    assert not aside.exists()

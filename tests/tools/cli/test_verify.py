@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import signal
 import sqlite3
@@ -188,3 +189,20 @@ def test_progress_is_shown_where_somebody_looks(monkeypatch):
     frame.json = True
     with progress_bar.shown(frame) as progress:
         assert type(progress) is progress_bar.Silent
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("verify", "--backup", "pipe"), 2),
+        (("verify", "--export", "pipe.parquet"), 2),
+        (("verify", "--export", "pipe.jsonl"), 2),
+        (("replay", "--simulate", "pipe"), 2),
+        (("--home", "other", "restore", "pipe"), 3),
+    ],
+)
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(lading, filled, folder, words, code):
+    """Whatever names a file to be read has a regular one, or says at once that it has none."""
+    for name in ("pipe", "pipe.parquet", "pipe.jsonl"):
+        os.mkfifo(folder / name)
+    assert "cannot be read: it is not a regular file" in lading(*words, code=code).err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -82,3 +83,11 @@ def test_it_may_come_through_a_pipe(lading, key, folder, monkeypatch):
     """As `lading receipt` prints it."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((folder / "r.json").read_bytes())))
     lading("verify-receipt", "-", "--key", key)
+
+
+@pytest.mark.parametrize(("option", "code"), [(None, 2), ("--file", 4), ("--key-file", 2)])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(lading, key, folder, option, code):
+    """Neither as the receipt nor as the file or the keys; click is told that it is there."""
+    os.mkfifo(folder / "pipe")
+    words = ["pipe"] if option is None else ["r.json", option, "pipe"]
+    assert "it is not a regular file" in lading("verify-receipt", *words, code=code).err

@@ -79,11 +79,16 @@ def command(
 def _verify_backup(frame: Frame, path: Path) -> int:
     from lading.adapters.parcel import Parcel
     from lading.backup import examine
+    from lading.domain.errors import UsageError
     from lading.restoring import describe
     from lading.tools.cli import trouble
     from lading.tools.cli.answers import answer, plain
 
-    with Parcel(path) as parcel:
+    try:
+        opened = Parcel(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a file of `lading backup`") from error
+    with opened as parcel:
         manifest = examine(parcel, openly=True)
     row = {"kind": "backup", "ok": True, "path": str(path.absolute()), **describe(manifest)}
     answer(frame, row, plain(f"sound: {manifest.events} events of {manifest.created_at} in {path}"))

@@ -58,10 +58,14 @@ def command(frame: Frame, receipt: Path, keys: tuple[str, ...], key_file: Path |
 
 
 def _keys(path: Path) -> list[str]:
+    from lading.adapters.plain_files import open_plain
     from lading.domain.errors import UsageError
 
-    with path.open("rb") as file:
-        data = file.read(LONGEST_KEYS_BYTES + 1)
+    try:
+        with open_plain(path) as file:
+            data = file.read(LONGEST_KEYS_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name a file of keys") from error
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
     if not found or len(data) > LONGEST_KEYS_BYTES:
