@@ -179,7 +179,7 @@ def _unfinish(_: Download | None, now: Download, __: e.Event) -> Commands:
 def _unforget(_: Download | None, now: Download, __: e.Event) -> Commands:
     raise IllegalCommand(
         f"a forget cannot be undone: the secrets of the download {now.id} are gone",
-        hint="`lading refresh-url ID URL` gives it a whole URL again",
+        hint="`lading refresh-url ID URL` gives it a whole URL again, and --header its headers",
     )
 
 

@@ -175,8 +175,8 @@ class Upkeep:
     async def make_way(self, ids: Iterable[UUID]) -> None:
         """Let go of what is kept of earlier replacements, where the file at the path is to be put aside now.
 
-        Each has one place for that. Only a damaged copy that a repair put aside goes, said in an event of its own first;
-        what may be somebody's stays, unless it was moved away.
+        Each has one place for that. Only a damaged copy that a repair put aside goes, said in an event of its own
+        first; what may be somebody's stays, unless it was moved away.
         """
         for id in ids:
             download = await self._s.journal.load(id)

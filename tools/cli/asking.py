@@ -99,7 +99,7 @@ class Asked:
             for name, option in _OF_ONE.items():
                 if options[name]:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
-        self._any = self._checked({**options, "headers": _headers(options["headers"])})
+        self._any = self._checked({**options, "headers": headers_of(options["headers"])})
         destinations.check(options["path"], options["folder"], options["if_exists"])
 
     def request(self, url: str) -> Request:
@@ -142,7 +142,12 @@ def say_known(frame: Frame, requests: Sequence[Request], downloads: Sequence[Dow
             note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
 
 
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
+def headers_of(given: tuple[str, ...]) -> dict[str, str]:
+    """Return the headers that were given, each as it is or by `@FILE`.
+
+    Raises:
+        UsageError: one of them is none, or is given twice.
+    """
     from lading.domain.errors import InvalidSetting
 
     headers: dict[str, str] = {}

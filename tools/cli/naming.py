@@ -31,4 +31,4 @@ def find(reading: Reading, text: str) -> Download:
 
 def with_id(hint: str, id: UUID) -> str:
     """Return a hint with the id of the download that it is about in the place of the word ID."""
-    return hint.replace(" ID`", f" {id}`").replace(" ID URL`", f" {id} URL`")
+    return hint.replace(" ID`", f" {id}`").replace(" ID URL", f" {id} URL")
