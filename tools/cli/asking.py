@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lading.tools.cli import addresses, destinations, unseen
-from lading.tools.cli.answers import note, plain
 from lading.tools.cli.units import SIZE
 
 if TYPE_CHECKING:
-    from lading.domain.download import Download
     from lading.domain.requests import Request
-    from lading.tools.cli.frame import Frame
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,17 +126,6 @@ class Asked:
             except InvalidURL as error:
                 raise addresses.explain(address, error) from None
         return Request(_ANY, **options)
-
-
-def say_known(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download]) -> None:
-    """Say which keys name a download of another URL than the one that is asked for: that one is given."""
-    from lading.domain import urls
-
-    for request, download in zip(requests, downloads, strict=True):
-        known = download.order.url
-        if request.key is not None and known != urls.public(request.url.strip(), secret_path=request.secret_path).url:
-            note(frame, plain(f"the key {request.key} names a download with another URL already, {known}: it is given"))
-            note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
 
 
 def headers_of(given: tuple[str, ...]) -> dict[str, str]:
