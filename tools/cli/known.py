@@ -31,9 +31,7 @@ def say(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download]
             continue
         url = download.order.url
         if url != urls.public(request.url.strip(), secret_path=request.secret_path).url:
-            note(
-                frame, plain(f"the key {request.key} names a download with another URL already, {url}: it is given")
-            )
+            note(frame, plain(f"the key {request.key} names a download with another URL already, {url}: it is given"))
             note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
         elif download.id in known:
             note(frame, plain(f"the key {request.key} names a download already, which is {download.state.shown}"))

@@ -119,7 +119,7 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     from lading.domain.errors import InvalidSetting
     from lading.home import open_home, write_durably
     from lading.settings import check, kind_at, load
-    from lading.tools.cli import homes, toml_text
+    from lading.tools.cli import homes
 
     home, name = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns())), ".".join(path)
     if kind_at(path) is Path and value is not None and not Path(value).is_file():
