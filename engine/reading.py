@@ -36,7 +36,6 @@ from lading.projections.differences import Difference
 from lading.views import ROWS, Views
 
 SHORTEST_PREFIX = 4
-SHORT, ENDING = 13, 5
 ELLIPSIS = "…"
 PAGE = 1000
 LISTED = tuple(state for state in SHOWN if state != State.REMOVED)
@@ -116,21 +115,6 @@ class Reading:
             if named is not None:
                 return named
         raise UnknownDownload(f"there is no download {text!r}")
-
-    def short(self, id: UUID) -> str:
-        """Return what a person may call a download by: its key where that is short, else the beginning of its id.
-
-        Ids of the same moment begin in the same way and differ at their ends: of these it is both, as `find` takes it.
-        """
-        with self.look() as reader:
-            found = progress.get(reader, id, ROWS)
-            if found is not None and found.order.key and len(found.order.key) <= SHORT:
-                return found.order.key
-            text = str(id)
-            for short in (text[:SHORT], f"{text[:SHORT]}{ELLIPSIS}{text[-ENDING:]}"):
-                if len(self._ids_like(reader, short)) == 1:
-                    return short
-            return text
 
     def _ids_like(self, reader: Reader, text: str) -> list[UUID]:
         digits, _, ending = text.replace("-", "").replace("...", ELLIPSIS).lower().partition(ELLIPSIS)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lading.domain.download import Download
     from lading.reading import Reading
 
+SHORT, ENDING = 13, 5
 _HEX = frozenset("0123456789abcdef-")
 
 
@@ -27,6 +28,25 @@ def find(reading: Reading, text: str) -> Download:
         if len(text.replace("-", "")) < SHORTEST_PREFIX and not set(text.lower()) - _HEX:
             error.hint = f"if that is the beginning of an id: at least {SHORTEST_PREFIX} characters of it are needed"
         raise
+
+
+def short(reading: Reading, id: UUID) -> str:
+    """Return what a person may call a download by: its key where that is short, else the beginning of its id; blocks.
+
+    Ids of the same moment begin in the same way and differ at their ends: of these it is both, as `find` takes it.
+    """
+    from lading.domain.errors import UnknownDownload
+    from lading.reading import ELLIPSIS
+
+    found, text = reading.get(id), str(id)
+    if found is not None and found.order.key and len(found.order.key) <= SHORT:
+        return found.order.key
+    for name in (text[:SHORT], f"{text[:SHORT]}{ELLIPSIS}{text[-ENDING:]}"):
+        try:
+            return name if reading.find(name).id == id else text
+        except UnknownDownload:
+            continue
+    return text
 
 
 def with_id(hint: str, id: UUID) -> str:
