@@ -52,8 +52,8 @@ def _retry(download: Download, command: c.Retry) -> Events:
     if is_lost and download.order.together:
         raise illegal(download, "retry", "its bundle was published as one; add it anew by itself")
     if command.overwrite and download.replaced is not None:
-        hint = "move what lies at its path away; then `lading retry ID` fetches it"
-        raise illegal(download, "overwrite the file of", f"a file that it replaced is still kept: {hint}")
+        hint = f"what it had replaced is still kept as {download.replaced}: move that away, and ask again"
+        raise illegal(download, "overwrite the file of", hint)
     if is_lost or download.state in {_S.FAILED, _S.CANCELLED, _S.WAITING, _S.PAUSED}:
         repair = download.repairs and not command.overwrite
         return (e.Resumed(fresh=True, overwrite=command.overwrite, repair=repair),)

@@ -96,8 +96,8 @@ HINTS: dict[Cause, str] = {
     Cause.DESTINATION: "choose another name with -o or folder with -d, or say --if-exists rename, skip or overwrite; "
     "`lading retry ID --overwrite` puts aside what lies there",
     Cause.DISK: "check that the folder exists, is writable and has room",
-    Cause.SECRET: "the vault does not have this download's secrets any more; add it again with its whole URL, or give"
-    " it that by `lading refresh-url ID URL`",
+    Cause.SECRET: "the vault does not have this download's secrets any more; give them"
+    " to it again by `lading refresh-url ID URL`, with --header for each header that it had",
 }
 BLOCK_HINTS: dict[str, str] = {
     SECRET: HINTS[Cause.SECRET],

@@ -78,24 +78,39 @@ def part(
 
 
 def refresh(
-    order: Order, source: int, url: str, kept: Secrets | None, handle: Callable[[str], str]
+    order: Order,
+    source: int,
+    url: str,
+    kept: Secrets | None,
+    handle: Callable[[str], str],
+    *,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[ReplaceSource, Secrets | None]:
     """Return the command that gives a source another URL, and what the vault is to keep then; None for nothing.
 
-    Headers that were given before stay, but what may be a credential does not go to another origin. `same` is told only
-    where the URL that is replaced is known whole, and names the same resource.
+    Headers that were given before stay, but what may be a credential does not go to another origin. With `headers`
+    these take their place, and that of headers that are lost: they have the names that the order tells. `same` is told
+    only where the URL that is replaced is known whole, and names the same resource.
 
     Raises:
         InvalidURL: the URL cannot be meant.
-        IllegalCommand: other secrets of the download are lost, and a URL does not bring them back.
+        IllegalCommand: other secrets of the download are lost, and nothing here brings them back; or the headers are
+            not those that were asked for.
     """
     given, old = url.strip(), order.sources[source]
     urls.check(given)
     more = [other for number, other in enumerate(order.sources) if number != source and other.handle is not None]
-    if order.secret and kept is None and (order.headers or more):
+    if order.secret and kept is None and more:
         raise IllegalCommand(
-            "this download has lost headers or the secrets of its mirrors, which a URL does not bring back",
-            hint="add it again, with its whole URLs and its headers",
+            "this download has lost the secrets of its mirrors, which another URL for it does not bring back",
+            hint="`lading remove ID`, and add it again, with its whole URLs and its headers",
+        )
+    if headers is None and order.secret and kept is None and order.headers:
+        raise IllegalCommand("this download has lost headers, which a URL does not bring back", hint=_named(order))
+    if headers is not None and sorted(map(str.lower, headers)) != sorted(map(str.lower, order.headers)):
+        raise IllegalCommand(
+            "these are not the headers that this download was asked for with",
+            hint=_named(order) if order.headers else "it was asked for with none: leave them out, or add it anew",
         )
     is_lost = kept is None and old.handle is not None
     secret_path = kept.secret_path if kept is not None else is_lost and urls.resource(old.url)[2] in {"", "/"}
@@ -113,11 +128,17 @@ def refresh(
     )
     if not secret:
         return command, None
-    headers = dict(kept.headers) if kept is not None else {}
-    if urls.origin(before[source]) != urls.origin(given):
-        headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
+    sent = dict(headers if headers is not None else kept.headers if kept is not None else {})
+    if headers is None and urls.origin(before[source]) != urls.origin(given):
+        sent = {name: value for name, value in sent.items() if name.lower() in HARMLESS}
     whole = (*before[:source], given, *before[source + 1 :])
-    return command, Secrets(urls=whole, headers=headers, secret_path=secret_path)
+    return command, Secrets(urls=whole, headers=sent, secret_path=secret_path)
+
+
+def _named(order: Order) -> str:
+    """Return how the headers of an order are given again."""
+    options = " ".join(f"--header '{name}: …'" for name in order.headers)
+    return f"`lading refresh-url ID URL {options}` brings the headers and the URL; --header @FILE has one a line"
 
 
 def join(order: Order, secrets: Secrets | None) -> tuple[Call, ...]:

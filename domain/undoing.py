@@ -128,10 +128,21 @@ def _unpause(_: Download | None, now: Download, __: e.Event) -> Commands:
     return (c.Resume(),) if now.state in {_S.PAUSED, _S.PAUSING} else ()
 
 
-def _unresume(before: Download | None, now: Download, _: e.Event) -> Commands:
+def _unresume(before: Download | None, now: Download, event: e.Event) -> Commands:
+    if before is not None and before.state is _S.COMPLETED:
+        raise _renewed(now, repair=isinstance(event, e.Resumed) and event.repair)
     if now.state in {_S.COMPLETED, _S.FAILED, _S.PAUSED}:
         return ()
     return (c.Cancel(),) if before is not None and before.state is _S.CANCELLED else (c.Pause(),)
+
+
+def _renewed(now: Download, *, repair: bool) -> IllegalCommand:
+    what = "a repair" if repair else "fetching a file again"
+    kept = "" if now.replaced is None else f"; what lay at its path is kept as {now.replaced}"
+    return IllegalCommand(
+        f"{what} cannot be undone: the download {now.id} had been complete, and its file was not what was published",
+        hint=f"`lading show {now.id}` tells what has come of it{kept}",
+    )
 
 
 def _unprioritise(before: Download | None, now: Download, _: e.Event) -> Commands:
@@ -168,7 +179,7 @@ def _unfinish(_: Download | None, now: Download, __: e.Event) -> Commands:
 def _unforget(_: Download | None, now: Download, __: e.Event) -> Commands:
     raise IllegalCommand(
         f"a forget cannot be undone: the secrets of the download {now.id} are gone",
-        hint="`lading refresh-url ID URL` gives it a whole URL again",
+        hint="`lading refresh-url ID URL` gives it a whole URL again, and --header its headers",
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import attrs
 
 from lading.domain import commands as c
+from lading.domain import events as e
 from lading.domain.download import Download
 from lading.domain.states import RUNNING, STOPPING, State
 
@@ -143,8 +144,31 @@ def irreparable(download: Download) -> str | None:
     if download.order.together:
         return "its bundle was published as one; add it anew by itself"
     if download.replaced is not None:
-        return "a file that it replaced is still kept; `lading clean --older-than 0s` lets go of it"
+        return f"what it had replaced is still kept as {download.replaced}: move that away, and ask again"
     return None
+
+
+def is_damaged_copy(events: Iterable[e.Event]) -> bool:
+    """Tell whether the file that a download replaced, and that is kept, is one that a repair put aside.
+
+    What it had found at its path when it was new, what made room for a file that came back, and what `retry
+    --overwrite` put aside may be somebody's.
+    """
+    repairs = is_copy = False
+    kept: str | None = None
+    for event in events:
+        match event:
+            case e.Resumed(fresh=True):
+                repairs = event.repair
+            case e.Completed(replaced=str()) | e.Confirmed(replaced=str()):
+                if kept is None:
+                    is_copy = repairs and isinstance(event, e.Completed)
+                kept = event.replaced
+            case e.Discarded() | e.Quarantined(back=True):
+                kept = None
+            case _:
+                pass
+    return kept is not None and is_copy
 
 
 def is_part_name(name: str) -> bool:

@@ -154,9 +154,13 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
     async def retry(self, *ids: UUID, overwrite: bool = False) -> list[Download]:
         """Try failed, cancelled or waiting downloads again, now; and complete ones whose file is not valid any more.
 
-        With `overwrite` what lies at their paths is put aside; without it a file that somebody has changed stays, and
-        trying that download again is refused where its request says nothing else.
+        With `overwrite` what lies at their paths is put aside, in the place of what a repair put there; without it a
+        file that somebody has changed stays, and trying that download again is refused where its request says nothing
+        else.
         """
+        await self.upkeep.look_for(ids)
+        if overwrite:
+            await self.upkeep.make_way(ids)
         changed_ones = set() if overwrite else await self.upkeep.in_the_way(ids)
         free = [id for id in ids if id not in changed_ones]
         done = await self._control(free, c.Retry(overwrite=overwrite), wait=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from lading.projections.differences import Difference
 from lading.views import ROWS, Views
 
 SHORTEST_PREFIX = 4
+ELLIPSIS = "…"
 PAGE = 1000
 LISTED = tuple(state for state in SHOWN if state != State.REMOVED)
 """The states of what is listed when nobody names one."""
@@ -98,7 +99,7 @@ class Reading:
             return progress.get(reader, id, ROWS)
 
     def find(self, text: str) -> Download:
-        """Return the download that a person means by an id, the beginning of one, or a key.
+        """Return the download that a person means by an id, the beginning of one, also with its end, or a key.
 
         Raises:
             UnknownDownload: none is called that, or more than one.
@@ -116,12 +117,13 @@ class Reading:
         raise UnknownDownload(f"there is no download {text!r}")
 
     def _ids_like(self, reader: Reader, text: str) -> list[UUID]:
-        digits = text.replace("-", "").lower()
-        if not SHORTEST_PREFIX <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
+        digits, _, ending = text.replace("-", "").replace("...", ELLIPSIS).lower().partition(ELLIPSIS)
+        if not SHORTEST_PREFIX <= len(digits) <= 32 or set(digits + ending) - set("0123456789abcdef"):
             return []
         low = UUID(hex=digits.ljust(32, "0"))
-        likely = islice(progress.ids(reader, after=UUID(int=low.int - 1) if low.int else None), 2)
-        return [id for id in likely if id.hex.startswith(digits)]
+        after = progress.ids(reader, after=UUID(int=low.int - 1) if low.int else None)
+        likely = takewhile(lambda id: id.hex.startswith(digits), after)
+        return list(islice((id for id in likely if id.hex.endswith(ending)), 2))
 
     def stream(self, stream: UUID, after: int = 0) -> list[Fact]:
         """Return the facts of one stream after a version."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 import trio
@@ -15,15 +16,17 @@ from lading.domain.ports import Secrets
 from lading.services import Services
 
 
-async def refresh(services: Services, download: Download, url: str, context: Context) -> Download:
-    """Give the first source of a download another URL, and return the download as it is then.
+async def refresh(
+    services: Services, download: Download, url: str, context: Context, *, headers: Mapping[str, str] | None = None
+) -> Download:
+    """Give the first source of a download another URL, and its `headers` again, and return it as it is then.
 
     Raises:
         InvalidURL: it cannot be meant.
         IllegalCommand: the download cannot have another URL now, and why; nothing was changed.
     """
     kept = await services.threads.run(lambda: _recall(services, download))
-    command, secret = secrets.refresh(download.order, 0, url, kept, services.vault.handle)
+    command, secret = secrets.refresh(download.order, 0, url, kept, services.vault.handle, headers=headers)
     decide(download, command)
     if secret is not None and not await _exchange(services, download.id, kept, secret):
         raise IllegalCommand("the secrets of this download have just been changed by others", hint="try again")

@@ -78,6 +78,7 @@ class Mending:
         """
         found = [await self._find(state) for state in await self.upkeep.files(ids, tag=None, digest=True)]
         asked = [repair.download.id for repair in found if repair.repairs]
+        await self.upkeep.make_way(asked)
         after = {download.id: download for download in await self._control(asked, c.Repair(), wait=False)}
         return [attrs.evolve(repair, download=after.get(repair.download.id, repair.download)) for repair in found]
 

@@ -5,7 +5,7 @@ A part of the face of an engine; it is a module of its own for its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -45,17 +45,18 @@ class SecondThoughts:
         """
         return await self._control(ids, c.Forget(), wait=wait)
 
-    async def refresh_url(self, id: UUID, url: str) -> Download:
+    async def refresh_url(self, id: UUID, url: str, *, headers: Mapping[str, str] | None = None) -> Download:
         """Fetch a download from another URL; one that failed or lost its secret goes on at once.
 
-        What was received counts where the new URL names the same resource, or the order has a digest.
+        What was received counts where the new URL names the same resource, or the order has a digest. `headers` give
+        those of the request again, all of them and no others, with other values or because they are lost.
 
         Raises:
             UnknownDownload: there is none of that id.
             InvalidURL: the URL cannot be meant.
             IllegalCommand: the download cannot have another URL now, and why.
         """
-        refreshed = await refresh(self._s, await self.get(id), url, self._act())
+        refreshed = await refresh(self._s, await self.get(id), url, self._act(), headers=headers)
         self.notice()
         return refreshed
 

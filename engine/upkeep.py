@@ -105,8 +105,8 @@ class Upkeep:
         self._inspector = Inspector(reading, services.disk, places)
         self._places = places
         self._orphans = Orphans(reading, services.disk, places)
-        quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
-        self._letting_go = LettingGo(services, quarantine)
+        self._quarantine = Quarantine(services, Files(services.disk, places, reading.is_claimed))
+        self._letting_go = LettingGo(services, self._quarantine)
         self._folder: bytes | None = None
         self._file: int | None = None
 
@@ -165,6 +165,32 @@ class Upkeep:
                 if state.verdict.presence is Presence.NOT_VALID:
                     found.add(id)
         return found
+
+    async def look_for(self, ids: Iterable[UUID]) -> None:
+        """Look for the files of those that are complete and thought to be valid, and say what has changed."""
+        loaded = [await self._s.journal.load(id) for id in ids]
+        hoped = [d.id for d in loaded if d is not None and d.state is State.COMPLETED and d.invalid is None]
+        if hoped:
+            await self.look(hoped)
+
+    async def make_way(self, ids: Iterable[UUID]) -> None:
+        """Let go of what is kept of earlier replacements, where the file at the path is to be put aside now.
+
+        Each has one place for that. Only a damaged copy that a repair put aside goes, said in an event of its own
+        first; what may be somebody's stays, unless it was moved away.
+        """
+        for id in ids:
+            download = await self._s.journal.load(id)
+            if download is None or download.replaced is None or download.kept is not None:
+                continue
+            if download.state is not State.COMPLETED or download.invalid is None:
+                continue
+            facts = await self._s.journal.facts(id)
+            if upkeep.is_damaged_copy(fact.event for fact in facts) or await self._is_gone(download):
+                await self._letting_go.let_go(download, self._s.context)
+
+    async def _is_gone(self, download: Download) -> bool:
+        return await self._s.threads.run(lambda: self._quarantine.replaced(download)) is None
 
     async def look(self, ids: Sequence[UUID]) -> object:
         """Look at the files of downloads quickly, and say what has changed."""

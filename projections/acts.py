@@ -40,8 +40,8 @@ KINDS = frozenset({
 _TURNS = (e.Undone, e.Redone)
 _HELD = struct.Struct(">I")
 _ID_BYTES = 16
-_LEFT = frozenset({State.PAUSED, State.FAILED, State.CANCELLED})
-"""Where a download comes back to when it is undone that it was let go on."""
+_LEFT = frozenset({State.PAUSED, State.FAILED, State.CANCELLED, State.COMPLETED})
+"""Where a download comes back to when it is undone that it was let go on; from completion it cannot, and says so."""
 
 
 @attrs.frozen(kw_only=True)

@@ -17,8 +17,8 @@ from lading.tools.origin import Behaviour, Origin, Resource
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 NAMES = (
-    "disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "signed.bin", "e.bin", "f.bin",
-    "mind.bin", "licence.txt", "film.mkv", "shard-1.bin", "shard-2.bin",
+    "disc.iso", "a.bin", "b.bin", "c.bin", "d.bin", "later.bin", "e.bin", "f.bin",
+    "mind.bin", "signed.bin", "licence.txt", "film.mkv", "shard-1.bin", "shard-2.bin",
 )  # fmt: skip
 BIG = Resource("big.iso", 300_000)
 SETUP = {"python -m pip install . && lading demo", "python -m pip install -e '.[dev]' && pytest"}

@@ -75,7 +75,7 @@ def events_of(path):
         log.close()
 
 
-@pytest.mark.parametrize("stride", [10, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.parametrize("stride", [10, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
 def test_a_backup_is_there_whole_or_not_at_all(tmp_path, stride):
     """After each kill; and the next one leaves no draft beside it."""
     home = make_home(tmp_path / "home", 9000)
@@ -98,7 +98,7 @@ def test_a_backup_is_there_whole_or_not_at_all(tmp_path, stride):
     assert seen >= 1
 
 
-@pytest.mark.parametrize("stride", [25, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.parametrize("stride", [25, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
 def test_a_home_is_restored_whole_or_not_at_all(tmp_path, stride):
     """After each kill there is a home that is sound and equal, or nothing; the next restore makes it, and clears up."""
     home = make_home(tmp_path / "home", 2500)
@@ -126,7 +126,7 @@ def archived(home):
         yield fact.event, [orjson.loads(line) for line in data.splitlines()]
 
 
-@pytest.mark.parametrize("stride", [29, pytest.param(1, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.parametrize("stride", [29, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
 def test_history_is_archived_whole_or_not_at_all(tmp_path, capsys, stride):
     """The children go on, one after the other, on one home: in the end each download is in one file that is told of."""
     home = make_home(tmp_path / "home", 1500).path

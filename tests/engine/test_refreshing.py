@@ -67,7 +67,7 @@ def test_headers_stay_and_credentials_go_to_no_other_origin(url, sent, payload):
 
 
 def test_a_lost_secret_is_made_good_by_a_new_url(payload):
-    """Which is what the hint of that trouble says; what had headers too must be added again."""
+    """Which is what the hint of that trouble says; what had headers has them again by the same call."""
 
     async def story(world: World) -> None:
         world.network.serve(NEW, payload(5000))
@@ -80,8 +80,14 @@ def test_a_lost_secret_is_made_good_by_a_new_url(payload):
             assert (await engine.get(ids[0])).blocked == "secret"
             await engine.refresh_url(ids[0], NEW)
             assert (await engine.wait(ids[0])).ok
-            with pytest.raises(IllegalCommand, match="lost headers"):
+            with pytest.raises(IllegalCommand, match="lost headers") as caught:
                 await engine.refresh_url(ids[1], NEW)
+            assert "--header 'Cookie: …'" in caught.value.hint
+            with pytest.raises(IllegalCommand, match="not the headers"):
+                await engine.refresh_url(ids[1], NEW, headers={"Cookie": "sesame", "Accept": "x"})
+            await engine.refresh_url(ids[1], NEW, headers={"cookie": "sesame-two"})
+            assert (await engine.wait(ids[1])).ok
+            assert world.network.calls[-1].headers["cookie"] == "sesame-two"
 
     run(1, story)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import BinaryIO
+from uuid import UUID
 
 import trio
 
@@ -13,9 +14,9 @@ from lading.domain.errors import InvalidURL, UsageError
 from lading.domain.requests import Request
 from lading.engine import Engine
 from lading.nurseries import open_plain_nursery
-from lading.tools.cli import homes, trouble
+from lading.tools.cli import homes, known, trouble
 from lading.tools.cli.answers import note, write_json
-from lading.tools.cli.asking import Asked, say_known
+from lading.tools.cli.asking import Asked
 from lading.tools.cli.frame import Frame
 from lading.tools.cli.lists import Line, open_list, read_list
 
@@ -29,6 +30,7 @@ class Adding:
         self._frame = frame
         self._asked = asked
         self._added = 0
+        self._known = 0
         self._bad = 0
 
     def run(self, requests: Sequence[Request], source: str | None) -> int:
@@ -47,9 +49,11 @@ class Adding:
     async def _add_all(self, requests: Sequence[Request], file: BinaryIO | None) -> None:
         async with homes.working(self._frame, role="client") as engine:
             if requests:
+                head = await trio.to_thread.run_sync(engine.reading.log.head)
                 downloads = await engine.submit_many(requests)
-                self._say(downloads)
-                say_known(self._frame, requests, downloads)
+                found = await trio.to_thread.run_sync(known.among, engine.reading, requests, downloads, head)
+                self._say(downloads, found)
+                known.say(self._frame, requests, downloads, found)
             if file is not None:
                 send, receive = trio.open_memory_channel[list[Request]](BATCHES_AHEAD)
                 async with open_plain_nursery() as nursery:
@@ -77,12 +81,14 @@ class Adding:
             except UsageError as error:
                 self._refuse(line.number, error)
 
-    def _say(self, downloads: Sequence[Download]) -> None:
-        self._added += len(downloads)
+    def _say(self, downloads: Sequence[Download], known: Collection[UUID] = ()) -> None:
+        self._known += len(known)
+        self._added += len(downloads) - len(known)
         if self._frame.json:
             for download in downloads:
                 order = download.order
-                write_json({"id": str(download.id), "key": order.key, "url": order.url, "state": download.state.shown})
+                row = {"id": str(download.id), "key": order.key, "url": order.url, "state": download.state.shown}
+                write_json(row | {"known": download.id in known})
         else:
             sys.stdout.write("".join(f"{download.id}\n" for download in downloads))
         sys.stdout.flush()
@@ -96,7 +102,12 @@ class Adding:
 
     def _conclude(self) -> int:
         if not self._bad:
-            note(self._frame, f"{self._added} added" if self._added else "the list is empty: 0 added")
+            added = f"{self._added} added"
+            if self._known:
+                added = f"{self._known} known already, {added}"
+            elif not self._added:
+                added = "the list is empty: 0 added"
+            note(self._frame, added)
             return trouble.DONE
         told = f"{self._bad} {'line' if self._bad == 1 else 'lines'} could not be added, {self._added} were"
         hint = "the lines are named above; nothing else is lost"

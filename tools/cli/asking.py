@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from lading.tools.cli import addresses, destinations, unseen
-from lading.tools.cli.answers import note, plain
 from lading.tools.cli.units import SIZE
 
 if TYPE_CHECKING:
-    from lading.domain.download import Download
     from lading.domain.requests import Request
-    from lading.tools.cli.frame import Frame
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,7 +96,7 @@ class Asked:
             for name, option in _OF_ONE.items():
                 if options[name]:
                     raise UsageError(f"{option} is for one URL, and there are several", hint="ask for them one by one")
-        self._any = self._checked({**options, "headers": _headers(options["headers"])})
+        self._any = self._checked({**options, "headers": headers_of(options["headers"])})
         destinations.check(options["path"], options["folder"], options["if_exists"])
 
     def request(self, url: str) -> Request:
@@ -131,18 +128,12 @@ class Asked:
         return Request(_ANY, **options)
 
 
-def say_known(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download]) -> None:
-    """Say which keys name a download of another URL than the one that is asked for: that one is given."""
-    from lading.domain import urls
+def headers_of(given: tuple[str, ...]) -> dict[str, str]:
+    """Return the headers that were given, each as it is or by `@FILE`.
 
-    for request, download in zip(requests, downloads, strict=True):
-        known = download.order.url
-        if request.key is not None and known != urls.public(request.url.strip(), secret_path=request.secret_path).url:
-            note(frame, plain(f"the key {request.key} names a download with another URL already, {known}: it is given"))
-            note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
-
-
-def _headers(given: tuple[str, ...]) -> dict[str, str]:
+    Raises:
+        UsageError: one of them is none, or is given twice.
+    """
     from lading.domain.errors import InvalidSetting
 
     headers: dict[str, str] = {}

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lading.domain.download import Download
     from lading.reading import Reading
 
+SHORT, ENDING = 13, 5
 _HEX = frozenset("0123456789abcdef-")
 
 
@@ -29,6 +30,25 @@ def find(reading: Reading, text: str) -> Download:
         raise
 
 
+def short(reading: Reading, id: UUID) -> str:
+    """Return what a person may call a download by: its key where that is short, else the beginning of its id; blocks.
+
+    Ids of the same moment begin in the same way and differ at their ends: of these it is both, as `find` takes it.
+    """
+    from lading.domain.errors import UnknownDownload
+    from lading.reading import ELLIPSIS
+
+    found, text = reading.get(id), str(id)
+    if found is not None and found.order.key and len(found.order.key) <= SHORT:
+        return found.order.key
+    for name in (text[:SHORT], f"{text[:SHORT]}{ELLIPSIS}{text[-ENDING:]}"):
+        try:
+            return name if reading.find(name).id == id else text
+        except UnknownDownload:
+            continue
+    return text
+
+
 def with_id(hint: str, id: UUID) -> str:
     """Return a hint with the id of the download that it is about in the place of the word ID."""
-    return hint.replace(" ID`", f" {id}`").replace(" ID URL`", f" {id} URL`")
+    return hint.replace(" ID`", f" {id}`").replace(" ID URL", f" {id} URL")

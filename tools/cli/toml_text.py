@@ -44,11 +44,45 @@ def changed(text: str, name: Sequence[str], value: Any) -> str | None:
         table[name[-1]] = value
     elif not existed:
         return text
-    after = _edited(text, tuple(name), value)
+    return _if(_edited(text, tuple(name), value), wanted)
+
+
+def without(text: str, name: Sequence[str]) -> str | None:
+    """Return the text without a table, header and all; None where that cannot be done."""
+    wanted = tomllib.loads(text)
+    outer: Any = wanted
+    for key in name[:-1]:
+        outer = outer.get(key) if isinstance(outer, dict) else None
+    if not isinstance(outer, dict) or name[-1] not in outer:
+        return text
+    del outer[name[-1]]
+    lines = text.splitlines(keepends=True)
+    span = _section(lines, list(name))
+    if span is None:
+        return _if(_edited(text, tuple(name), None), wanted)
+    start, end = span
+    return _if("".join([*lines[: start - 1], *lines[_kept(lines, start, end) :]]), wanted)
+
+
+def _if(after: str, wanted: Any) -> str | None:
+    """Return a text if it says what is wanted, but for tables in which nothing stands."""
     try:
-        return after if tomllib.loads(after) == wanted else None
+        return after if _full(tomllib.loads(after)) == _full(wanted) else None
     except tomllib.TOMLDecodeError:
         return None
+
+
+def _full(table: Any) -> Any:
+    if not isinstance(table, dict):
+        return table
+    return {key: inner for key, inner in ((k, _full(v)) for k, v in table.items()) if inner != {}}
+
+
+def _kept(lines: Sequence[str], start: int, end: int) -> int:
+    """Return from which line on what follows the last setting of a table stays: comments before the next one."""
+    while end < len(lines) and end > start and lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    return end
 
 
 def shown(value: Any) -> str:

@@ -93,3 +93,22 @@ def test_many_lines_are_added_in_batches(lading, tmp_path):
     assert ids == sorted(ids)
     assert len(set(ids)) == 10_000
     assert lading.row("list", "--total")["queued"] == 10_000
+
+
+def test_a_key_that_is_known_says_so_and_what_it_stands_at(lading, origin):
+    """Nothing is added, the id is that of the first, and the hint is what there is to do for that one."""
+    url = origin.url("missing")
+    said = lading("--json", "add", url, "--key", "k")
+    assert said.rows[0]["known"] is False
+    again = lading("add", url, "--key", "k", "--header", "Cookie: sesame-open")
+    assert again.out.strip() == said.rows[0]["id"]
+    assert again.err.splitlines() == [
+        "the key k names a download already, which is queued",
+        "hint: `lading why k` tells what it waits for",
+        "1 known already, 0 added",
+    ]
+    lading("get", url, "--key", "k", "--retries", "0", code=1)
+    lading("pause", "--queue")
+    assert "`lading retry k`" in lading("add", url, "--key", "k").err
+    assert "`lading retry k`" in lading("get", url, "--key", "k", code=1).err
+    assert lading.row("add", url, "--key", "k")["known"] is True

@@ -208,3 +208,35 @@ def test_what_the_files_know_is_sent_by_a_run(lading, origin, folder, monkeypatc
     lading("get", origin.url("small.bin"))
     sent = origin.requests[0].headers
     assert (sent["authorization"], sent["cookie"]) == ("Basic bWU6cGFzcw==", "a=b")
+
+
+@pytest.mark.parametrize("name", ["anchors.safe.file", "anchors.safe"])
+def test_a_table_goes_with_its_last_setting_or_by_its_name(lading, name):
+    """An anchor without a place is none, so what is left of it would be refused; all else stays as it is written."""
+    lading("config", "set", "retries", "1")
+    file = lading.home / "settings.toml"
+    before = file.read_text()
+    lading("config", "set", "anchors.safe.file", lading.home / "settings.toml")
+    with file.open("a") as text:
+        text.write('\n# mine\n[anchors.other]\nfile = "/x"\n')
+    assert lading("config", "unset", name).err == f"{name} is not set any more\n"
+    assert file.read_text().split() == [*before.split(), "#", "mine", "[anchors.other]", "file", "=", '"/x"']
+    lading("config", "unset", "anchors.other")
+    assert "anchors" not in file.read_text()
+    lading("config", "unset", "anchors.other")
+    lading("config", "unset", "anchors", code=2)
+
+
+def test_a_table_that_holds_more_keeps_it(lading):
+    """Only its last setting takes a table along; by its name it goes whole, and an inline table is one line."""
+    lading("config", "set", 'host."a.example".limit_rate', "1M")
+    lading("config", "set", 'host."a.example".connections', "2")
+    lading("config", "unset", 'host."a.example".connections')
+    text = (lading.home / "settings.toml").read_text()
+    assert '[host."a.example"]' in text
+    assert "connections" not in text
+    lading("config", "unset", 'host."a.example"')
+    assert "host" not in (lading.home / "settings.toml").read_text()
+    (lading.home / "settings.toml").write_text('[anchors]\nsafe = { file = "/x" }\n')
+    lading("config", "unset", "anchors.safe.file")
+    assert "safe" not in (lading.home / "settings.toml").read_text()

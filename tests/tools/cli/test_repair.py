@@ -190,3 +190,52 @@ def test_a_killed_repair_goes_on_where_it_was(moment, lading, origin, large, fet
     assert sent(origin, before) <= 5 * CELL
     assert not list(folder.glob(".*.part"))
     assert lading.row("verify", "--files", "--views")["ok"]
+
+
+def test_a_file_that_rots_again_is_repaired_again(lading, origin, fetched, folder):
+    """What the first repair had put aside goes, by an event of its own; the file that was damaged last is kept."""
+    path, content = fetched
+    for offset in (5, CELL + 5, 2 * CELL):
+        flip(path, offset)
+        rotten = path.read_bytes()
+        assert lading.rows("repair", "k")[-1]["state"] == "completed"
+        assert path.read_bytes() == content
+        (kept,) = folder.glob(".*.kept")
+        assert kept.read_bytes() == rotten
+    kinds = [row["event"] for row in lading.rows("log", "--id", "k")]
+    assert kinds.count("Discarded") == 2
+    assert kinds[kinds.index("Discarded") :][:2] == ["Discarded", "Resumed"]
+    path.write_bytes(b"edited")
+    assert lading.row("retry", "k", "--overwrite")["state"] == "queued"
+    lading("run")
+    assert path.read_bytes() == content
+    (kept,) = folder.glob(".*.kept")
+    assert kept.read_bytes() == b"edited"
+
+
+def test_what_was_there_before_the_download_is_no_damaged_copy_of_it(lading, origin, small, folder):
+    """It stays, and the hint says where it is; when it was moved away, the repair goes on."""
+    path = folder / small.name
+    path.write_bytes(b"mine")
+    lading("get", origin.url(small.name), "--key", "s", "--no-cache", "--if-exists", "overwrite")
+    content = path.read_bytes()
+    flip(path, 9)
+    (kept,) = folder.glob(".*.kept")
+    assert kept.name in lading("--json", "repair", "s", code=2).trouble["hint"]
+    assert kept.read_bytes() == b"mine"
+    kept.rename(folder / "mine")
+    assert lading.rows("repair", "s")[-1]["state"] == "completed"
+    assert (path.read_bytes(), (folder / "mine").read_bytes()) == (content, b"mine")
+
+
+def test_an_undo_says_that_a_repair_cannot_be_undone_and_takes_nothing_older_back(lading, fetched):
+    """Only who lets it stand comes to what was before it."""
+    path, content = fetched
+    flip(path, 5)
+    lading("repair", "k")
+    said = lading("--json", "undo", code=2).trouble
+    assert "repair cannot be undone" in said["error"]
+    assert "--skip" in said["hint"]
+    assert path.read_bytes() == content
+    assert lading.row("undo", "--skip")["command"] == "resume"
+    assert lading.row("undo")["command"] == "add"

@@ -30,3 +30,13 @@ def test_a_file_that_was_changed_is_fetched_again_only_when_it_may_be_put_aside(
     assert (folder / small.name).read_bytes() == small.read()
     (kept,) = folder.glob(".*.kept")
     assert kept.read_bytes() == b"edited"
+
+
+def test_a_file_that_is_gone_is_fetched_again_in_one_go(lading, origin, small, folder):
+    """Nobody has to look at it before: `retry` does, and the log is told."""
+    id = lading.row("get", origin.url(small.name))["id"]
+    (folder / small.name).unlink()
+    assert lading.row("retry", id)["state"] == "queued"
+    assert "Invalidated" in [row["event"] for row in lading.rows("log", "--id", id)]
+    lading("run")
+    assert (folder / small.name).read_bytes() == small.read()

@@ -54,11 +54,15 @@ def set_(frame: Frame, name: str, value: str) -> None:
 @json_option
 @pass_frame
 def unset(frame: Frame, name: str) -> None:
-    """Take a setting out of settings.toml of this home."""
-    from lading.settings import check_name
+    """Take a setting out of settings.toml of this home, or a table with all that it holds, such as `anchors.safe`.
+
+    With the last setting of such a table the table goes.
+    """
+    from lading.settings import TABLES, check_name
 
     path = _path(name)
-    check_name(path, "the command line")
+    if len(path) != 2 or path[0] not in TABLES or not TABLES[path[0]].named:
+        check_name(path, "the command line")
     _write(frame, path, None)
 
 
@@ -89,7 +93,7 @@ def _show(frame: Frame, changed: tuple[str, ...] = ()) -> None:
             write_json(row)
         return
     columns = [tables.Column(title) for title in ("SETTING", "VALUE", "FROM")]
-    wanted = [row for row in rows if not changed or _path(row["name"]) == changed]
+    wanted = [row for row in rows if not changed or _path(row["name"])[: len(changed)] == changed]
     if not tables.show(columns, ((row["name"], _shown(row["value"]), row["origin"]) for row in wanted)):
         note(frame, f"{'.'.join(changed)} is not set any more")
 
@@ -115,18 +119,32 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     from lading.domain.errors import InvalidSetting
     from lading.home import open_home, write_durably
     from lading.settings import check, kind_at, load
-    from lading.tools.cli import homes, toml_text
+    from lading.tools.cli import homes
 
     home, name = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns())), ".".join(path)
     if kind_at(path) is Path and value is not None and not Path(value).is_file():
         raise InvalidSetting(f"{name}: there is no file {value}", hint="give the path of a file that is there")
     load(home.settings_path, {})
-    after = toml_text.changed(_text(home.settings_path), path, _plain(value))
+    after = _edited(_text(home.settings_path), path, _plain(value))
     if after is None:
         raise InvalidSetting(f"{home.settings_path} cannot be changed by this", hint=f"edit {name} there yourself")
     check(after, f"{home.settings_path} without {name}" if value is None else str(home.settings_path))
     write_durably(home.settings_path, after.encode())
     _show(frame, path)
+
+
+def _edited(text: str, path: tuple[str, ...], value: Any) -> str | None:
+    """Return the text with a setting changed; one of many tables goes whole, by its name or with its last setting."""
+    import tomllib
+
+    from lading.settings import TABLES
+    from lading.tools.cli import toml_text
+
+    if value is None and path[0] in TABLES and TABLES[path[0]].named:
+        held = tomllib.loads(text).get(path[0], {}).get(path[1], {})
+        if len(path) == 2 or list(held) == [path[2]]:
+            return toml_text.without(text, path[:2])
+    return toml_text.changed(text, path, value)
 
 
 def _text(path: Path) -> str:

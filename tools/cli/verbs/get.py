@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lading.tools.cli.asking import Asked, request_options, say_known
+from lading.tools.cli.asking import Asked, request_options
 from lading.tools.cli.frame import Frame, verb
 
 
@@ -25,7 +25,7 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     import trio
 
     from lading.engine import Engine
-    from lading.tools.cli import display, work
+    from lading.tools.cli import display, known, work
     from lading.tools.cli.endings import Endings
     from lading.tools.cli.watching import Watch
 
@@ -37,8 +37,9 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     async def begin(engine: Engine) -> Watch:
         after = await trio.to_thread.run_sync(engine.reading.log.head)
         downloads = await engine.submit_many(requests)
+        found = await trio.to_thread.run_sync(known.among, engine.reading, requests, downloads, after)
         with shown.aside():
-            say_known(frame, requests, downloads)
+            known.say(frame, requests, downloads, found)
         return Watch(shown, endings.report, after=after, own=downloads)
 
     async def main() -> bool:

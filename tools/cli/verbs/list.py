@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 )
 def command(frame: Frame, state: str | None, tag: str | None, limit: int | None, *, total: bool) -> None:
     """List the downloads in the order in which they were asked for; removed ones only with --state removed."""
-    from lading.tools.cli import rows, tables
+    from lading.tools.cli import naming, rows, tables
     from lading.tools.cli.answers import note, write_json
     from lading.tools.cli.homes import looking
 
@@ -42,7 +43,7 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
             return
         states: set[str] = set()
         cells = (rows.cells(row) for row in _noting(found, states))
-        if tables.show(rows.COLUMNS, cells):
+        if tables.show(rows.COLUMNS, cells, lambda id: naming.short(reading, UUID(id))):
             _say_abandoned(frame, states)
             _say_held(frame, reading)
         else:

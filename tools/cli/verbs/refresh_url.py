@@ -16,11 +16,19 @@ if TYPE_CHECKING:
 @verb()
 @click.argument("id")
 @click.argument("url")
-def command(frame: Frame, id: str, url: str) -> None:
+@click.option(
+    "--header",
+    "given",
+    multiple=True,
+    metavar="'K: V'|@FILE",
+    help="A header that it was asked for with, again; @FILE has one a line, @- is stdin.",
+)
+def command(frame: Frame, id: str, url: str, given: tuple[str, ...]) -> None:
     """Fetch a download from another URL, such as one that was signed anew; what failed goes on at once.
 
-    With - for the URL, it is read from a line of stdin. Headers that were given before stay. What was received counts
-    where the new URL names the same host and path, or the download has a digest; else it starts over.
+    With - for the URL, it is read from a line of stdin. Headers that were given before stay, unless they are
+    given again; after `forget` they have to be. What was received counts where the new URL names the same host and
+    path, or the download has a digest; else it starts over.
     """
     import trio
 
@@ -28,16 +36,18 @@ def command(frame: Frame, id: str, url: str) -> None:
     from lading.projections import progress
     from lading.tools.cli import homes, naming, unseen
     from lading.tools.cli.answers import answer
+    from lading.tools.cli.asking import headers_of
 
     homes.existing(frame)
     url = unseen.address(url)
+    headers = headers_of(given) if given else None
 
     async def main() -> Download:
         async with homes.working(frame, role="client") as engine:
             await trio.to_thread.run_sync(engine.reading.catch_up)
             found = await trio.to_thread.run_sync(naming.find, engine.reading, id)
             try:
-                return await engine.refresh_url(found.id, url)
+                return await engine.refresh_url(found.id, url, headers=headers)
             except IllegalCommand as error:
                 error.hint = naming.with_id(error.hint, found.id)
                 raise

@@ -14,7 +14,8 @@ from lading.tools.cli.frame import Frame, verb
 def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: bool, overwrite: bool) -> None:
     """Try failed, cancelled or waiting downloads again, now and with a fresh budget of retries.
 
-    Complete ones are fetched again when their file is gone, or with --overwrite when it was changed.
+    Complete ones are fetched again when their file is gone, or with --overwrite when it was changed. One that is named
+    is looked at first. What a repair of the same download had put aside goes then, for good.
 
     They run when their turn comes in the engine of the home; `lading run` is one.
     """
