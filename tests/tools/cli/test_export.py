@@ -509,3 +509,10 @@ def test_a_log_that_is_not_what_was_signed_is_exported_and_signed_by_nobody(ladi
     done = lading("export", "events", "--to", "e.jsonl")
     assert "exported without a checkpoint" in done.err
     assert "1 without a checkpoint" in lading("verify", "--export", "e.jsonl").out
+
+
+def test_an_export_does_not_make_a_folder_of_the_name_of_stdout(lading, past, folder):
+    """It is refused with what to say instead."""
+    said = lading("export", "events", "--to", "-", code=2)
+    assert "never stdout" in said.err
+    assert not (folder / "-").exists()
