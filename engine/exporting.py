@@ -75,6 +75,10 @@ def wanted(view: str, to: str, *, form: str | None, first: int | None, last: int
     Raises:
         UsageError: no format is meant, or two are, or positions that are none.
     """
+    if to == "-":
+        raise UsageError(
+            "an export is a file and never stdout", hint="--to FILE.jsonl, or ./- for a folder of that name"
+        )
     path = Path(to)
     ends = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
     folder = path.is_dir() or to.endswith("/") or not path.suffix

@@ -35,6 +35,11 @@ LONGEST_BYTES = 128 * 1024 * 1024
 MOST_TOKENS = 4096 + 128 * MOST_EVENTS
 """Of a statement: strings, brackets and commas; of an event there are fifty in most cases."""
 
+_OTHER_NAME = (
+    "a log that was repaired has another name and the same key: "
+    "where it was issued, keys/signing.pub in the home has the keys of all its names"
+)
+_OTHER_FILE = "give the file of which the receipt is, as it was then; what the receipt says of itself holds"
 _CHUNK_BYTES = 1024 * 1024
 _NO_EVENTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What comes of folding things that no Lading has logged."""
@@ -112,6 +117,12 @@ def verify_receipt(
     if keys and not known:
         raise ReceiptRefused("the receipt was not signed with any key that was given", check="envelope")
     told = _Told.parse(envelope)
+    if known and told.key not in known and _signed(envelope, told.key):
+        raise ReceiptRefused(
+            f"it was signed with the bytes of a key that was given, for another log: {told.key.name}",
+            check="envelope",
+            hint=_OTHER_NAME,
+        )
     if (known and told.key not in known) or not _signed(envelope, told.key):
         raise ReceiptRefused("the receipt was not signed with the key that it names", check="envelope")
     whose = "a key that was given" if known else "the key that it names itself"
@@ -328,7 +339,7 @@ def _differences(made: Any, told: Any, where: str) -> Iterator[str]:
 
 def _verify_file(receipt: Receipt, path: Path) -> None:
     if receipt.digest is None or receipt.size is None:
-        raise ReceiptRefused("this receipt vouches for no file", check="file")
+        raise ReceiptRefused("this receipt vouches for no file", check="file", hint="leave out the file")
     algorithm = receipt.digest.partition(":")[0]
     hasher, size = digests.hasher(algorithm), 0
     try:
@@ -340,6 +351,8 @@ def _verify_file(receipt: Receipt, path: Path) -> None:
         raise ReceiptRefused(f"{path} cannot be read: {error.strerror}", check="file", hint="name the file") from error
     if size != receipt.size:
         more = "more" if size > receipt.size else f"{size}"
-        raise ReceiptRefused(f"{path} has {more} bytes, and the receipt is of {receipt.size}", check="file")
+        raise ReceiptRefused(
+            f"{path} has {more} bytes, and the receipt is of {receipt.size}", check="file", hint=_OTHER_FILE
+        )
     if f"{algorithm}:{hasher.hexdigest()}" != receipt.digest:
-        raise ReceiptRefused(f"{path} is another file than the receipt is of", check="file")
+        raise ReceiptRefused(f"{path} is another file than the receipt is of", check="file", hint=_OTHER_FILE)

@@ -227,9 +227,9 @@ def test_a_receipt_needs_no_secret(issued, tmp_path):
 
 
 def test_the_python_of_the_guide_checks_receipts(issued, tmp_path):
-    """Its sixty lines, without Lading: real ones hold, changed ones do not."""
+    """Its eighty lines, without Lading: real ones hold, changed ones are refused and break nothing."""
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert len([line for line in program.splitlines() if line]) <= 66
+    assert 75 <= len(program.splitlines()) <= 85
     assert "lading." not in program.replace("lading.completed.", "")
     (tmp_path / "check.py").write_text(program)
 
@@ -246,7 +246,9 @@ def test_the_python_of_the_guide_checks_receipts(issued, tmp_path):
     assert "REFUSED: the file" in check(good, issued.folder / "other.bin").stderr
     flipped = json.loads(good)
     flipped["payload"] = flipped["payload"].replace("A", "B", 1)
-    assert check(json.dumps(flipped).encode()).returncode != 0
+    for bad in (json.dumps(flipped).encode(), b"{}", b"", good[:-9], b"\xff"):
+        done = check(bad)
+        assert (done.returncode, done.stderr.startswith("REFUSED: ")) == (1, True), done.stderr
     for change in (
         lambda s: s["predicate"]["events"].reverse(),
         lambda s: s["predicate"]["events"].pop(0),
@@ -522,6 +524,15 @@ def test_a_type_that_cannot_be_one_is_refused(issued, kind):
             lading.verify_receipt(json.dumps(words).encode(), key)
 
 
+def test_the_same_key_under_another_name_is_told_apart_from_a_wrong_signature(issued):
+    """A log that was repaired has another name, and its home the key that it had."""
+    key = VerifierKey.parse(issued.key)
+    with pytest.raises(ReceiptRefused, match="for another log") as caught:
+        lading.verify_receipt(issued.receipts["good.bin"], str(VerifierKey("example.org/other", key.key)))
+    assert caught.value.check == "envelope"
+    assert "repaired" in caught.value.hint
+
+
 def test_another_file_is_not_vouched_for(issued, tmp_path):
     """Of another size, of the same size, or not there."""
     receipt, good = issued.receipts["good.bin"], (issued.folder / "good.bin").read_bytes()
@@ -537,6 +548,7 @@ def test_another_file_is_not_vouched_for(issued, tmp_path):
         with pytest.raises(ReceiptRefused, match=why) as caught:
             lading.verify_receipt(receipt, issued.key, file=path)
         assert caught.value.check == "file"
+        assert "give the file" in caught.value.hint
     with pytest.raises(ReceiptRefused, match="cannot be read"):
         lading.verify_receipt(receipt, issued.key, file=tmp_path / "nothing")
 

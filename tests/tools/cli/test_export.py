@@ -509,3 +509,25 @@ def test_a_log_that_is_not_what_was_signed_is_exported_and_signed_by_nobody(ladi
     done = lading("export", "events", "--to", "e.jsonl")
     assert "exported without a checkpoint" in done.err
     assert "1 without a checkpoint" in lading("verify", "--export", "e.jsonl").out
+
+
+def test_an_export_does_not_make_a_folder_of_the_name_of_stdout(lading, past, folder):
+    """It is refused with what to say instead."""
+    said = lading("export", "events", "--to", "-", code=2)
+    assert "never stdout" in said.err
+    assert not (folder / "-").exists()
+
+
+def test_which_positions_an_export_covers_is_told_and_that_it_does_not_begin_at_the_first(lading, past, folder):
+    """A set whose first part is missing is sound as far as it goes, and how far that is."""
+    head = lading.rows("log")[-1]["position"]
+    lading("export", "events", "--to", "set/", "--to-position", "2")
+    lading("export", "events", "--to", "set/")
+    row = lading.row("verify", "--export", "set")
+    assert (row["ok"], row["first"], row["last"]) == (True, 1, head)
+    assert f"positions 1 to {head}" in lading("verify", "--export", "set").out
+    (first,) = folder.glob("set/**/events-*1-*2.parquet")
+    first.unlink()
+    row = lading.row("verify", "--export", "set")
+    assert (row["first"], row["last"]) == (3, head)
+    assert "does not begin at 1" in lading("verify", "--export", "set").out

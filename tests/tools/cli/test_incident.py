@@ -50,8 +50,8 @@ def test_what_the_engine_was_told_otherwise_is_asked_for(lading, origin, small):
     many = lading.row("incident", "what.incident")["most_running"]
     if many > 1:
         lading("config", "set", "concurrency", "1")
-        assert f"--set concurrency={many}" in lading("incident", "what.incident").err
-        assert lading("incident", "what.incident", "--set", f"concurrency={many}").err.count("--set") == 0
+        assert f"--set concurrency={many}" in lading("incident", "what.incident", "--force").err
+        assert lading("incident", "what.incident", "--force", "--set", f"concurrency={many}").err.count("--set") == 0
 
 
 def test_single_downloads_and_ranges_are_taken_out(lading, origin, small, large):
@@ -60,10 +60,12 @@ def test_single_downloads_and_ranges_are_taken_out(lading, origin, small, large)
     lading.add(origin.url(small.name), "-o", "other")
     lading("run")
     assert lading.row("incident", "a.incident", "--id", "one")["downloads"] == 1
-    assert lading.row("incident", "a.incident", "--id", first[:18])["downloads"] == 1
-    assert lading.row("incident", "a.incident", "--to", "2")["events"] == 1
-    assert "a.incident" in lading("incident", "a.incident", "--from", "4", "--to", "9").out
-    assert lading("incident", "a.incident", "--from", "9", "--to", "4", code=2).err.startswith("error: --from 9")
+    assert lading.row("incident", "a.incident", "--force", "--id", first[:18])["downloads"] == 1
+    assert lading.row("incident", "a.incident", "--force", "--to", "2")["events"] == 1
+    assert "a.incident" in lading("incident", "a.incident", "--force", "--from", "4", "--to", "9").out
+    assert lading("incident", "a.incident", "--force", "--from", "9", "--to", "4", code=2).err.startswith(
+        "error: --from 9"
+    )
     assert "nothing in that range" in lading("incident", "b.incident", "--from", "999", code=2).err
     assert "no download" in lading("incident", "b.incident", "--id", "nobody", code=2).err
 
@@ -75,3 +77,17 @@ def test_where_no_file_can_be_made_it_is_said(lading, origin, small):
     said = lading("incident", "nowhere/x", code=2)
     assert "cannot be written" in said.err
     assert "hint:" in said.err
+
+
+def test_a_file_that_is_there_is_replaced_only_where_that_was_said(lading, origin, small, folder):
+    """As `export` and `backup` have it."""
+    lading("get", origin.url(small.name))
+    (folder / "what.incident").write_text("mine")
+    said = lading("--json", "incident", "what.incident", code=1)
+    assert said.trouble["kind"] == "DestinationTaken"
+    assert "--force" in said.trouble["hint"]
+    assert (folder / "what.incident").read_text() == "mine"
+    lading("incident", "what.incident", "--force")
+    assert gzip.decompress((folder / "what.incident").read_bytes())
+    for words in (("--to", "1"), ("--at", "1h"), ("--id", "x"), ("--limit", "1")):
+        assert "whole" in lading("replay", "--simulate", "what.incident", *words, code=2).err

@@ -103,7 +103,7 @@ def test_what_cannot_be_read_or_set_is_refused(lading, origin, small, folder):
     """2 for what cannot be meant, 4 for what is damaged; nothing is said on stdout."""
     made = "what.incident"
     lading("get", origin.url(small.name))
-    lading("incident", made)
+    lading("incident", made, "--force")
     assert "no setting 'speed'" in lading("replay", "--simulate", made, "--set", "speed=9", code=2).err
     assert "schedule cannot be tried" in lading("replay", "--simulate", made, "--set", "schedule=", code=2).err
     assert "does not exist" in lading("replay", "--simulate", "nothing", code=2).err

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     metavar="NAME=VALUE",
     help="A setting that was in force and stands neither in settings.toml nor in the environment.",
 )
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
 def command(
     frame: Frame,
     file: Path,
@@ -42,6 +43,7 @@ def command(
     ids: tuple[str, ...],
     keep: tuple[str, ...],
     wishes: tuple[str, ...],
+    force: bool,
 ) -> None:
     """Put what happened into one file, without names, to be decided anew by `replay --simulate`.
 
@@ -49,7 +51,7 @@ def command(
     path, name, tag, header, message or digest: hosts, ids and tags become pseudonyms, which are equal where these are,
     within this file only.
     """
-    from lading.domain.errors import UsageError
+    from lading.domain.errors import DestinationTaken, UsageError
     from lading.tools.cli.answers import answer, note
     from lading.tools.cli.homes import looking
     from lading.tools.cli.naming import find
@@ -57,6 +59,8 @@ def command(
 
     if first is not None and last is not None and first > last:
         raise UsageError(f"--from {first} lies behind --to {last}", hint="positions grow from --from to --to")
+    if os.path.lexists(file) and not force:
+        raise DestinationTaken(f"{file} exists already", hint="--force replaces it, or name another file")
     settings = _settings(frame, wishes)
     with looking(frame, caught_up=bool(ids)) as reading:
         streams = [find(reading, id).id for id in ids]

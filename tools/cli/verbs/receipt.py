@@ -23,7 +23,7 @@ def command(frame: Frame, id: str, output: Path | None, *, unfinished: bool) -> 
 
     It has the download's events, each proven to be in the log under a signed checkpoint, and the digest of the file, in
     an in-toto Statement in a DSSE envelope. `lading verify-receipt` checks it anywhere, without this home, and
-    so do the 60 lines of Python in domain/RECEIPTS.md; `lading checkpoint --key` prints the key that they need.
+    so do the 80 lines or so of Python in domain/RECEIPTS.md; `lading checkpoint --key` prints the key that they need.
     """
     from lading.receipting import issue
     from lading.tools.cli.answers import answer, note

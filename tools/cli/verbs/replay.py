@@ -64,6 +64,10 @@ def command(
     from lading.tools.cli.answers import write_json
 
     if incident is not None:
+        if position is not None or at_ns is not None or id is not None or limit is not None:
+            raise UsageError(
+                "an incident is decided again whole", hint="--to, --at, --id and --limit do not go with --simulate"
+            )
         from lading.tools.simulator.command import run
 
         return run(frame, incident, given)

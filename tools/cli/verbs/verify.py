@@ -105,19 +105,33 @@ def _check_export(frame: Frame, path: Path) -> int:
 
     log = str(existing(frame).id)
     differences = exports = rows = vouched = 0
+    first: int | None = None
+    last: int | None = None
     with signing(frame) as (reading, notary):
         for found in recheck(reading, path, exporting.log_id(reading, log), notary):
             if isinstance(found, Provenance):
                 exports, rows = exports + 1, rows + found.count
                 vouched += found.checkpoint is not None
+                if all(isinstance(each, int) for each in (found.first, found.last)):  # or it is told as what it is
+                    first = min(found.first, found.first if first is None else first)
+                    last = max(found.last, found.last if last is None else last)
                 continue
             differences += 1
             row = {"kind": "export", "message": found.message, "path": str(found.path), "position": found.position}
             answer(frame, row, plain(f"export: {found.path}: {found.message}"))
-    summary = {"kind": "summary", "ok": not differences, "findings": differences, "exports": exports, "rows": rows}
-    summary["vouched"] = vouched
+    summary: dict[str, Any] = {
+        "kind": "summary",
+        "ok": not differences,
+        "findings": differences,
+        "exports": exports,
+        "rows": rows,
+    }
+    summary |= {"vouched": vouched, "first": first, "last": last}
     unsigned = f"; {exports - vouched} without a checkpoint" if vouched < exports else ""
-    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows{unsigned}"
+    covered = "" if first is None else f", positions {first} to {last}"
+    if first is not None and first > 1:
+        covered += f" (it does not begin at 1: nothing is said of what comes before {first})"
+    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows{covered}{unsigned}"
     answer(frame, summary, f"{'sound' if not differences else 'damaged'}: {what}")
     if not differences:
         return trouble.DONE
