@@ -14,7 +14,7 @@ pytestmark = pytest.mark.row("S2.11")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("rate", "count"), zip(limits.RATES, (20, 1, 20), strict=True))
+@pytest.mark.parametrize(("rate", "count"), list(zip(limits.RATES, (20, 1, 20), strict=True)))
 def test_a_limit_is_kept_over_real_sockets_and_shared_evenly(rate, count, tmp_path):
     """Within a twentieth, with one download and with twenty, from crawling to fast.
 
