@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,15 +83,14 @@ def _publish(note: Note, reading: Reading, folder: Path) -> None:
 
 
 def _read(path: Path) -> Note:
+    from lading.adapters.plain_files import open_plain
     from lading.domain.errors import NoteDamaged
     from lading.domain.notes import LONGEST_BYTES, Note
 
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
-        data = file.read(LONGEST_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     try:
-        return Note.parse(data.decode())
-    except (NoteDamaged, UnicodeDecodeError):
+        with open_plain(path) as file:
+            return Note.parse(file.read(LONGEST_BYTES + 1).decode())
+    except (NoteDamaged, OSError, UnicodeDecodeError):
         raise NoteDamaged(f"{path} is no checkpoint", hint="it holds what `lading checkpoint` printed once") from None
 
 
