@@ -76,6 +76,7 @@ def events_of(path):
 
 
 @pytest.mark.parametrize("stride", [10, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.long
 def test_a_backup_is_there_whole_or_not_at_all(tmp_path, stride):
     """After each kill; and the next one leaves no draft beside it."""
     home = make_home(tmp_path / "home", 9000)
@@ -99,6 +100,7 @@ def test_a_backup_is_there_whole_or_not_at_all(tmp_path, stride):
 
 
 @pytest.mark.parametrize("stride", [25, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.long
 def test_a_home_is_restored_whole_or_not_at_all(tmp_path, stride):
     """After each kill there is a home that is sound and equal, or nothing; the next restore makes it, and clears up."""
     home = make_home(tmp_path / "home", 2500)
@@ -127,6 +129,7 @@ def archived(home):
 
 
 @pytest.mark.parametrize("stride", [29, pytest.param(3, marks=[pytest.mark.long, pytest.mark.timeout(200)])])
+@pytest.mark.long
 def test_history_is_archived_whole_or_not_at_all(tmp_path, capsys, stride):
     """The children go on, one after the other, on one home: in the end each download is in one file that is told of."""
     home = make_home(tmp_path / "home", 1500).path

@@ -63,6 +63,7 @@ def test_a_failure_is_raised_with_its_cause_and_leaves_nothing(dropped, origin, 
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.long
 def test_when_the_engine_of_the_home_ends_another_call_takes_over(origin, tmp_path):
     """The second call follows the first one's engine; that ends long before the second file is there."""
     origin.set("0.bin", Behaviour(rate=200_000))

@@ -175,6 +175,7 @@ def behave(origin: Origin) -> None:
         origin.set(name, behaviour)
 
 
+@pytest.mark.long
 def test_no_secret_is_anywhere_but_in_the_vault(tmp_path, sightings):
     """Home, output at the loudest level, events, lists, errors and their tracebacks; after a dozen kinds of failure."""
     home, downloads = tmp_path / "home", tmp_path / "downloads"

@@ -122,6 +122,7 @@ def test_a_file_that_changes_meanwhile_is_never_spliced(payload, unlawful):
 @pytest.mark.law(2)
 @settings(max_examples=6, deadline=None)
 @given(seed=st.integers(0, 999), after=st.integers(1_500_000, 6_000_000))
+@pytest.mark.long
 def test_connections_that_break_are_made_up_for(seed, after, unlawful):
     """Each gives back what it has not fetched; bytes that arrived are not fetched again."""
     outcome, _, calls, events = fetch(unlawful, seed=seed, served={"break_after": after})
@@ -133,6 +134,7 @@ def test_connections_that_break_are_made_up_for(seed, after, unlawful):
 @pytest.mark.law(2)
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 999), after_s=st.floats(3.5, 7.5), power=st.booleans())
+@pytest.mark.long
 def test_what_was_logged_of_several_connections_is_kept_across_a_crash(seed, after_s, power, unlawful):
     """The next engine fetches the gaps, and nothing that the log vouches for."""
 

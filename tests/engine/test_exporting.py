@@ -116,6 +116,7 @@ def differences(reading, path):
     ("form", "runs"),
     [("parquet", 2), ("jsonl", 2), *(pytest.param(f, 4, marks=pytest.mark.long) for f in ("parquet", "jsonl"))],
 )
+@pytest.mark.long
 def test_a_kill_at_any_moment_leaves_neither_a_gap_nor_a_double(home, tmp_path, form, runs):
     """What is there is a beginning of the log, each position once; the last run completes it."""
     folder, dice, kills = tmp_path / "all", random.Random(7), 0

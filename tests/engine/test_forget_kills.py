@@ -107,6 +107,7 @@ def test_the_steps_are_those_of_a_vault_that_is_written_anew(made):
 SAMPLE = 6
 
 
+@pytest.mark.long
 def test_a_forget_that_is_killed_is_not_begun_or_finished_later(ask, made, tmp_path):
     """At some steps spread over all of it."""
     steps = steps_of(made[2])

@@ -319,6 +319,7 @@ def test_a_command_that_fails_says_how_and_nothing_more(command, said):
 
 
 @pytest.mark.law(9)
+@pytest.mark.long
 def test_a_command_that_does_not_end_is_killed_with_all_that_it_started(tmp_path):
     """At its timeout, its whole process group."""
     left = tmp_path / "left"

@@ -146,6 +146,7 @@ def test_a_thousand_tamperings_are_told_or_have_no_effect(lab: Lab, lived: Path,
     only.close()
 
 
+@pytest.mark.long
 def test_the_verb_says_what_the_checks_find(lab: Lab, lived: Path, tmp_path: Path) -> None:
     """In a process of its own, with exit code 4 and each finding on a line."""
     only = Lab(lived, tmp_path / "again", TAMPER_ONLY="1")

@@ -28,6 +28,7 @@ def rows(answers, title):
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
+@pytest.mark.long
 def test_every_query_of_the_page_has_an_answer(answers):
     """None of them comes out empty on a history that has something of everything."""
     assert page.README.read_text().count("```sql") == len(answers) == 9

@@ -11,6 +11,7 @@ from lading.tools.bench import crowd
 pytestmark = pytest.mark.row("S2.4")
 
 
+@pytest.mark.long
 def test_a_crowd_runs_at_once_and_is_measured(tmp_path, monkeypatch):
     """All of them run, in a process of their own, and each bound has its figure."""
     monkeypatch.setattr(crowd, "refuse_memory", lambda _: None)

@@ -9,6 +9,7 @@ from lading.tools.bench import export
 pytestmark = pytest.mark.row("C.7")
 
 
+@pytest.mark.long
 def test_it_tells_the_rate_and_the_memory(tmp_path, monkeypatch):
     """By the clock, by CPU time; own and resident."""
     monkeypatch.setattr(export, "refuse_memory", lambda _: None)

@@ -21,6 +21,7 @@ def mapped_kib() -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the call is Linux's")
+@pytest.mark.long
 def test_what_was_read_leaves_the_process_and_can_be_read_again(tmp_path):
     """The same bytes, before and after, and what is appended meanwhile too."""
     log = LMDBLog(tmp_path / "log", trust_file_system=True)

@@ -295,6 +295,7 @@ give_up_after = 1
     )
 
 
+@pytest.mark.long
 def test_no_secret_comes_out_wherever_it_went_in(tmp_path, sought):
     """The home, its vault too, the names of files, all that was said, written elsewhere, and that hooks were told."""
     with Origin([Resource("good", 4000)]) as origin:

@@ -50,6 +50,7 @@ def test_all_means_those_that_were_removed_too(lading, origin, small):
     lading("forget", "nobody", code=2)
 
 
+@pytest.mark.long
 def test_a_running_download_is_paused_and_then_forgotten(lading, working, origin, large, eventually):
     """By the engine that runs it, while another process asks."""
     id = lading.add(f"{origin.url(large.name)}?token={TOKEN}", "-o", "x")

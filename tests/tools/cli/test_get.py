@@ -127,6 +127,7 @@ def test_a_failure_that_may_pass_is_tried_again_as_often_as_asked(lading, origin
     assert lading.row("get", origin.url(small.name), "--retries", 2, "-o", "again", code=1)["attempts"] == 3
 
 
+@pytest.mark.long
 def test_a_signal_stops_in_good_order_and_run_goes_on(lading, origin, large, folder, spawn, eventually):
     """Exit code 130; what was received is durable, and nothing is fetched twice."""
     process = spawn("get", origin.url(large.name))
@@ -142,6 +143,7 @@ def test_a_signal_stops_in_good_order_and_run_goes_on(lading, origin, large, fol
     assert lading.row("show", row["id"])["tries"][1]["bytes"] == large.size - row["received"]
 
 
+@pytest.mark.long
 def test_a_running_engine_is_followed_and_its_death_survived(lading, origin, large, folder, spawn, working, eventually):
     """`get` beside `run` lets it work; when that is killed, it takes over and goes on."""
     getting = spawn("get", origin.url(large.name))

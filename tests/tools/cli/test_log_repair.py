@@ -79,6 +79,7 @@ def test_a_sound_log_is_left_alone(lading, data):
     assert not list(lading.home.glob("log.*"))
 
 
+@pytest.mark.long
 def test_it_goes_on_from_the_valid_prefix(lading, data, folder, small):
     """A bit of one record: what lies before it stands, under a new id; what lies behind it is told as lost."""
     before = facts(data.parent)
@@ -180,6 +181,7 @@ def test_a_damaged_name_of_a_topic_is_not_taken_for_a_newer_program(lading, data
     assert "completee" in row["reason"]
 
 
+@pytest.mark.long
 def test_nobody_else_may_use_the_log_meanwhile(lading, data, working, eventually):
     """An engine, or whoever else has it open: exit code 3, and nothing has changed."""
     eventually(lambda: not is_vacant(lading.home))

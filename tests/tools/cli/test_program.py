@@ -122,6 +122,7 @@ def test_what_nobody_foresaw_is_told_without_its_message(lading, monkeypatch):
         ["https://host/#canary"],
     ],
 )
+@pytest.mark.long
 def test_a_secret_that_is_typed_in_the_wrong_place_is_not_repeated(lading, words):
     """Errors are copied into mails and tickets."""
     lading("config", "set", "retries", "1")

@@ -168,6 +168,7 @@ def test_a_server_without_ranges_sends_it_whole(lading, origin, large, fetched):
 @pytest.mark.law(3)
 @pytest.mark.law(5)
 @pytest.mark.parametrize("moment", ["Started", "Progressed"])
+@pytest.mark.long
 def test_a_killed_repair_goes_on_where_it_was(moment, lading, origin, large, fetched, spawn, eventually, folder):
     """kill -9 in the midst of it: the damaged file lies there still, and `run` makes it whole for its pieces alone."""
     path, content = fetched

@@ -115,6 +115,7 @@ def test_what_cannot_be_meant_is_refused(lading, words, message):
     assert trouble["hint"]
 
 
+@pytest.mark.long
 def test_a_replay_works_beside_a_running_engine(lading, working, origin, large, eventually):
     """The engine goes on, and nothing of the replay is left."""
     id = lading.add(origin.url(large.name))

@@ -32,6 +32,7 @@ def made(lading):
     return "what.incident"
 
 
+@pytest.mark.long
 def test_a_real_incident_is_decided_again_and_otherwise(lading, made):
     """Order and retries agree in full; one at a time takes longer; without retries failures come at once."""
     *rows, totals = lading.rows("replay", "--simulate", made)
@@ -67,6 +68,7 @@ def test_a_real_incident_is_decided_again_and_otherwise(lading, made):
     assert "(100 %)" in said.out
 
 
+@pytest.mark.long
 def test_another_process_says_the_same_to_the_byte(lading, origin, small):
     """However that happens to order what has no order."""
     lading("get", *[origin.url(small.name)] * 4, "--if-exists", "rename", "--no-cache")
