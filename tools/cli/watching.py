@@ -29,7 +29,7 @@ from lading.tools.cli.display import Display, Rows
 
 REMEMBERED = 4096
 WAITING_SHOWN = 20
-BREATH_S = 0.05
+BREATH_S = 0.02
 """What happens within so short a time is told at once."""
 _SHOWN_BESIDE = {State.WAITING, State.VERIFYING}
 

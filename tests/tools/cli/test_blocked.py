@@ -20,7 +20,8 @@ def test_run_ends_with_exit_code_1_and_says_what_to_do(lading, spawn, bereft):
     said = spawn("run").end()
     assert (said.code, said.out) == (1, "")
     assert "secret" in said.err
-    assert "hint: the vault does not have this download's secrets any more; add it again with its whole URL" in said.err
+    assert "hint: the vault does not have this download's secrets any more" in said.err
+    assert f"`lading refresh-url {bereft} URL`" in said.err
     row = lading.row("list")
     assert (row["state"], row["why"].startswith("blocked by secret")) == ("waiting", True)
     waited = spawn("wait", bereft).end()
@@ -42,4 +43,4 @@ def test_a_program_is_told_the_same(lading, spawn, bereft):
     """One object for the download, one for the trouble."""
     said = spawn("--json", "run").end()
     assert (said.code, said.trouble["exit_code"]) == (1, 1)
-    assert [(row["id"], row["state"], "whole URL" in row["hint"]) for row in said.rows] == [(bereft, "waiting", True)]
+    assert [(row["id"], row["state"], "refresh-url" in row["hint"]) for row in said.rows] == [(bereft, "waiting", True)]
