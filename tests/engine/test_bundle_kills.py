@@ -22,6 +22,8 @@ from lading.tools.origin import Origin, Resource
 pytestmark = [pytest.mark.row("S3.8"), pytest.mark.law(5), pytest.mark.law(6), pytest.mark.long]
 
 MEMBERS, KILLS = 20, 100
+MOST_KILLS = 300
+"""So many at most, until some have come at each kind of moment; where in time these lie, the machine decides."""
 
 
 class Forks:
@@ -86,7 +88,7 @@ def test_killed_at_any_instant_all_or_none_is_visible_after_recovery(policy, for
         assert forks.hear() == {"ended": 0}
     lasts_s = [_published(forks, *copied(template, tmp_path / "whole"), truth) for _ in range(3)]
     found: list[int] = []
-    for _ in range(KILLS):
+    while len(found) < KILLS or (len(found) < MOST_KILLS and not _is_telling(found, together=together)):
         home, files = copied(template, tmp_path / "victim")
         forks.ask(do="publish", home=str(home), downloads=str(files))
         pid = forks.hear()["pid"]
@@ -97,9 +99,12 @@ def test_killed_at_any_instant_all_or_none_is_visible_after_recovery(policy, for
         left = [str(path.relative_to(files)) for path in files.rglob("*") if path.is_file()]
         found.append(len(set(left) & set(truth)))
         _published(forks, home, files, truth)
-    assert {0, MEMBERS} <= set(found), "kills came before and after"
-    if not together:
-        assert set(found) - {0, MEMBERS}, "and in between, where recovery has something to do"
+    assert _is_telling(found, together=together), "kills came before and after, and in between where there is one"
+
+
+def _is_telling(found: list[int], *, together: bool) -> bool:
+    """Tell whether kills came before and after, and, where files appear one by one, also in between."""
+    return {0, MEMBERS} <= set(found) and (together or bool(set(found) - {0, MEMBERS}))
 
 
 def _published(forks: Forks, home: Path, files: Path, truth: dict[str, bytes]) -> float:
