@@ -34,7 +34,7 @@ def require() -> None:
     """
     try:
         import duckdb  # noqa: F401 # to see whether it is there
-        import pyarrow as pa  # noqa: F401
+        import pyarrow as pa  # noqa: F401 # likewise
     except ImportError:
         raise UsageError("SQL needs packages that are not installed: duckdb, pyarrow", hint=INSTALL) from None
 

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import orjson
 
+from lading.adapters.durable import sync_folder
+from lading.adapters.plain_files import NOT_PLAIN, open_plain
 from lading.domain.errors import DiskFull, NoteDamaged, StoreUnavailable
 from lading.domain.notes import LONGEST_BYTES, Note
 
@@ -50,7 +52,7 @@ class Notebook:
             NoteDamaged: what is there is no note; the message tells where.
         """
         try:
-            with open(self._open(os.O_RDONLY), "rb") as file:
+            with open_plain(self.path) as file:
                 number = 0
                 while (line := file.readline(_LONGEST_LINE)).endswith(b"\n"):
                     number += 1
@@ -69,7 +71,7 @@ class Notebook:
             NoteDamaged: it is no note.
         """
         try:
-            with open(self._open(os.O_RDONLY), "rb") as file:
+            with open_plain(self.path) as file:
                 return _Turn(self, file.fileno()).last()
         except FileNotFoundError:
             return None
@@ -91,7 +93,7 @@ class Notebook:
         try:
             if not self._outside:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = self._open(os.O_RDWR | os.O_CREAT)
+            descriptor = self._open()
         except OSError as error:
             raise self._unavailable(error) from error
         try:
@@ -104,13 +106,13 @@ class Notebook:
         finally:
             os.close(descriptor)
 
-    def _open(self, flags: int) -> int:
-        """Open the file, which must be one: nobody waits for whoever writes to a pipe."""
-        descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    def _open(self) -> int:
+        """Open the file to write, which must be one: nobody waits for whoever reads a pipe."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return descriptor
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no regular file")
+        raise OSError(errno.EINVAL, NOT_PLAIN)
 
     def _lock(self, descriptor: int) -> None:
         until_s = time.monotonic() + WAIT_S
@@ -150,7 +152,7 @@ class _Turn:
         """Return the last whole note, None when there is none."""
         end, tail = self._tail()
         line = tail[tail.rfind(b"\n", 0, -1) + 1 :]
-        return self._book._parse(line, "the last line") if end else None  # noqa: SLF001 # a part of it
+        return self._book._parse(line, "the last line") if end else None  # noqa: SLF001 # a turn is a part of its book
 
     def append(self, note: Note) -> None:
         """Put a note behind the others, durably."""
@@ -163,7 +165,7 @@ class _Turn:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._descriptor)
         if not end:
-            _sync(self._book.path.parent)
+            sync_folder(self._book.path.parent)
 
     def _tail(self) -> tuple[int, bytes]:
         """Return where the last whole line ends, and what stands before that, as far as a line can be long."""
@@ -172,11 +174,3 @@ class _Turn:
         tail = os.pread(self._descriptor, size - begin, begin)
         whole = tail[: tail.rfind(b"\n") + 1]
         return (begin + len(whole) if whole else 0), whole
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,17 +10,16 @@ be believed against the owner of this home himself is anchored outside of it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-import stat
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from lading.adapters import durable
+from lading.adapters.plain_files import open_plain
 from lading.domain.errors import StoreNewer, StoreUnavailable
 from lading.domain.notes import KEY_BYTES, Note, Signature, VerifierKey, check_name
 
@@ -132,11 +131,8 @@ def _key_text(secret: bytes) -> str:
 
 def _read(path: Path) -> str | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, encoding="utf-8", errors="replace") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
-            return file.read(LONGEST_BYTES)
+        with open_plain(path) as file:
+            return file.read(LONGEST_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -162,39 +158,10 @@ def _parse(path: Path, text: str) -> bytes:
 
 
 def _write(path: Path, text: str, *, mode: int, replace: bool) -> None:
-    """Put `text` at `path`, whole and durable; without `replace` what is there already stays."""
-    folder = path.parent
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync(folder.parent)
-        for left in folder.glob(f".{path.name}.*"):  # by a program that was killed while it made a key
-            left.unlink(missing_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # O_EXCL, mode 0600
-        try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), mode)
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                os.replace(draft, path)
-            else:
-                os.link(draft, path)
-        except (FileExistsError, FileNotFoundError):
-            pass  # another process was first: its key is the home's
-        finally:
-            Path(draft).unlink(missing_ok=True)
-        _sync(folder)
+        durable.put(path, text, mode=mode, replace=replace)
     except OSError as error:
         raise StoreUnavailable(
             f"the signing key {path} cannot be made: {error.strerror}",
             hint="check that the home is a writable folder on a local disk with room",
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

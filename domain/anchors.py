@@ -7,13 +7,12 @@ can be asked again: a log that is behind what it says, or that has another histo
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 
 import attrs
 
-from lading.domain import urls
-from lading.domain.errors import HistoryChanged, InvalidSetting, InvalidURL
+from lading.domain import receivers
+from lading.domain.errors import HistoryChanged, InvalidSetting
 from lading.domain.notes import Checkpoint
 
 SECRET = {"secret": True}
@@ -46,10 +45,7 @@ class Anchor:
         if not 0.1 <= self.timeout_s <= 3600:
             raise InvalidSetting(f"timeout_s cannot be {self.timeout_s}", hint="allowed is 0.1 to 3600")
         if self.url:
-            try:
-                urls.check(self.url)
-            except InvalidURL as error:
-                raise InvalidSetting(f"the url of an anchor cannot be used: {error.message}", hint=error.hint) from None
+            receivers.check_url(self.url, "an anchor")
         elif self.command:
             self.arguments()
 
@@ -59,15 +55,7 @@ class Anchor:
         Raises:
             InvalidSetting: a quote is left open, or there is nothing.
         """
-        try:
-            words = shlex.split(self.command)
-        except ValueError as error:
-            raise InvalidSetting(
-                f"the command of an anchor cannot be split: {str(error).lower()}", hint="close the quotes"
-            ) from None
-        if not words:
-            raise InvalidSetting("the command of an anchor is empty", hint="name a program")
-        return words
+        return receivers.words(self.command, "an anchor")
 
 
 def expect(checkpoint: Checkpoint, where: str, size: int, root: Callable[[int], bytes]) -> None:

@@ -7,15 +7,14 @@ never a gap. The key is the event's own id, so a receiver that drops what it has
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import attrs
 
-from lading.domain import urls
+from lading.domain import receivers
 from lading.domain.download import Download
-from lading.domain.errors import InvalidSetting, InvalidURL
+from lading.domain.errors import InvalidSetting
 from lading.domain.events import Event
 from lading.domain.facts import Fact
 from lading.domain.states import TRANSITIONS, State
@@ -94,10 +93,7 @@ class Hook:
         if self.since not in _BEGINNINGS:
             raise InvalidSetting(f"since cannot be {self.since!r}", hint=f"it is {' or '.join(_BEGINNINGS)}")
         if self.url:
-            try:
-                urls.check(self.url)
-            except InvalidURL as error:
-                raise InvalidSetting(f"the url of a hook cannot be used: {error.message}", hint=error.hint) from None
+            receivers.check_url(self.url, "a hook")
         else:
             self.arguments()
 
@@ -107,15 +103,7 @@ class Hook:
         Raises:
             InvalidSetting: a quote is left open, or there is nothing.
         """
-        try:
-            words = shlex.split(self.command)
-        except ValueError as error:
-            raise InvalidSetting(
-                f"the command of a hook cannot be split: {str(error).lower()}", hint="close the quotes"
-            ) from None
-        if not words:
-            raise InvalidSetting("the command of a hook is empty", hint="name a program")
-        return words
+        return receivers.words(self.command, "a hook")
 
     def matches(self, event: Event) -> bool:
         """Tell whether this is one of the events that the hook is told of."""

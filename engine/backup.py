@@ -273,7 +273,7 @@ def manifest_of(parcel: Parcel) -> Manifest:
         raise StoreNewer(f"the backup has format {form}; this version of Lading reads up to {FORMAT}")
     known = {field.name: words.get(field.name) for field in attrs.fields(Manifest)}
     try:
-        found = Manifest(**{**known, "left_out": tuple(known["left_out"] or ())})  # type: ignore[arg-type]
+        found = Manifest(**{**known, "left_out": tuple(known["left_out"] or ())})  # type: ignore[arg-type] # kinds are checked below
         UUID(hex=found.home)
         if found.log:
             UUID(found.log)

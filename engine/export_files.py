@@ -105,8 +105,13 @@ def provenance(path: Path, form: str) -> Provenance:
 class Renderer(Protocol):
     """Rows of a table in a format of text."""
 
-    def head(self) -> bytes: ...  # noqa: D102
-    def lines(self, page: Page) -> Sequence[bytes]: ...  # noqa: D102
+    def head(self) -> bytes:
+        """Return what stands before all rows."""
+        ...
+
+    def lines(self, page: Page) -> Sequence[bytes]:
+        """Return the rows of a page, each with its line end."""
+        ...
 
 
 class _Json:

@@ -17,6 +17,7 @@ from lading.domain.errors import DiskFull, LadingError, StoreUnavailable
 from lading.domain.hooks import HookFailed
 from lading.domain.notes import Note
 from lading.notary import Notary
+from lading.nurseries import open_plain_nursery
 from lading.services import Services
 
 LOOK_S = 1.0
@@ -71,7 +72,7 @@ class Notarising:
 
     async def _tell(self, note: Note) -> None:
         """Bring a checkpoint to all anchors, side by side."""
-        async with trio.open_nursery() as nursery:
+        async with open_plain_nursery() as nursery:
             for name, anchor in self._s.settings.anchors.items():
                 nursery.start_soon(self._bring, name, anchor, note)
 

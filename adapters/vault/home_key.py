@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import tempfile
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from lading.adapters import durable
 from lading.domain.errors import StoreNewer, StoreUnavailable
 
 KEY_FORMAT = 1
@@ -93,33 +92,10 @@ def make_key(path: Path, secret: bytes) -> None:
     Raises:
         StoreUnavailable: it cannot be made.
     """
-    folder = path.parent
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync(folder.parent)
-        descriptor, draft = tempfile.mkstemp(prefix=".key.", dir=folder)  # O_EXCL, mode 0600
-        try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(_key_text(secret))
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            pass  # another process was first: its key is the home's
-        finally:
-            os.unlink(draft)
-        sync(folder)
+        durable.put(path, _key_text(secret))
     except OSError as error:
         raise StoreUnavailable(
             f"the key of the vault, {path}, cannot be made: {error.strerror}",
             hint="check that the home is a writable folder on a local disk with room",
         ) from error
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

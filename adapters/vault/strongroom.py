@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
-from lading.adapters.vault.home_key import sync
+from lading.adapters.durable import sync_folder
 from lading.domain.errors import IntegrityError, LadingError, StoreUnavailable
 from lading.domain.ports import Store
 
@@ -89,7 +89,7 @@ class Strongroom:
                 draft = self._folder / f".{made.name}"
                 self._copy(place, draft)
                 os.rename(draft, made)
-                sync(self._folder)
+                sync_folder(self._folder)
                 self._clear(but=number + 1)
             except OSError as error:
                 raise StoreUnavailable(
@@ -134,7 +134,7 @@ class Strongroom:
             raise
         finally:
             old.close()
-        sync(draft)
+        sync_folder(draft)
 
     def _compare(self, old: Store, new: Store) -> None:
         with old.read() as before, new.read() as after:
@@ -152,7 +152,7 @@ class Strongroom:
                 place.rmdir()
             elif but > 1 and name in _FILES:
                 _wipe(place)
-        sync(self._folder)
+        sync_folder(self._folder)
 
     @contextmanager
     def _locked(self, how: int) -> Iterator[None]:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from lading.adapters.system import SystemChance
 from lading.domain.errors import LadingError
 from lading.home import open_home
-from lading.opening import open_own_log
+from lading.opening import open_reading
 from lading.tools.bench import history
 from lading.tools.bench.log import refuse_memory
 from lading.tools.bench.report import Figure
@@ -81,15 +81,16 @@ def _figures(count: int, costs: list[Cost], size: int) -> list[Figure]:
 
 
 def _fill(home: Path, count: int) -> int:
-    """Record events, five for each download, and return how many there are."""
-    log = open_own_log(open_home(home, new_id=SystemChance().uuid(history.START_NS)))
+    """Record events, five for each download, fold them as any home has them folded, and return how many there are."""
+    reading = open_reading(open_home(home, new_id=SystemChance().uuid(history.START_NS)))
     try:
         requests = history.requests(-(-count // 5))
         while page := list(islice(requests, PAGE)):
-            log.append(page)
-        return log.head()
+            reading.log.append(page)
+        reading.catch_up()
+        return reading.log.head()
     finally:
-        log.close()
+        reading.close()
 
 
 def _lading(home: Path, *words: str) -> list[str]:
