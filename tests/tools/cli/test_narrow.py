@@ -10,7 +10,7 @@ import termios
 
 import pytest
 
-WIDE = 200
+WIDE = 400
 
 
 @pytest.fixture
