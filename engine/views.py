@@ -36,7 +36,7 @@ from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
-PAGE = 1_000
+STRIDE_BYTES = 128 * 1024
 
 
 class Rows:
@@ -270,11 +270,14 @@ def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
 
 
 def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterator[bytes]:
-    """Walk the keys at which two stores differ, in order; `step` is called now and then."""
+    """Walk the keys at which two stores differ, in order; `step` is called whenever so much has been read."""
     rows = heapq.merge(one.scan(b""), other.scan(b""))
-    for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
-        if number % PAGE == 0:
-            step()
+    seen = 0
+    for key, found in itertools.groupby(rows, operator.itemgetter(0)):
         values = [value for _, value in found]
+        seen += len(key) + sum(map(len, values))
+        if seen >= STRIDE_BYTES:
+            seen = 0
+            step()
         if len(values) != 2 or values[0] != values[1]:
             yield key
