@@ -83,8 +83,14 @@ class Notarising:
             else:
                 await self._hand(anchor, str(note).encode())
         except (LadingError, HookFailed) as error:
-            if self._notary.untold.get(name) != error.message:
-                self._s.mishaps.say(f"the anchor {name!r} was not told of a checkpoint: {error.message}")
-            self._notary.untold[name] = error.message
+            self._miss(name, error.message)
+        except Exception as error:  # noqa: BLE001 # whatever an anchor does, downloads go on
+            self._miss(name, f"an unforeseen {type(error).__name__}")
         else:
             self._notary.untold.pop(name, None)
+
+    def _miss(self, name: str, why: str) -> None:
+        """Tell, once for each reason, why an anchor was not told."""
+        if self._notary.untold.get(name) != why:
+            self._s.mishaps.say(f"the anchor {name!r} was not told of a checkpoint: {why}")
+        self._notary.untold[name] = why

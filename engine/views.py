@@ -36,7 +36,7 @@ from lading.projections.fold import OF_DOWNLOADS, parts
 
 BATCH = 5_000
 STEP = 20_000
-STRIDE_BYTES = 128 * 1024
+STRIDE = 200
 
 
 class Rows:
@@ -270,14 +270,16 @@ def _streams(facts: Iterable[Fact], after: int) -> Iterator[UUID]:
 
 
 def _differences(one: Reader, other: Reader, step: Callable[[], None]) -> Iterator[bytes]:
-    """Walk the keys at which two stores differ, in order; `step` is called whenever so much has been read."""
-    rows = heapq.merge(one.scan(b""), other.scan(b""))
-    seen = 0
-    for key, found in itertools.groupby(rows, operator.itemgetter(0)):
-        values = [value for _, value in found]
-        seen += len(key) + sum(map(len, values))
-        if seen >= STRIDE_BYTES:
-            seen = 0
+    """Walk the keys at which two stores differ, in order; `step` is called now and then."""
+    ours, theirs = one.scan(b""), other.scan(b"")
+    while (mine := list(itertools.islice(ours, STRIDE))) == (yours := list(itertools.islice(theirs, STRIDE))):
+        if not mine:
+            return
+        step()
+    rows = heapq.merge(itertools.chain(mine, ours), itertools.chain(yours, theirs))
+    for number, (key, found) in enumerate(itertools.groupby(rows, operator.itemgetter(0))):
+        if number % STRIDE == 0:
             step()
+        values = [value for _, value in found]
         if len(values) != 2 or values[0] != values[1]:
             yield key

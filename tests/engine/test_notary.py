@@ -331,6 +331,23 @@ async def test_every_anchor_is_told_and_one_that_fails_holds_up_none(tmp_path):
     assert "s3cret" not in repr(standing)
 
 
+async def test_whatever_an_anchor_does_the_engine_goes_on(tmp_path):
+    """What nobody foresaw is told like any other failure, without what it says, and holds up no other anchor."""
+
+    async def hand(anchor, body):
+        if anchor.url.endswith("odd"):
+            raise ZeroDivisionError("s3cret")
+        brought.append(body)
+
+    brought = []
+    anchors = {"odd": Anchor(url="https://example.org/odd"), "sound": Anchor(url="https://example.org/")}
+    office = Office(tmp_path, hand, tables={"anchors": anchors})
+    grown(office.log, 1)
+    await office.work.close()
+    assert brought == [str(office.notary.book.last()).encode()]
+    assert office.said == ["the anchor 'odd' was not told of a checkpoint: an unforeseen ZeroDivisionError"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

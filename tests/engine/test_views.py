@@ -606,8 +606,10 @@ def test_closed_views_say_so(log, home):
 # -- looking twice -----------------------------------------------------------------------------------------------------
 
 
-def test_verify_names_every_key_that_differs_from_a_fresh_fold(log, home):
+@pytest.mark.parametrize("stride", [1, 2, 200])
+def test_verify_names_every_key_that_differs_from_a_fresh_fold(log, home, monkeypatch, stride):
     """A changed, a missing and a foreign row are found, and a sound view has none; nothing is left behind."""
+    monkeypatch.setattr(driver, "STRIDE", stride)
     with opened(log, home) as views:
         finish(views)
         assert views.verify() == []
