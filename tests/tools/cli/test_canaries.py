@@ -51,12 +51,13 @@ CANARIES = {
     "stdin": "canary-stdin-D",
     "file": "canary-file-E",
     "refreshed": "canary-refreshed-T",
+    "renewed": "canary-renewed-header-V",
     "mirror": "canary-mirror-M",
     "mistyped": "canary-mistyped-Z",
 }
 SENT = {
     "query", "path", "header", "bearer", "cookie", "jar", "signature", "set cookie", "hook", "list", "stdin", "file",
-    "refreshed", "mirror", "netrc", "proxy", "password", "redirect",
+    "refreshed", "renewed", "mirror", "netrc", "proxy", "password", "redirect",
 }  # fmt: skip
 """What the origin must have seen, or a door was shut."""
 
@@ -196,7 +197,7 @@ def doors(stage: Stage) -> list[Door]:
     (folder / "key.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{CANARIES['key']}\n-----END PRIVATE KEY-----\n")
     (folder / "list").write_text(f"# mine\n{plain}/good?t={code['list']}\nhttps//{host}/?t={code['list']}\n")
     headers = ["X-Api-Key: " + CANARIES["header"], "Cookie: s=" + CANARIES["cookie"]]
-    bearer = "Authorization: Bearer " + CANARIES["bearer"]
+    bearer, renewed = (f"Authorization: Bearer {CANARIES[kind]}" for kind in ("bearer", "renewed"))
     options = [word for header in headers for word in ("--header", header)]
     proxy = {"http_proxy": f"http://me:{code['proxy']}@{host}"}
     dead = {"http_proxy": f"http://me:{code['proxy']}@127.0.0.1:1"}
@@ -215,7 +216,7 @@ def doors(stage: Stage) -> list[Door]:
         ["add", "-i", str(folder / "list"), "--tag", "listed"],
         ["add", whole, "-o", "blocked later", "--key", "blocked", "--header", bearer],
         ["bundle", "add", "pair", whole, f"{plain}/good?t={code['query']}2", "-d", "pair"],
-        ["refresh-url", "blocked", f"{plain}/good?t={code['refreshed']}"],
+        ["refresh-url", "blocked", f"{plain}/good?t={code['refreshed']}", "--header", renewed],
         ["run"],
         ["--log", f"postgresql://{log}", "list"],
         ["--log", f"mysql://{log}", "list"],
