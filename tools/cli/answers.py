@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
+
+import click
 
 from lading.tools.cli.frame import Frame
 
@@ -17,6 +20,13 @@ def plain(text: object) -> str:
     if words.isprintable():
         return words
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in words)
+
+
+def tinted(text: str, colour: str) -> str:
+    """Return text in a colour for stdout; as it is where that is no terminal, or where somebody wants none."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return click.style(text, fg=colour)
 
 
 def answer(frame: Frame, row: Row, text: str) -> None:

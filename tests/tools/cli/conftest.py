@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,3 +164,29 @@ def working(lading: Cli, spawn: Callable[..., Process]) -> Process:
     process = spawn("run", "--forever")
     eventually(lambda: (lading.home / "log").exists() and lading.rows("log"))
     return process
+
+
+@pytest.fixture
+def on_terminal(spawn, monkeypatch):
+    """Return what runs the command line on a terminal of so many columns, and returns what it shows, line by line."""
+
+    def run(width, *arguments, kind="dumb"):
+        monkeypatch.setenv("COLUMNS", str(width))
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        monkeypatch.setenv("TERM", kind)
+        process = spawn(*arguments, stdout=theirs)
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                shown += (chunk := os.read(ours, 65536))
+            except OSError:  # the other side is closed
+                break
+            if not chunk:
+                break
+        os.close(ours)
+        assert process.end().code == 0
+        return shown.decode().splitlines()
+
+    return run

@@ -34,6 +34,17 @@ def test_a_home_that_is_well_is_exit_code_0(lading, origin, small):
     assert len(lines) == len(found)
 
 
+def test_how_it_is_has_a_colour_on_a_terminal_whose_owner_wants_any(lading, on_terminal, monkeypatch):
+    """Green is well; a terminal that knows no colours, NO_COLOR, and what is no terminal get none."""
+    lading("add", "http://a.test/1")
+    monkeypatch.delenv("NO_COLOR")
+    assert on_terminal(120, "health", kind="xterm")[0].startswith("\x1b[33mwarn \x1b[0m engine")
+    assert on_terminal(120, "health")[0].startswith("warn  engine")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert on_terminal(120, "health", kind="xterm")[0].startswith("warn  engine")
+    assert lading("health").out.startswith("warn  engine")
+
+
 def test_a_warning_is_told_with_a_hint_and_is_exit_code_0(lading, folder):
     """Something waits, and nobody works; the folder that it is to go to is looked at as well."""
     lading("add", "http://a.test/1")

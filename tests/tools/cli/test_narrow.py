@@ -2,41 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import struct
-import termios
-
-import pytest
-
 WIDE = 400
-
-
-@pytest.fixture
-def on_terminal(spawn, monkeypatch):
-    """Return what runs the command line on a terminal of so many columns, and returns what it shows, line by line."""
-
-    def run(width, *arguments):
-        monkeypatch.setenv("COLUMNS", str(width))
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        monkeypatch.setenv("TERM", "dumb")
-        process = spawn(*arguments, stdout=theirs)
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                shown += (chunk := os.read(ours, 65536))
-            except OSError:  # the other side is closed
-                break
-            if not chunk:
-                break
-        os.close(ours)
-        assert process.end().code == 0
-        return shown.decode().splitlines()
-
-    return run
 
 
 def test_a_narrow_terminal_has_room_for_why(lading, origin, on_terminal):

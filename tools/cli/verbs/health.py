@@ -12,7 +12,7 @@ from lading.tools.cli.frame import Frame, verb
 if TYPE_CHECKING:
     from lading.domain.health import Finding, Health
 
-_MARKS = {"ok": "ok", "warn": "warn", "fail": "FAIL"}
+_MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red")}
 
 
 @verb()
@@ -21,7 +21,7 @@ def command(frame: Frame, *, openmetrics: bool) -> int:
     """Tell whether anything is wrong with this home; exit code 1 if something fails, 0 for mere warnings."""
     from lading.domain.errors import UsageError
     from lading.tools.cli import trouble
-    from lading.tools.cli.answers import answer, plain
+    from lading.tools.cli.answers import answer
 
     if openmetrics and frame.json:
         raise UsageError("--openmetrics is a form of its own", hint="leave out --json")
@@ -32,7 +32,7 @@ def command(frame: Frame, *, openmetrics: bool) -> int:
         click.echo(form.text(form.of_health(found)), nl=False)
     else:
         for finding in found.findings:
-            answer(frame, _row(finding), plain(_line(finding)))
+            answer(frame, _row(finding), _line(finding))
     return trouble.FAILED if found.status == "fail" else trouble.DONE
 
 
@@ -76,5 +76,8 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 
 def _line(finding: Finding) -> str:
-    line = f"{_MARKS[finding.status.value]:<5} {finding.check:<22} {finding.value}"
-    return f"{line}  ({finding.hint})" if finding.hint else line
+    from lading.tools.cli.answers import plain, tinted
+
+    mark, colour = _MARKS[finding.status.value]
+    hint = f"  ({finding.hint})" if finding.hint else ""
+    return tinted(f"{mark:<5}", colour) + plain(f" {finding.check:<22} {finding.value}{hint}")
