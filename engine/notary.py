@@ -224,21 +224,36 @@ class Notary(Vouchers):
         return note.signed_by(self.signer.key) is not None
 
     def anchor(self, name: str, note: Note, *, take_over: bool = False) -> None:
-        """Append a checkpoint to a file outside of the home, unless it is the last there already.
+        """Append a checkpoint to a file outside of the home, unless that has this one, or a later one, already.
+
+        So an anchor only grows, whoever signs at the same time and comes first.
 
         Raises:
             HistoryChanged: somebody else writes there, in the name of this log and with another key: this home is a
-                copy of his, or he has one of this. With `take_over` it is appended all the same.
+                copy of his, or he has one of this. With `take_over` it is appended all the same. Or what is there is
+                of another history of this log.
             StoreUnavailable, DiskFull: it cannot be.
         """
         with self.anchored[name].turn() as turn:
             last = turn.last()
-            if last == note:
+            if last is not None and Checkpoint.parse(last.text).origin != self.origin:
+                last = self.last_at(name)
+            if last is not None and self._has_already(name, last, note, take_over=take_over):
                 return
-            of_this = last is not None and Checkpoint.parse(last.text).origin == self.origin
-            if last is not None and of_this and not take_over and not is_signed(last, [self.signer.key]):
-                raise HistoryChanged(
-                    f"the anchor {name!r} was written with another key of this log: a copy of this home may be in use",
-                    hint="`lading checkpoint --anchor` takes it over, if this home is the one that counts",
-                )
             turn.append(note)
+
+    def _has_already(self, name: str, last: Note, note: Note, *, take_over: bool) -> bool:
+        """Tell whether the last note of this log at an anchor proves as much as one that is brought there."""
+        if last == note:
+            return True
+        if not is_signed(last, [self.signer.key]):
+            if take_over:
+                return False
+            raise HistoryChanged(
+                f"the anchor {name!r} was written with another key of this log: a copy of this home may be in use",
+                hint="`lading checkpoint --anchor` takes it over, if this home is the one that counts",
+            )
+        there, brought = Checkpoint.parse(last.text), Checkpoint.parse(note.text)
+        if there.size == brought.size and there.root != brought.root:
+            raise HistoryChanged(f"the anchor {name!r} has another history of the first {there.size:,} events")
+        return there.size >= brought.size

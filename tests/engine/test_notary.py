@@ -436,6 +436,41 @@ def test_a_log_that_was_given_up_and_put_back_still_has_its_anchor(tmp_path):
         old.examine()
 
 
+def test_an_anchor_only_grows_whoever_comes_there_first(tmp_path):
+    """Of two who have signed, the one with less may be the later one there: what is proven already is not said again."""
+    log = grown(MemoryLog(), 1)
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        notary = Notary(tmp_path / "home", "log", views, anchored={"safe": tmp_path / "anchor"})
+        early, _ = notary.sign()
+        grown(log, 1)
+        late, _ = notary.sign()
+        for note in (late, early, late, early):
+            notary.anchor("safe", note)
+        assert list(notary.anchored["safe"].notes()) == [late]
+
+
+def test_an_anchor_that_has_another_history_of_as_many_events_is_not_written_to(tmp_path):
+    """With the same key: of two copies of a home, each has gone its own way."""
+    anchored = {"safe": tmp_path / "anchor"}
+    notes = []
+    for count, home in ((2, "home"), (3, "copy")):
+        log = MemoryLog()
+        grown(log, 1)
+        worker = lading.testing.SeededChance(count).uuid(0)
+        state = lading.adapters.codec.seal(NetworkChanged(worker=worker, online=True), id=worker, at_ns=count)
+        log.append([[lading.domain.ports.Entry(worker, 1, NetworkChanged.TOPIC, state)]])
+        with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+            notary = Notary(tmp_path / home, "log", views, anchored=anchored)
+            notes.append(notary.sign()[0])
+            if home == "copy":
+                with pytest.raises(HistoryChanged, match="another history of the first 2 events"):
+                    notary.anchor("safe", notes[1])
+            else:
+                notary.anchor("safe", notes[0])
+                shutil.copytree(tmp_path / "home" / "keys", tmp_path / "copy" / "keys")
+    assert list(notary.anchored["safe"].notes()) == notes[:1]
+
+
 def test_an_anchor_that_cannot_be_reached_holds_up_nothing(tmp_path):
     """A folder that is not mounted is not made, a pipe and a folder are not waited for; each is told."""
     log = grown(MemoryLog(), 1)
