@@ -21,6 +21,7 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -40,13 +41,15 @@ REPAIRED = "log.repaired"
 class Home:
     """An opened home folder: where it is, and which it is; `log` names the log that it had when it was opened last.
 
-    `repaired` names the log that is to take its place, while that is being done.
+    `repaired` names the log that is to take its place, while that is being done. `names` has by which name checkpoints
+    are kept of a log that came from elsewhere, by the one that it would have here.
     """
 
     path: Path
     id: UUID
     log: str | None = None
     repaired: str | None = None
+    names: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
     def log_path(self) -> Path:
@@ -86,7 +89,7 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
             if new_id is None:
                 raise StoreUnavailable(f"there is no home at {path}", hint="`lading add` or `lading get` makes one")
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(marker, _words(new_id), replace=False)
+            write_durably(marker, words(new_id), replace=False)
         for draft in path.glob(f".{MARKER}.*"):
             draft.unlink(missing_ok=True)
         return Home(path, *_read_marker(marker))
@@ -96,14 +99,16 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
         ) from error
 
 
-def _words(id: UUID, **logs: str) -> bytes:
+def words(id: UUID, names: Mapping[str, str] | None = None, **logs: str) -> bytes:
     """Return what the marker of a home says, with a checksum of it."""
-    words = {"format": FORMAT, "id": id.hex} | logs
+    words: dict[str, Any] = {"format": FORMAT, "id": id.hex} | logs
+    if names:
+        words["names"] = dict(names)
     return orjson.dumps(words | {"sum": crc32(orjson.dumps(words))})
 
 
-def _read_marker(marker: Path) -> tuple[UUID, str | None, str | None]:
-    """Return the ids of the home that `marker` is of, and of its log, None while it has had none; and of the repaired.
+def _read_marker(marker: Path) -> tuple[UUID, str | None, str | None, dict[str, str]]:
+    """Return what the marker tells of a home, in the order of `Home`; its log is None while it has had none.
 
     The format is read first: all else may differ in a newer one.
     """
@@ -117,7 +122,8 @@ def _read_marker(marker: Path) -> tuple[UUID, str | None, str | None]:
         told = words.pop("sum", None)
         if told is not None and told != crc32(orjson.dumps(words)):
             raise ValueError("its checksum does not fit")
-        return UUID(hex=words["id"]), words.get("log"), words.get("repaired")
+        names = {str(known): str(name) for known, name in words.get("names", {}).items()}
+        return UUID(hex=words["id"]), words.get("log"), words.get("repaired"), names
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityError(f"{marker} is damaged: it does not tell format and id of the home") from error
 
@@ -144,7 +150,7 @@ def remember_log(home: Home, log_id: str) -> None:
     """
     if home.log is None or log_id == home.repaired:
         with contextlib.suppress(OSError):
-            write_durably(home.path / MARKER, _words(home.id, log=log_id))
+            write_durably(home.path / MARKER, words(home.id, home.names, log=log_id))
     elif home.log != log_id:
         raise LogDamaged(f"the log in {home.path / 'log'} is not the one that this home had", hint=_LOST)
 
@@ -155,7 +161,7 @@ def announce_repair(home: Home, log_id: str) -> Home:
     From here on a crash leaves one of them as the home's log, whichever lies in its place.
     """
     own = {} if home.log is None else {"log": home.log}
-    write_durably(home.path / MARKER, _words(home.id, repaired=log_id, **own))
+    write_durably(home.path / MARKER, words(home.id, home.names, repaired=log_id, **own))
     return attrs.evolve(home, repaired=log_id)
 
 

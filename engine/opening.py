@@ -80,13 +80,15 @@ def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url:
 def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | None:
     """Return by which name checkpoints are kept of a log; None for one that ends with the process.
 
-    A log that has no id goes by the home and where it lies, however its URL is spelt; nothing is told but a digest.
+    A log that has no id goes by the home and where it lies, however its URL is spelt; nothing is told but a digest. One
+    that was moved here by a backup keeps its name, so that all that was signed of it, here and at anchors, holds it.
     """
     if not getattr(log, "lasting", True):
         return None
-    if named := str(getattr(log, "log_id", "")):
-        return named
-    return hashlib.sha256(home.id.bytes + place_of(log_url or DEFAULT, home.path).encode()).hexdigest()[:32]
+    named = str(getattr(log, "log_id", ""))
+    if not named:
+        named = hashlib.sha256(home.id.bytes + place_of(log_url or DEFAULT, home.path).encode()).hexdigest()[:32]
+    return home.names.get(named, named)
 
 
 def anchor_files(settings: Settings) -> dict[str, Path]:

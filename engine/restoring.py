@@ -34,8 +34,9 @@ from lading.cursors import FOLDER as HOOKS
 from lading.domain.errors import BackupDamaged, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log
 from lading.drafts import staged_folder
-from lading.home import FORMAT, MARKER, sync_folder, write_durably
+from lading.home import MARKER, Home, sync_folder, words, write_durably
 from lading.logs import DEFAULT, open_log
+from lading.opening import name_for_signing
 
 BATCH = 2048
 BATCH_BYTES_MAX = 8 * 1024 * 1024
@@ -91,11 +92,17 @@ def restore(
             _verify(folder)
         _put_cursors(parcel, stage, at)
         _put_vault(parcel, stage)
-        marker = {"format": FORMAT, "id": manifest.home}
-        if url == DEFAULT and manifest.log:
-            marker["log"] = str(UUID(manifest.log))
-        write_durably(stage / MARKER, orjson.dumps(marker))
+        write_durably(stage / MARKER, _marker(target, manifest, log, url))
     return manifest
+
+
+def _marker(target: Path, manifest: Manifest, log: Log, url: str) -> bytes:
+    """Return the marker of the home, in which the log keeps the name by which it was signed before."""
+    id = UUID(hex=manifest.home)
+    named = name_for_signing(Home(target, id), log, url)
+    names = {named: manifest.signed} if named and manifest.signed and named != manifest.signed else {}
+    own = {"log": str(UUID(manifest.log))} if url == DEFAULT and manifest.log else {}
+    return words(id, names, **own)
 
 
 def _put_files(parcel: Parcel, stage: Path) -> None:

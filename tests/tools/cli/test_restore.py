@@ -91,6 +91,30 @@ def test_a_home_moves_to_another_kind_of_log(lading, other):
 
 
 @pytest.mark.row("C.5")
+def test_a_log_that_moves_is_held_to_all_that_was_signed_of_it(lading, other, folder):
+    """It keeps its name from LMDB to SQLite and back: an anchor goes on, and what somebody kept elsewhere is followed."""
+    lading.home.mkdir()
+    (lading.home / "settings.toml").write_text(f"[anchors.safe]\nfile = {str(folder / 'anchor')!r}\n")
+    lading.add("http://127.0.0.1:9/1")
+    (folder / "kept").write_text(lading.row("checkpoint")["note"])
+    lading("backup", "b", "--with-vault")
+    moved = ("--log", "sqlite:log.db")
+    assert other(*moved, "restore", "b", home="moved").err == ""
+    other(*moved, "add", "http://127.0.0.1:9/2", home="moved")
+    note = other("--json", *moved, "checkpoint", "--follows", str(folder / "kept"), home="moved").rows[0]["note"]
+    assert Notebook(folder / "anchor").last() == Note.parse(note)
+    assert "4 checkpoints" in other(*moved, "verify", home="moved").out  # two here, and the same at the anchor
+    other(*moved, "backup", "c", "--with-vault", home="moved")
+    other("restore", "c", home="back")
+    other("add", "http://127.0.0.1:9/3", home="back")
+    other("checkpoint", "--follows", str(folder / "kept"), home="back")
+    assert len(list(Notebook(folder / "anchor").notes())) == 3
+    older = other("--json", *moved, "restore", "b", home="older").rows[0]["doubts"]
+    assert older
+    assert "an older copy was put back" in other(*moved, "add", "http://127.0.0.1:9/4", home="older", code=4).err
+
+
+@pytest.mark.row("C.5")
 def test_a_backup_that_is_older_than_its_anchor_is_restored_and_told(lading, other, folder):
     """Nobody writes to that home until somebody decides; a later backup is restored without a word."""
     anchor = folder / "anchor"
