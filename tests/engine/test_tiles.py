@@ -7,14 +7,16 @@ import hashlib
 
 import pytest
 
+from lading import tiles
 from lading.adapters import codec
 from lading.domain import ledger as tree
+from lading.domain.errors import UsageError
 from lading.domain.events import NetworkChanged
 from lading.domain.notes import Checkpoint, Note
 from lading.domain.ports import Entry
 from lading.notary import Notary
 from lading.testing import MemoryLog, MemoryStore, SeededChance
-from lading.tiles import publish
+from lading.tiles import publish, turn
 from lading.views import Views
 
 pytestmark = pytest.mark.row("C.5")
@@ -66,6 +68,37 @@ def test_whoever_has_the_files_has_the_root(tmp_path, steps):
         above = tmp_path / "www" / "tile" / "1" / "000"
         assert above.read_bytes()[:32] == tree.root_of(leaves[:256])
         assert (tmp_path / "www" / "tile" / "2" / "000.p" / "1").read_bytes() == tree.root_of(leaves[:65_536])
+
+
+def test_what_is_not_of_this_ledger_is_written_over(tmp_path):
+    """Tiles of another history that a kill left before the first checkpoint, damaged ones, and drafts."""
+    log, www = MemoryLog(), tmp_path / "www"
+    with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
+        grow(log, 300)
+        note, _ = Notary(tmp_path / "home", "log", views).sign()
+        with views.read() as reader:
+            publish(note, log, reader, www)
+            files = [path for path in www.rglob("*") if path.is_file()]
+            sound = {path: path.read_bytes() for path in files}
+            (www / "checkpoint").unlink()
+            for path in sound.keys() - {www / "checkpoint"}:
+                path.write_bytes(b"another" + path.read_bytes()[7:])
+                path.with_name(f".{path.name}.new").write_bytes(b"a draft")
+            publish(note, log, reader, www)
+            assert {path: path.read_bytes() for path in www.rglob("*") if path.is_file()} == sound
+            (www / "tile" / "0" / "000").write_bytes(b"damaged")
+            assert publish(note, log, reader, www) == 1
+            assert {path: path.read_bytes() for path in www.rglob("*") if path.is_file()} == sound
+
+
+def test_one_publishes_at_a_time(tmp_path, monkeypatch):
+    """Whoever comes meanwhile waits for a while, and then is told."""
+    monkeypatch.setattr(tiles, "WAIT_S", 0.05)
+    with turn(tmp_path / "www"):
+        with pytest.raises(UsageError, match="another program publishes"), turn(tmp_path / "www"):
+            pass
+    with turn(tmp_path / "www"):
+        pass
 
 
 def test_entries_tell_no_word_of_the_events(tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 
 from lading.adapters.signing import is_signed
 from lading.domain.notes import Checkpoint, Note, VerifierKey
+from lading.tiles import turn
 
 pytestmark = pytest.mark.row("C.5")
 
@@ -66,6 +68,19 @@ def test_the_tree_is_written_where_it_can_be_served(lading, tmp_path):
     assert (tmp_path / "www" / "tile" / "0" / "000.p" / "1").stat().st_size == 32
     (tmp_path / "file").write_text("")
     lading("checkpoint", "--tiles", tmp_path / "file" / "www", code=2)
+
+
+def test_what_is_served_only_grows_whoever_publishes_at_the_same_time(lading, spawn, tmp_path):
+    """Who waits for his turn at the folder signs when it has come."""
+    lading("add", "http://a.test/1")
+    with turn(tmp_path / "www"):
+        waiting = spawn("checkpoint", "--tiles", tmp_path / "www")
+        time.sleep(1)
+        lading("add", "http://a.test/2")
+        size = lading.row("checkpoint")["size"]
+        assert waiting.popen.poll() is None
+    assert waiting.end().code == 0
+    assert (tmp_path / "www" / "checkpoint").read_text().splitlines()[1] == str(size)
 
 
 def test_checkpoints_of_a_log_elsewhere_do_not_hang_on_how_its_url_is_spelt(lading, tmp_path):

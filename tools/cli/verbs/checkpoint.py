@@ -49,13 +49,11 @@ def command(frame: Frame, earlier: Path | None, tiles: Path | None, *, key: bool
         if earlier is not None:
             notary.follows(_read(earlier), str(earlier))
         notary.examine()
-        note, _ = notary.sign()
+        note = notary.sign()[0] if tiles is None else _publish(notary, reading, tiles)
         _bring(frame, notary, note, take_over=anchor)
         if key:
             answer(frame, {"key": str(notary.signer.key)}, str(notary.signer.key))
             return
-        if tiles is not None:
-            _publish(note, reading, tiles)
     _say(frame, note)
 
 
@@ -71,13 +69,17 @@ def _bring(frame: Frame, notary: Notary, note: Note, *, take_over: bool) -> None
             answers.note(frame, f"{error.message}; {error.hint}")
 
 
-def _publish(note: Note, reading: Reading, folder: Path) -> None:
+def _publish(notary: Notary, reading: Reading, folder: Path) -> Note:
+    """Sign, and publish what was signed, in one turn at the folder."""
     from lading.domain.errors import UsageError
-    from lading.tiles import publish
+    from lading.tiles import publish, turn
 
     try:
-        with reading.views.read() as reader:
-            publish(note, reading.log, reader, folder)
+        with turn(folder):
+            note, _ = notary.sign()
+            with reading.views.read() as reader:
+                publish(note, reading.log, reader, folder)
+            return note
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror}", hint="name a folder that can be") from error
 
