@@ -8,13 +8,13 @@ the first agrees and the second does not. All of it blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import attrs
 
 from lading.domain.ledger import HASH_BYTES
 from lading.domain.notes import Checkpoint
-from lading.domain.ports import Log, Recorded
+from lading.domain.ports import Recorded
 from lading.projections import ledger
 from lading.projections.edge import Edge
 from lading.projections.ledger import Tiles
@@ -23,6 +23,14 @@ from lading.vouching import Vouchers
 PAGE = 4_096
 MOST_TOLD = 100
 """So many events are named, at most, of those that are not what they were."""
+
+
+class Pages(Protocol):
+    """What has the events, page by page: any `lading.domain.ports.Log`, or less."""
+
+    def read(self, after: int = 0, limit: int = PAGE, /) -> Sequence[Recorded]:
+        """Return at most `limit` events after a position, in order."""
+        ...
 
 
 class Claim(NamedTuple):
@@ -52,7 +60,7 @@ class Audit:
 
     def __init__(
         self,
-        log: Log,
+        log: Pages,
         claims: Iterable[Claim | Discrepancy],
         tiles: Tiles | None = None,
         progress: Callable[[int], None] = lambda _: None,

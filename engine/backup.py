@@ -18,9 +18,11 @@ copied along, and any kind of log can be made of them. The file is read back, bi
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -33,10 +35,12 @@ from lading.adapters import codec
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.parcel import Packer, Parcel, is_name
 from lading.adapters.vault import Strongroom
+from lading.auditing import Audit, Claim
 from lading.cursors import FOLDER as HOOKS
 from lading.cursors import FileCursors
-from lading.domain.errors import BackupDamaged, LadingError, LogDamaged, StoreNewer
+from lading.domain.errors import BackupDamaged, LadingError, LogDamaged, NoteDamaged, StoreNewer
 from lading.domain.ledger import HASH_BYTES
+from lading.domain.notes import Checkpoint, Note
 from lading.domain.ports import Entry, Log, Recorded
 from lading.drafts import put_file
 from lading.home import Home
@@ -46,7 +50,7 @@ from lading.settings import TABLES
 from lading.tables import secrets_of
 from lading.version import VERSION
 from lading.vouching import FOLDER as CHECKPOINTS
-from lading.vouching import KEYS
+from lading.vouching import KEYS, origin
 
 FORMAT = 1
 PAGE = 1000
@@ -309,19 +313,47 @@ def examine(parcel: Parcel, *, openly: bool = False) -> Manifest:
         BackupDamaged: it does not hold that.
         StoreNewer: a newer Lading made it, or wrote one of its events.
     """
-    manifest, count, edge = manifest_of(parcel), 0, Edge()
-    for recorded in edge.over(Recorded(number, *entry) for number, entry in enumerate(entries(parcel), start=1)):
-        count += 1
-        if openly:
-            try:
-                codec.open_envelope(recorded)
-            except LogDamaged as damage:
-                raise BackupDamaged(f"in the backup, {damage.message}") from damage
-    if count != manifest.events:
-        raise BackupDamaged(f"the backup holds {count} events and speaks of {manifest.events}")
-    if manifest.root not in {None, edge.root.hex()}:
+    manifest = manifest_of(parcel)
+    audit = Audit(_Packed(parcel, openly=openly), _signed(parcel, manifest))
+    for found in audit.discrepancies():
+        raise BackupDamaged(
+            f"the events in the backup are not those that were signed: {found.message}",
+            hint="`lading verify` looks at the home that it is of",
+        )
+    if audit.events != manifest.events:
+        raise BackupDamaged(f"the backup holds {audit.events} events and speaks of {manifest.events}")
+    if manifest.root not in {None, audit.root.hex()}:
         raise BackupDamaged("the events in the backup are not those of whose ledger it speaks")
     if SECRETS in parcel.members:
         for item in packing.unpack(parcel.chunks(SECRETS)):
             packing.unpack_secret(item)
     return manifest
+
+
+class _Packed:
+    """The events of a backup, which are read once and in order; `openly` as `examine` has it."""
+
+    def __init__(self, parcel: Parcel, *, openly: bool) -> None:
+        self._left = (Recorded(number, *entry) for number, entry in enumerate(entries(parcel), start=1))
+        self._openly = openly
+
+    def read(self, _: int = 0, limit: int = PAGE) -> Sequence[Recorded]:
+        """Return the next events, at most `limit`."""
+        page = list(islice(self._left, limit))
+        for recorded in page if self._openly else ():
+            try:
+                codec.open_envelope(recorded)
+            except LogDamaged as damage:
+                raise BackupDamaged(f"in the backup, {damage.message}") from damage
+        return page
+
+
+def _signed(parcel: Parcel, manifest: Manifest) -> Iterator[Claim]:
+    """Yield the checkpoints that a backup has of its log, up to one that cannot be read: that holds it to nothing."""
+    name = manifest.signed or manifest.log
+    book = f"{CHECKPOINTS}/{name}"
+    with contextlib.suppress(NoteDamaged, orjson.JSONDecodeError, TypeError):
+        for number, line in enumerate(b"".join(parcel.chunks(book)).splitlines() if book in parcel.members else (), 1):
+            found = Checkpoint.parse(Note.parse(orjson.loads(line)).text)
+            if found.origin == origin(name):
+                yield Claim(f"checkpoint {number} of this home", found)

@@ -45,6 +45,12 @@ def open_log(url: str, home: Path) -> Log:
             raise InvalidSetting("this is not the URL of a log", hint=f"allowed is {ALLOWED}")
 
 
+def is_missing(url: str, home: Path) -> bool:
+    """Tell whether a URL names a file that is not there; what a server has is not asked for."""
+    scheme, _, rest = url.strip().partition(":")
+    return scheme.lower() == "sqlite" and bool(rest.strip("/")) and not _path(rest, home).exists()
+
+
 def place_of(url: str, home: Path) -> str:
     """Return where the log lies that a URL names: equal for all URLs of one log, and with no login in it.
 

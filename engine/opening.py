@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from lading.adapters.lmdb.store import LMDBStore
+from lading.domain.errors import LogDamaged
 from lading.domain.ports import Log
 from lading.home import Home, expect_log, remember_log
-from lading.logs import DEFAULT, open_log, place_of
+from lading.logs import DEFAULT, is_missing, open_log, place_of
 from lading.reading import Reading
 from lading.views import Views
 
@@ -55,6 +56,7 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
     """
     url = log_url or DEFAULT
     if url != DEFAULT:
+        _expect_elsewhere(home, url)
         return open_log(url, home.path)
     expect_log(home)
     log = open_log(url, home.path)
@@ -64,6 +66,17 @@ def open_own_log(home: Home, log_url: str | None = None) -> Log:
         log.close()
         raise
     return log
+
+
+def _expect_elsewhere(home: Home, url: str) -> None:
+    """Refuse a log that was signed and whose file is gone: an empty one in its place would look like one of nothing."""
+    from lading.vouching import FOLDER
+
+    if is_missing(url, home.path) and (home.path / FOLDER / _named_by_place(home, url)).exists():
+        raise LogDamaged(
+            "the log of this home is gone: no file lies where its URL says",
+            hint="see whether its disk is there; put it back from a copy, or restore a backup",
+        )
 
 
 def open_notary(home: Home, log: Log, views: Views, settings: Settings, log_url: str | None = None) -> Notary | None:
@@ -86,8 +99,11 @@ def name_for_signing(home: Home, log: Log, log_url: str | None = None) -> str | 
     if not getattr(log, "lasting", True):
         return None
     named = str(getattr(log, "log_id", ""))
-    if not named:
-        named = hashlib.sha256(home.id.bytes + place_of(log_url or DEFAULT, home.path).encode()).hexdigest()[:32]
+    return home.names.get(named, named) if named else _named_by_place(home, log_url or DEFAULT)
+
+
+def _named_by_place(home: Home, url: str) -> str:
+    named = hashlib.sha256(home.id.bytes + place_of(url, home.path).encode()).hexdigest()[:32]
     return home.names.get(named, named)
 
 
