@@ -11,6 +11,7 @@ comes, the file that is there has its description, an old one the old and a new 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import fcntl
 import hashlib
 import os
@@ -37,7 +38,18 @@ SUFFIXES = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "cloudevents":
 FORMAT = 1
 _MODE = 0o666
 """Less what the umask takes: exports are for others too."""
+_MOST = int(dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp()) * 1_000_000
+"""The last day that there is, in microseconds; no position is greater either."""
+
 _TAKEN = "--force replaces it, or name another file with --to"
+
+
+_text = attrs.validators.instance_of(str)
+
+
+def _count(_: object, field: attrs.Attribute[Any], value: object) -> None:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise ValueError(f"{field.name} is no count")
 
 
 @attrs.frozen(kw_only=True)
@@ -51,18 +63,18 @@ class Provenance:
         checkpoint: a signed checkpoint of the log that covers `last`; None where nobody signed.
     """
 
-    view: str
-    format: str
-    first: int
-    last: int
-    count: int
-    sha256: str
-    log: str
-    schema: int = 1
-    clock_us: int = 0
-    checkpoint: str | None = None
-    written_by: str = VERSION
-    version: int = FORMAT
+    view: str = attrs.field(validator=_text)
+    format: str = attrs.field(validator=_text)
+    first: int = attrs.field(validator=_count)
+    last: int = attrs.field(validator=_count)
+    count: int = attrs.field(validator=_count)
+    sha256: str = attrs.field(validator=_text)
+    log: str = attrs.field(validator=_text)
+    schema: int = attrs.field(default=1, validator=_count)
+    clock_us: int = attrs.field(default=0, validator=_count)
+    checkpoint: str | None = attrs.field(default=None, validator=attrs.validators.optional(_text))
+    written_by: str = attrs.field(default=VERSION, validator=_text)
+    version: int = attrs.field(default=FORMAT, validator=_count)
 
 
 def beside(path: Path) -> Path:

@@ -175,6 +175,20 @@ def parts(folder: Path) -> list[Part]:
     return found
 
 
+def check_name(path: Path, says: Provenance) -> None:
+    """See that a part covers what its name says: by that it is known what a data set has.
+
+    Raises:
+        IntegrityError: it does not.
+    """
+    told = _PART.fullmatch(path.name)
+    if told is not None and (int(told["first"]), int(told["last"])) != (says.first, says.last):
+        raise IntegrityError(
+            f"{path.name} covers the positions {says.first} to {says.last}, and not those of its name",
+            hint="give it back the name that it was written under",
+        )
+
+
 def _grow(reading: Reading, asked: Wanted, log: str, vouch: Vouch) -> Iterator[tuple[Path, Provenance]]:
     with hold(asked.to):
         for folder in (asked.to, *asked.to.glob("day=*")):
@@ -199,6 +213,7 @@ def _go_on(asked: Wanted, last: Part, log: str) -> tuple[int, int]:
             f"{asked.to} holds {last.view} as {last.form}", hint="give each view and each format a folder of its own"
         )
     says = provenance(last.path, last.form)
+    check_name(last.path, says)
     if says.log != log:
         raise UsageError(f"{asked.to} holds an export of another log", hint="give each log a folder of its own")
     if asked.first is not None and asked.first != last.last + 1:

@@ -18,7 +18,7 @@ from lading.adapters.plain_files import open_plain
 from lading.domain.errors import HistoryChanged, IntegrityError, NoteDamaged, UsageError
 from lading.domain.notes import Checkpoint, Note
 from lading.export_files import Provenance, provenance, renderer
-from lading.exporting import parts
+from lading.exporting import check_name, parts
 from lading.extracting import Extract, Page, extract
 from lading.notary import Notary
 from lading.projections.renderings import json_lines
@@ -73,6 +73,7 @@ def _file(reading: Reading, path: Path, log: str, notary: Notary | None) -> Iter
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="name what `lading export` wrote") from error
     try:
         says = provenance(path, form)
+        check_name(path, says)
         yield says
         yield from _hold(reading, path, says, log)
         if notary is not None and says.checkpoint is not None and says.log == log:

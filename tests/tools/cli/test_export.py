@@ -492,7 +492,7 @@ def test_a_checkpoint_that_does_not_vouch_for_an_export_is_told(lading, past, fo
     assert "not signed with a key of this home" in told(str(theirs.sign(early.text)))
     assert "of another log" in told(str(ours.sign(attrs.evolve(early, origin="lading/other").text)))
     assert "its checkpoint is none" in told("nothing")
-    assert "it holds what no export does" in told(7)
+    assert "does not say what it holds" in told(7)
     assert "sound: 1 file" in told(words["checkpoint"], code=0)
     assert "1 without a checkpoint" in told(None, code=0)
 
@@ -531,3 +531,31 @@ def test_which_positions_an_export_covers_is_told_and_that_it_does_not_begin_at_
     row = lading.row("verify", "--export", "set")
     assert (row["first"], row["last"]) == (3, head)
     assert "does not begin at 1" in lading("verify", "--export", "set").out
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_part_under_a_name_that_is_not_its_own_is_told(past, lading, folder, form):
+    """A set that claims what it does not hold would be gone on with behind the hole."""
+    lading("export", "events", "--to", "set/", "--format", form, "--to-position", "5")
+    (part,) = (folder / "set").rglob(f"*.{form}")
+    for path in part.parent.iterdir():
+        path.rename(path.with_name(path.name.replace(f"{5:016}.", f"{7:016}.")))
+    said = lading("verify", "--export", "set", code=4)
+    assert "covers the positions 1 to 5, and not those of its name" in said.out + said.err
+    assert "not those of its name" in lading("export", "events", "--to", "set/", "--format", form, code=4).err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"count": "x"}, {"count": None}, {"first": 1.5}, {"first": True}, {"first": -1}, {"last": -1}, {"log": []},
+        {"clock_us": "x"}, {"clock_us": 10**20}, {"clock_us": 10**18}, {"sha256": 1}, {"checkpoint": {}},
+    ],
+)  # fmt: skip
+def test_what_an_export_says_of_itself_and_cannot_be_is_told_as_damage(past, lading, folder, wrong):
+    """By whoever checks it, and by whoever would go on behind it."""
+    lading("export", "events", "--to", "set/", "--format", "csv", "--to-position", "5")
+    (words,) = (folder / "set").rglob("*.lading.json")
+    words.write_text(json.dumps(json.loads(words.read_text()) | wrong))
+    assert "does not say what it holds" in lading("verify", "--export", "set", code=4).out
+    assert "does not say what it holds" in lading("export", "events", "--to", "set/", "--format", "csv", code=4).err
