@@ -1,7 +1,8 @@
 """URLs: what one must look like, which part of it may be seen, and whose host it is.
 
-The log, the views, the exports and every message show only the public part of a URL: scheme, host, port and path, and
-the names (never the values) of query parameters that the request allows (law 7). Everything else goes to the vault.
+The log, the views, the exports and every message show only the public part of a URL: scheme, host, port and path without
+its parameters (`;jsessionid=…`, RFC 3986 §3.3), and the names (never the values) of query parameters that the request
+allows (law 7). Everything else goes to the vault.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _OPEN = re.compile(
     r"https?://[A-Za-z0-9.-]*[A-Za-z0-9](?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:/[A-Za-z0-9_./~%+-]*)?"
 )
 """A URL that has nothing in it that could be a secret: no userinfo, no query, no fragment."""
+_PARAMETER = re.compile(r";[^/;=]*=[^/;]*")
 _LOOPBACK = re.compile(r"127(?:\.[0-9]{1,3}){3}")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -84,7 +86,7 @@ def _split(url: str) -> SplitResult:
 
 
 def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = False) -> PublicURL:
-    """Take out of `url` what may be a secret: userinfo, query, fragment, and the path too when `secret_path`.
+    """Take out of `url` what may be a secret: userinfo, parameters, query, fragment, and with `secret_path` the path.
 
     Raises:
         InvalidURL: not an absolute URL, so that nobody can tell which part of it is which.
@@ -94,13 +96,14 @@ def public(url: str, *, show_query: tuple[str, ...] = (), secret_path: bool = Fa
     parts = _split(url)
     if not parts.scheme or not parts.netloc:
         raise InvalidURL("a URL needs a scheme and a host")
-    if not ("?" in url or "#" in url or secret_path or "@" in parts.netloc):
+    if not (secret_path or "@" in parts.netloc or any(mark in url for mark in "?#;")):
         return PublicURL(url, (), complete=True)
     host = parts.netloc.rpartition("@")[2]
     names: tuple[str, ...] = ()
     if parts.query and show_query:
         names = tuple(name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if name in show_query)
-    shown = urlunsplit((parts.scheme, host, "/" if secret_path else parts.path, "", ""))
+    path = "/" if secret_path else _PARAMETER.sub("", parts.path)
+    shown = urlunsplit((parts.scheme, host, path, "", ""))
     return PublicURL(shown, names, complete=shown == url)
 
 

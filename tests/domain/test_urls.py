@@ -72,6 +72,22 @@ def test_only_names_of_the_query_are_shown_and_only_those_that_are_allowed():
 
 
 @pytest.mark.law(7)
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"https://a.example/x;jsessionid={SECRET}", "https://a.example/x"),
+        (f"https://a.example/x;a=1;token={SECRET}?b=1", "https://a.example/x"),
+        (f"https://a.example/a;sid={SECRET}/x;;v=;t={SECRET}", "https://a.example/a/x;"),
+        ("https://a.example/a;b/x;", "https://a.example/a;b/x;"),
+    ],
+)
+def test_the_parameters_of_a_path_are_not_shown(url, shown):
+    """Sessions are often named there, in any segment; a semicolon that gives nothing a value is a part of a name."""
+    assert urls.public(url) == urls.PublicURL(shown, (), complete=url == shown)
+    assert urls.public(shown).complete
+
+
+@pytest.mark.law(7)
 def test_a_secret_path_is_not_shown():
     """Tokens in paths are covered when the user says so."""
     assert urls.public(f"https://a.example/{SECRET}/f", secret_path=True).url == "https://a.example/"
