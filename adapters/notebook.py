@@ -1,7 +1,8 @@
 """A file of signed notes, each a JSON string on a line of its own: the checkpoints of a home, or their anchor.
 
 Notes are only ever appended, each durable before the next thing happens. Writers take turns at a `flock` on the file. A
-last line without its end is what a crash has cut short; it was never told to anybody, and the next writer removes it.
+last line without its end is what a crash has cut short; it was never told to anybody, and the next writer removes it. A
+file that ends with anything else is not ours, or damaged, and is left as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ WAIT_S = 5.0
 
 _RETRY_S = 0.01
 _LONGEST_LINE = 2 * LONGEST_BYTES
+_BEGINNING = b'"lading/'
+"""What every line begins with: the JSON of a note that names one of our logs."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -57,8 +61,7 @@ class Notebook:
                 while (line := file.readline(_LONGEST_LINE)).endswith(b"\n"):
                     number += 1
                     yield self._parse(line, f"line {number}")
-                if len(line) == _LONGEST_LINE:
-                    raise NoteDamaged(f"line {number + 1} of {self.path} is longer than any note")
+                self._expect_remnant(line, f"line {number + 1}")
         except FileNotFoundError:
             return
         except OSError as error:
@@ -135,6 +138,11 @@ class Notebook:
         except (orjson.JSONDecodeError, NoteDamaged) as error:
             raise NoteDamaged(f"{where} of {self.path} is no signed note") from error
 
+    def _expect_remnant(self, line: bytes, where: str) -> None:
+        """See that what has no line end is what a crash may leave of a note."""
+        if len(line) >= _LONGEST_LINE or line[: len(_BEGINNING)] != _BEGINNING[: len(line)]:
+            raise NoteDamaged(f"{where} of {self.path} is no signed note")
+
     def _unavailable(self, error: OSError) -> StoreUnavailable:
         return StoreUnavailable(
             f"{self.path} cannot be used: {error.strerror}", hint="check its owner, mode and folder"
@@ -168,9 +176,14 @@ class _Turn:
             sync_folder(self._book.path.parent)
 
     def _tail(self) -> tuple[int, bytes]:
-        """Return where the last whole line ends, and what stands before that, as far as a line can be long."""
+        """Return where the last whole line ends, and what stands before that, as far as a line can be long.
+
+        Raises:
+            NoteDamaged: what stands behind that was never the beginning of a line of ours.
+        """
         size = os.fstat(self._descriptor).st_size
         begin = max(0, size - 2 * _LONGEST_LINE)
         tail = os.pread(self._descriptor, size - begin, begin)
         whole = tail[: tail.rfind(b"\n") + 1]
+        self._book._expect_remnant(tail[len(whole) :], "the last line")  # noqa: SLF001 # a turn is a part of its book
         return (begin + len(whole) if whole else 0), whole

@@ -141,11 +141,13 @@ class Notary(Vouchers):
             self._expect(found, where)
 
     def _follow(self, where: str, note: Note | None) -> None:
-        """See that the log is a later one of what a note tells, and then that it is one to be believed.
+        """See that a note is one to be believed, and that the log is a later one of what it tells.
 
-        So a home of which an older copy was put back, older than its key even, is told that and nothing else.
+        A home without a key may be an older copy, from before there was one: then that is told, and nothing else.
         """
         if note is not None:
+            if self.keys():
+                self._believe(note, where)
             self._expect(Checkpoint.parse(note.text), where)
             self._believe(note, where)
 

@@ -14,7 +14,7 @@ from lading.domain.notes import Note, Signature
 
 def note(number):
     """Return one of many notes."""
-    return Note(f"origin\n{number}\n", (Signature("me", bytes(4), bytes((number % 256,)) * 64),))
+    return Note(f"lading/log\n{number}\n", (Signature("me", bytes(4), bytes((number % 256,)) * 64),))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_line_that_was_cut_short_was_never_written(book):
     assert list(book.notes()) == [note(4)]
 
 
-@pytest.mark.parametrize("line", [b"x\n", b"{}\n", b'"no note"\n', b"\n", b"1" * 100_000])
+@pytest.mark.parametrize("line", [b"x\n", b"{}\n", b'"no note"\n', b"\n", b"1" * 100_000, b"x", b"\0" * 9])
 def test_what_is_no_note_is_told(book, line):
     """A line that holds anything else is damage, and where it is is said."""
     book.append(note(1))
@@ -61,6 +61,20 @@ def test_what_is_no_note_is_told(book, line):
     if line.endswith(b"\n"):
         with pytest.raises(NoteDamaged):
             book.last()
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [b"x" * 3_000_000, b"mine", b'{"my": 1}', bytes(range(9)), b'"lading/log' + b"x" * 200_000, b"a line\nand more"],
+)
+def test_a_file_that_is_somebody_elses_is_left_as_it_is(tmp_path, theirs):
+    """An anchor may be named by mistake: what does not end as a note of ours ends, or was cut short, is not cut off."""
+    (tmp_path / "precious").write_bytes(theirs)
+    book = Notebook(tmp_path / "precious", outside=True)
+    for ask in (book.last, lambda: book.append(note(1)), lambda: list(book.notes())):
+        with pytest.raises(NoteDamaged):
+            ask()
+    assert (tmp_path / "precious").read_bytes() == theirs
 
 
 def test_writers_take_turns(book):

@@ -114,3 +114,15 @@ def test_tiles_of_another_log_or_of_one_that_has_come_further_are_left_alone(lad
     assert "is no checkpoint" in lading("checkpoint", "--tiles", www, code=2).err
     (www / "checkpoint").unlink()
     lading("checkpoint", "--tiles", www)
+
+
+def test_a_checkpoint_that_nobody_signed_accuses_nobody(lading, folder):
+    """Whatever it says of the log, its signature is looked at first."""
+    lading("add", "http://a.test/1")
+    note = lading("checkpoint").out
+    origin, size, root, rest = note.split("\n", 3)
+    for forged in (f"{origin}\n{size}\n{'A' * 43}=\n{rest}", f"{origin}\n500\n{root}\n{rest}"):
+        (folder / "forged").write_text(forged)
+        said = lading("checkpoint", "--follows", "forged", code=4)
+        assert "forged was not signed with a key of this home" in said.err
+        assert "repair --log" not in said.err
