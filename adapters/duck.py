@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lading.adapters import arrow_values
 from lading.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -126,5 +127,5 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple
     names = reader.schema.names
     yield names, []
     for batch in reader:
-        columns = [column.to_pylist() for column in batch.columns]
+        columns = [arrow_values.values(column) for column in batch.columns]
         yield names, list(zip(*columns, strict=True))

@@ -126,6 +126,47 @@ def test_values_of_every_kind_are_json(lading):
         assert lading.row("sql", f"SELECT {expression} AS v") == {"v": value}
 
 
+NO_DATES = {
+    "'infinity'::TIMESTAMP": "infinity",
+    "'-infinity'::TIMESTAMPTZ": "-infinity",
+    "'infinity'::DATE": "infinity",
+    "'20000-01-01'::DATE": "20000-01-01",
+    "'0044-01-01 (BC)'::DATE": "0044-01-01 (BC)",
+    "'290000-01-01'::TIMESTAMP": "290000-01-01 00:00:00",
+    "'20000-01-01 01:02:03.5'::TIMESTAMPTZ": "20000-01-01 01:02:03.5+00",
+    "'-infinity'::TIMESTAMP_S": "-infinity",
+    "'2031-05-04 01:02:03.123456789'::TIMESTAMP_NS": "2031-05-04 01:02:03.123456789",
+}
+
+
+def test_what_python_has_no_date_for_is_text(lading):
+    """As DuckDB prints it, for people too; other values of the column are what they always are."""
+    lading("run")
+    for expression, text in NO_DATES.items():
+        query = f"SELECT v FROM (VALUES (1, {expression}), (2, NULL)) of(n, v) ORDER BY n"
+        assert lading.rows("sql", query) == [{"v": text}, {"v": None}]
+        assert lading("sql", query).out.splitlines()[1].strip() == text
+    (known, _) = lading.rows("sql", "SELECT unnest(['2031-05-04'::TIMESTAMP, 'infinity'::TIMESTAMP]) AS v")
+    assert known == {"v": "2031-05-04T00:00:00.000000"}
+
+
+def test_what_python_has_no_date_for_is_text_within_other_values_too(lading):
+    """In lists of both kinds, structs, maps and unions, and in these of one another."""
+    lading("run")
+    never = "'infinity'::DATE"
+    for expression, value in {
+        f"[{never}, DATE '2031-05-04', NULL]": ["infinity", "2031-05-04", None],
+        f"[{never}]::DATE[1]": ["infinity"],
+        f"{{'a': {never}, 'b': 1}}": {"a": "infinity", "b": 1},
+        f"MAP {{{never}: 1}}": [["infinity", 1]],
+        f"union_value(k := {never})": "infinity",
+        f"{{'a': [{{'b': MAP {{1: {never}}}}}, NULL]}}": {"a": [{"b": [[1, "infinity"]]}, None]},
+    }.items():
+        query = f"SELECT v FROM (VALUES (1, NULL), (2, {expression}), (3, {expression})) of(n, v) ORDER BY n"
+        assert lading.rows("sql", query) == [{"v": None}, {"v": value}, {"v": value}]
+        lading("sql", query)
+
+
 def test_a_damaged_log_is_told_as_such(lading, past):
     """Not as something that is wrong with the query."""
     data = lading.home / "log" / "data.mdb"
