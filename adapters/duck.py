@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,8 @@ class Duck:
     def ask(self, query: str, *, files: bool = False) -> Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]:
         """Yield the names of the columns with some rows at a time; at least once, if the query has an answer at all.
 
+        No two columns have one name: of those that would, all but the first have a number.
+
         Args:
             query: what to ask.
             files: whether the query may read and write files.
@@ -119,12 +122,29 @@ def _without_urls(message: str, query: str) -> str:
     return re.split("[\"'`\n]", message)[0].strip() + " …" if "://" in query else message
 
 
+def numbered(names: Sequence[str]) -> list[str]:
+    """Return names of columns, each only once, in the way of DuckDB's own tables: a, a_1, a_2.
+
+    A name that stands there as it is keeps its column; numbers that would make it a second time are passed over.
+    """
+    taken, seen = set(names), set[str]()
+    found = []
+    for name in names:
+        unique = name
+        if name in seen:
+            unique = next(made for number in count(1) if (made := f"{name}_{number}") not in taken)
+            taken.add(unique)
+        seen.add(name)
+        found.append(unique)
+    return found
+
+
 def _answer(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]:
     answer: duckdb.DuckDBPyRelation | None = connection.sql(query)
     if answer is None:
         return
     reader = answer.to_arrow_reader(PAGE)
-    names = reader.schema.names
+    names = numbered(reader.schema.names)
     yield names, []
     for batch in reader:
         columns = [arrow_values.values(column) for column in batch.columns]

@@ -167,6 +167,23 @@ def test_what_python_has_no_date_for_is_text_within_other_values_too(lading):
         lading("sql", query)
 
 
+def test_columns_of_one_name_are_numbered(lading, past):
+    """As in DuckDB's tables, save that a name that is asked for stays with its column; no value is lost."""
+    assert list(lading.row("sql", "SELECT 1 AS a, 2 AS a, 3 AS a, 4 AS A").items()) == [
+        ("a", 1),
+        ("a_1", 2),
+        ("a_2", 3),
+        ("A", 4),
+    ]
+    query = "SELECT 'x' AS a, 2 AS a, 3 AS a_1, 4 AS a, 5 AS a_1"
+    assert lading.row("sql", query) == {"a": "x", "a_2": 2, "a_1": 3, "a_3": 4, "a_1_1": 5}
+    assert lading("sql", query).out.splitlines()[0].split() == ["a", "a_2", "a_1", "a_3", "a_1_1"]
+    joined = lading.rows("sql", "SELECT * FROM events e JOIN history h ON e.id = h.id")
+    told = [row["column"] for row in lading.rows("sql", "--tables") if row["table"] in {"events", "history"}]
+    assert {len(row) for row in joined} == {len(told)}
+    assert all(row["id"] == row["id_1"] for row in joined)
+
+
 def test_a_damaged_log_is_told_as_such(lading, past):
     """Not as something that is wrong with the query."""
     data = lading.home / "log" / "data.mdb"
