@@ -24,6 +24,10 @@ _AGO = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])(?:\s+ago)?", re.IGNORECA
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d(?P<fraction>[.,]\d+)?|[T ]\d{6}(?P<basic>[.,]\d+)?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LATEST_NS = 2**64 - 2
+"""The last time that can be written in a log and has another one after it, in the year 2554."""
+_EARLIEST_YEAR, _LATEST_YEAR = 1969, 2554
+"""What lies before or after these years does so in any zone; not of every year is it known what local time was."""
 HEAD = "head"
 
 
@@ -70,7 +74,10 @@ MOMENT, PLACE = MomentType(), PlaceType()
 
 
 def read(text: str, now_ns: int) -> int | None:
-    """Return the last nanosecond (UTC) of the time that a text means, None when it means none."""
+    """Return the last nanosecond (UTC) of the time that a text means, None when it means none.
+
+    A time before 1970 is 1970, and one that no event can be later than is the latest one.
+    """
     words = text.strip()
     if words.lower() == "now":
         return now_ns
@@ -79,14 +86,16 @@ def read(text: str, now_ns: int) -> int | None:
         return max(0, now_ns - int(float(ago[1]) * _SECONDS[ago[2].lower()] * 1e9))
     try:
         moment = dt.datetime.fromisoformat(words)
+        if not _EARLIEST_YEAR <= moment.year <= _LATEST_YEAR:
+            return 0 if moment.year < _EARLIEST_YEAR else _LATEST_NS
         exact = (moment if moment.tzinfo is not None else moment.astimezone()) - _EPOCH
     except (ValueError, OverflowError, OSError):
         return None
     at_ns = exact // dt.timedelta(microseconds=1) * 1000
     written = _WITH_SECONDS.search(words)
-    if written is None or at_ns < 0:
-        return max(0, at_ns)
-    return at_ns + (999 if written["fraction"] or written["basic"] else 999_999_999)
+    if written is not None:
+        at_ns += 999 if written["fraction"] or written["basic"] else 999_999_999
+    return min(max(0, at_ns), _LATEST_NS)
 
 
 def options(function: Callable[..., int | None]) -> Callable[..., int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import signal
+import time
 
 import pytest
 
@@ -96,6 +97,31 @@ def test_before_the_first_event_nothing_had_happened(lading, told):
     said = lading("replay", "--at", "2001-02-03")
     assert (said.out, said.err.splitlines()[0]) == ("", "nothing had happened yet")
     assert lading.rows("replay", "--to", 0) == []
+
+
+FAR = ("2262-04-12", "2554-07-22", "2554-12-31T23:59:59Z", "2600-01-01", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59")
+LONG_AGO = ("1970-01-01T00:00:00Z", "1969-12-31", "1677-09-20", "0001-01-01", "0001-01-01T00:00:00+23:59")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Adak"])
+def test_a_time_later_than_every_event_is_the_end_whatever_the_year(lading, told, monkeypatch, zone):
+    """For every verb that takes a time, up to the last second that can be written; one that is earlier, nothing."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        end = {view: lading.rows("replay", "--view", view) for view in ("queue", "progress", "history")}
+        for at in FAR:
+            assert {view: lading.rows("replay", "--at", at, "--view", view) for view in end} == end
+            assert lading.row("why", "k", "--at", at)["causes"] == lading.row("why", "k")["causes"]
+            assert lading.rows("diff", 0, at) == lading.rows("diff", 0)
+            assert lading.rows("diff", at) == []
+        for at in LONG_AGO:
+            assert lading.rows("replay", "--at", at) == []
+            assert "no download" in lading("why", "k", "--at", at, code=2).err
+            assert lading.rows("diff", at) == lading.rows("diff", 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.mark.parametrize(
