@@ -76,11 +76,13 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
     """Open the home at `path`; when there is none yet, make it with the id `new_id`.
 
     Raises:
-        StoreUnavailable: it is a file, cannot be read or written, or is missing and `new_id` is None.
+        StoreUnavailable: it is a file, cannot be read or written, or is missing and `new_id` is None; or its path is
+            not UTF-8.
         StoreNewer: a newer Lading made it.
         IntegrityError: its marker cannot be read.
     """
     path = path.absolute()
+    require_text(path)
     marker = path / MARKER
     try:
         if path.exists() and not path.is_dir():
@@ -97,6 +99,18 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
         raise StoreUnavailable(
             f"the home {path} cannot be used: {error.strerror}", hint="check its owner and mode, or choose another"
         ) from error
+
+
+def require_text(path: Path) -> None:
+    """Refuse a folder for a home or a log whose path is not UTF-8, as LMDB takes only text.
+
+    Raises:
+        StoreUnavailable: it is not.
+    """
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise StoreUnavailable(f"{path} cannot be used: its path is not UTF-8", hint="name another folder") from None
 
 
 def words(id: UUID, names: Mapping[str, str] | None = None, **logs: str) -> bytes:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lading.domain.errors import InvalidSetting, StoreUnavailable
 from lading.domain.ports import Log
+from lading.home import require_text
 
 DEFAULT = "lmdb:"
 ALLOWED = "lmdb:, lmdb:PATH, sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:"
@@ -77,6 +78,7 @@ def _path(text: str, home: Path) -> Path:
 def _open_lmdb(folder: Path) -> Log:
     from lading.adapters.lmdb.log import LMDBLog
 
+    require_text(folder)
     return LMDBLog(folder)
 
 

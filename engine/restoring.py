@@ -34,7 +34,7 @@ from lading.cursors import FOLDER as HOOKS
 from lading.domain.errors import BackupDamaged, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log
 from lading.drafts import staged_folder
-from lading.home import MARKER, Home, sync_folder, words, write_durably
+from lading.home import MARKER, Home, require_text, sync_folder, words, write_durably
 from lading.logs import DEFAULT, open_log
 from lading.opening import name_for_signing
 
@@ -68,6 +68,7 @@ def restore(
         DiskFull: there is no room; nothing is left of it.
     """
     target = target.absolute()
+    require_text(target)
     if not dry_run and os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir())):
         raise StoreUnavailable(f"there is something at {target}", hint=_ELSEWHERE)
     if log_url is not None and log_url.strip().lower().startswith("memory:"):

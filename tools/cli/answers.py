@@ -1,8 +1,13 @@
-"""What goes to stdout: one line, or one JSON object, for each thing that was asked for."""
+r"""What goes to stdout: one line, or one JSON object, for each thing that was asked for.
+
+A path need not be UTF-8, and what is printed is: each byte of it that is not is shown as `\xfd`, here and nowhere else.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +17,8 @@ import click
 from lading.tools.cli.frame import Frame
 
 Row = Mapping[str, Any]
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+"""What Python holds a byte as that is not UTF-8."""
 
 
 def plain(text: object) -> str:
@@ -34,14 +41,32 @@ def answer(frame: Frame, row: Row, text: str) -> None:
     if frame.json:
         write_json(row)
     else:
-        print(text)
+        print(shown(text))
 
 
 def write_json(row: Row) -> None:
     """Print one JSON object."""
     import orjson
 
-    sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+    try:
+        line = orjson.dumps(row)
+    except TypeError:  # a path that is not UTF-8, or a number of more than 64 bits
+        line = json.dumps(shown(row), ensure_ascii=False, separators=(",", ":")).encode()
+    sys.stdout.buffer.write(line + b"\n")
+
+
+def shown(value: Any) -> Any:
+    """Return text, or a value of JSON with all the text in it, in such a form that it can be printed as UTF-8."""
+    match value:
+        case str():
+            words = _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", value)
+            return words.encode(errors="backslashreplace").decode()
+        case Mapping():
+            return {shown(name): shown(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [shown(inner) for inner in value]
+        case _:
+            return value
 
 
 def note(frame: Frame, text: str) -> None:

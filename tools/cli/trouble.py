@@ -79,10 +79,11 @@ def explain(error: BaseException) -> Trouble:
 
 def tell(trouble: Trouble, *, as_json: bool, **more: Any) -> None:
     """Print a trouble on stderr; `more` are further fields of its JSON object."""
+    from lading.tools.cli.answers import plain, shown
+
     if as_json:
-        print(json.dumps({**trouble._asdict(), **more}), file=sys.stderr)
+        print(json.dumps(shown({**trouble._asdict(), **more})), file=sys.stderr)
         return
-    from lading.tools.cli.answers import plain
 
     print(f"error: {plain(trouble.error)}", file=sys.stderr)
     if trouble.hint:

@@ -44,23 +44,17 @@ def command(frame: Frame, query: str | None, memory: int | None, *, tables: bool
 
 def _show(frame: Frame, answer: Iterator[tuple[Sequence[str], list[tuple[Any, ...]]]]) -> None:
     from lading.tools.cli import tables
-    from lading.tools.cli.answers import note
+    from lading.tools.cli.answers import note, write_json
 
     names, _ = next(answer, ((), []))
     rows = (row for _, page in answer for row in page)
     if frame.json:
         for row in rows:
-            _write(names, row)
+            write_json(dict(zip(names, map(_plain, row), strict=True)))
     elif not tables.show(
         [tables.Column(name, least=8) for name in names], ([_cell(value) for value in row] for row in rows)
     ):
         note(frame, "no rows")
-
-
-def _write(names: Sequence[str], row: Sequence[Any]) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) + "\n")
 
 
 def _plain(value: Any) -> Any:
