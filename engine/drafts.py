@@ -3,7 +3,7 @@
 It is made beside its place, under a name that begins with a dot and ends with `.lading-draft`, and its maker holds a
 `flock` on it. That ends with the maker: the next one for the same place finds the draft without a holder, and removes
 it. A final name is given by a link, or a rename that never replaces, unless replacing was asked for; and then made
-durable.
+durable. Only a file or a link is ever replaced, and of a link what it leads to stays as it was.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from lading.adapters.disk import folders, kernel
+from lading.adapters.disk import folders, kernel, publishing
 from lading.domain.errors import DestinationTaken, DiskFull, LadingError, StoreUnavailable
 from lading.home import sync_folder
 
@@ -37,17 +37,18 @@ class Draft:
 
     Args:
         path: where it is to be; this may be set anew before it is published, within its folder.
-        replace: whether it may take the place of another file.
+        replace: whether it may take the place of another file, or of a link; it never does of anything else.
         mode: who may do what with it.
         taken: the hint for when there is something already.
 
     Raises:
-        DestinationTaken: something has that name, and it is not to be replaced.
+        DestinationTaken: something has that name, and it is not to be replaced, or no file.
         OSError: from here and from `publish`: whoever makes a file says it in his own words.
     """
 
     def __init__(self, path: Path, *, replace: bool = False, mode: int = 0o600, taken: str = OTHER_FILE) -> None:
         clear(path.parent, _escaped(path.name))
+        publishing.expect_replaceable(str(path), hint=OTHER_FILE)
         if not replace and os.path.lexists(path):
             raise DestinationTaken(f"{path} is there already", hint=taken)
         self.path = path
@@ -99,11 +100,11 @@ def put_file(
         path: its name.
         fill: writes it.
         check: reads the draft back, and raises if it is not right.
-        replace: whether it may take the place of another file.
+        replace: whether it may take the place of another file, or of a link.
         taken: the hint for when there is one already.
 
     Raises:
-        DestinationTaken: something has that name, and it is not to be replaced.
+        DestinationTaken: something has that name, and it is not to be replaced, or no file.
         DiskFull, StoreUnavailable: it cannot be written; nothing of it is left.
     """
     try:
@@ -201,6 +202,7 @@ def _escaped(name: str) -> str:
 
 def _publish(draft: Path, path: Path, *, replace: bool, taken: str) -> None:
     if replace:
+        publishing.expect_replaceable(str(path), hint=OTHER_FILE)
         os.replace(draft, path)
         return
     try:

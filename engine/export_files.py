@@ -24,6 +24,7 @@ import attrs
 import orjson
 
 from lading.adapters import parquet
+from lading.adapters.disk.publishing import expect_replaceable
 from lading.adapters.plain_files import read_plain
 from lading.domain.errors import DiskFull, IntegrityError, StoreLocked, UsageError
 from lading.drafts import FULL, Draft
@@ -42,6 +43,7 @@ _MOST = int(dt.datetime(9999, 12, 31, tzinfo=dt.UTC).timestamp()) * 1_000_000
 """The last day that there is, in microseconds; no position is greater either."""
 
 _TAKEN = "--force replaces it, or name another file with --to"
+_OTHER_PLACE = "name another place with --to"
 
 
 _text = attrs.validators.instance_of(str)
@@ -258,7 +260,7 @@ class ExportFile:
         """End the file, which covers these positions, and let it appear.
 
         Raises:
-            DestinationTaken: something has appeared at its place meanwhile.
+            DestinationTaken: something has appeared at its place meanwhile, or what lies beside it is no file.
             DiskFull, UsageError: it cannot be written.
         """
         says = Provenance(
@@ -278,6 +280,7 @@ class ExportFile:
             self._writer.close(words)
         with refusals(self.path):
             if self._format != "parquet":
+                expect_replaceable(str(beside(self.path)), hint=_OTHER_PLACE)
                 with Draft(_next(self.path), replace=True, mode=_MODE) as draft:
                     words["inode"] = self._draft.inode
                     draft.file.write(orjson.dumps(words, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
@@ -297,7 +300,7 @@ def refusals(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in FULL:
             raise DiskFull(f"there is no room for {path}", hint="free some space and do it again") from error
-        raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name another place with --to") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror}", hint=_OTHER_PLACE) from error
 
 
 @contextlib.contextmanager

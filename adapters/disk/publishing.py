@@ -116,7 +116,7 @@ def _has(part: LocalPart, name: str, folder: int) -> bool:
 
 def _replace(part: LocalPart, name: str, folder: int) -> None:
     """Link beside, under a name that follows from the part's, which we hold, and rename that over `name`."""
-    _expect_file(name, folder)
+    expect_replaceable(name, folder)
     beside = os.path.basename(part.path) + _BESIDE
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -134,12 +134,35 @@ def _replace(part: LocalPart, name: str, folder: int) -> None:
         raise
 
 
-def _expect_file(name: str, folder: int) -> None:
-    """Refuse to replace what is neither a file nor a link: a device or a pipe is not there to be overwritten."""
+def expect_replaceable(name: str, folder: int | None = None, *, hint: str = _ANOTHER_NAME) -> None:
+    """Refuse to replace what is neither a file nor a link: a device or a pipe is not there to be overwritten.
+
+    A link loses its name, and what it leads to stays; but who names a link to a device means the device.
+
+    Args:
+        name: the path, below the open `folder` if that is given.
+        folder: where it lies.
+        hint: what to do instead.
+
+    Raises:
+        DestinationTaken: a folder, a device, a pipe or a socket lies there.
+    """
     with contextlib.suppress(FileNotFoundError):
         mode = os.lstat(name, dir_fd=folder).st_mode
+        if stat.S_ISDIR(mode):
+            raise DestinationTaken(f"a folder lies at {name}", hint=hint)
+        if stat.S_ISLNK(mode):
+            mode = _mode_behind(name, folder)
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
-            raise DestinationTaken(f"{name} is a device, a pipe or a socket", hint=_ANOTHER_NAME)
+            raise DestinationTaken(f"{name} is a device, a pipe or a socket", hint=hint)
+
+
+def _mode_behind(link: str, folder: int | None) -> int:
+    """Return the mode of what a link leads to, that of a link where it leads nowhere."""
+    try:
+        return os.stat(link, dir_fd=folder).st_mode
+    except OSError:
+        return stat.S_IFLNK
 
 
 def _move(part: LocalPart, name: str, folder: int) -> None:

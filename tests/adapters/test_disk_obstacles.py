@@ -140,3 +140,14 @@ def test_a_pipe_is_not_overwritten(new_part, tmp_path, publish):
     with pytest.raises(DestinationTaken):
         publish(part, str(final), replace=True, disk=LocalDisk())
     assert final.is_fifo()
+
+
+def test_a_link_to_a_pipe_is_not_overwritten(new_part, tmp_path, publish):
+    """Nor does he mean the device when he names it by a link, such as /dev/stdout."""
+    part, final = new_part(), tmp_path / "link"
+    os.mkfifo(tmp_path / "pipe")
+    final.symlink_to("pipe")
+    part.write(0, b"x")
+    with pytest.raises(DestinationTaken):
+        publish(part, str(final), replace=True, disk=LocalDisk())
+    assert final.is_symlink()

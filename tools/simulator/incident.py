@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from lading.domain import events as e
 from lading.domain.errors import IntegrityError, LadingError, StoreNewer, StoreUnavailable, UsageError
 from lading.domain.events import EVENTS
 from lading.domain.upcasting import upcast
-from lading.home import sync_folder
+from lading.drafts import Draft
 from lading.tools.simulator import shapes
 
 KIND, FORMAT = "incident", 1
@@ -38,6 +37,7 @@ MOST_EVENTS = 1_000_000
 MOST_DOWNLOADS = 20_000
 LONGEST_LINE = 1024 * 1024
 LONGEST_S = 14 * 86_400
+_TAKEN = "--force replaces it, or name another file"
 AGAIN = "make it again with `lading incident FILE`, and see that all of it is copied"
 SHORTER = "take a shorter range (--from, --to), or single downloads (--id)"
 
@@ -111,28 +111,22 @@ class Writer:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def writing(path: Path, *, replace: bool = False) -> Iterator[Writer]:
     """Write an incident: when the block ends well it is at `path`, whole and durable; else nothing has changed there.
 
     Raises:
+        DestinationTaken: something lies there, and is not to be replaced, or is no file.
         UsageError: no file can be made there.
         StoreUnavailable: it could not be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as raw:
-                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=6) as file:
-                    writer = Writer(file)  # type: ignore[arg-type] # it writes bytes, which is all that is asked of it
-                    yield writer
-                    writer.trailer()
-                raw.flush()
-                os.fsync(raw.fileno())
-            os.replace(draft, path)
-            sync_folder(path.parent)
-        finally:
-            draft.unlink(missing_ok=True)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        with Draft(path, replace=replace, taken=_TAKEN) as draft:
+            with gzip.GzipFile(filename="", fileobj=draft.file, mode="wb", mtime=0, compresslevel=6) as file:
+                writer = Writer(file)  # type: ignore[arg-type] # it writes bytes, which is all that is asked of it
+                yield writer
+                writer.trailer()
+            draft.publish()
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint="name a file that can be made") from None
     except OSError as error:
         raise StoreUnavailable(

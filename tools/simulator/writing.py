@@ -52,6 +52,7 @@ def write(
     last: int | None = None,
     ids: Sequence[UUID] = (),
     keep: Sequence[str] = (),
+    replace: bool = False,
 ) -> Told:
     """Write the incident of a range of a log to `path`, and return what is in it.
 
@@ -63,8 +64,10 @@ def write(
         last: the last one of it, None for the end of the log.
         ids: of downloads that alone it is about; none for all.
         keep: what is not replaced by pseudonyms, of `pseudonyms.KEEP`.
+        replace: whether the file may take the place of another one.
 
     Raises:
+        DestinationTaken: something has that name, and it is not to be replaced, or no file.
         UsageError: nothing happened in that range, or too much for an incident.
     """
     names = Pseudonyms(secrets.token_bytes(32), frozenset(keep))
@@ -86,7 +89,7 @@ def write(
         kept=tuple(sorted(keep)),
         single=bool(ids),
     )
-    with incident.writing(path) as file:
+    with incident.writing(path, replace=replace) as file:
         file.header(header)
         return _Taking(reading, names, file, frozenset(ids)).take(beginning, facts)
 

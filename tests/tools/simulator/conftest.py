@@ -193,7 +193,7 @@ def incident(tmp_path: Path) -> Callable[..., Made]:
         chosen = load(None, {}, **{**CALM, **settings})
         reading = Reading(worlds[0].log, Views(worlds[0].log, lambda _: MemoryStore()))
         path = tmp_path / f"{story.__name__}.incident"
-        return Made(path, write(reading, chosen, path, **(more or {})), chosen)
+        return Made(path, write(reading, chosen, path, replace=True, **(more or {})), chosen)
 
     return make
 

@@ -99,7 +99,7 @@ def test_times_count_from_its_beginning(made):
 def test_one_that_cannot_be_finished_leaves_what_was_there(made, monkeypatch):
     """A file is replaced whole or not at all, and no draft stays."""
     before = made.path.read_bytes()
-    with pytest.raises(UsageError, match="at most 14 days"), files.writing(made.path) as writer:
+    with pytest.raises(UsageError, match="at most 14 days"), files.writing(made.path, replace=True) as writer:
         writer.event(15 * 86_400 * 10**9, UUID(int=1), Paused())
     assert made.path.read_bytes() == before
     assert [path.name for path in made.path.parent.iterdir()] == [made.path.name]

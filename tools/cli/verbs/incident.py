@@ -51,7 +51,7 @@ def command(
     path, name, tag, header, message or digest: hosts, ids and tags become pseudonyms, which are equal where these are,
     within this file only.
     """
-    from lading.domain.errors import DestinationTaken, UsageError
+    from lading.domain.errors import UsageError
     from lading.tools.cli.answers import answer, note
     from lading.tools.cli.homes import looking
     from lading.tools.cli.naming import find
@@ -59,12 +59,12 @@ def command(
 
     if first is not None and last is not None and first > last:
         raise UsageError(f"--from {first} lies behind --to {last}", hint="positions grow from --from to --to")
-    if os.path.lexists(file) and not force:
-        raise DestinationTaken(f"{file} exists already", hint="--force replaces it, or name another file")
     settings = _settings(frame, wishes)
     with looking(frame, caught_up=bool(ids)) as reading:
         streams = [find(reading, id).id for id in ids]
-        told = write(reading, settings, file.absolute(), first=first or 0, last=last, ids=streams, keep=keep)
+        told = write(
+            reading, settings, file.absolute(), first=first or 0, last=last, ids=streams, keep=keep, replace=force
+        )
     if told.most_running > settings.concurrency:
         note(
             frame,
