@@ -157,6 +157,9 @@ def _show(frame: Frame, told: Record, found: Sequence[Row], sums: Mapping[str, A
         ),
     )
     print()
+    for course in courses:
+        if sums[course]["makespan"] is None and sums[course]["downloads"]:
+            print(f"{titles[course]}: no attempt came to an end, so there is no makespan.")
     _judge(sums)
 
 
@@ -220,7 +223,9 @@ def _said(decision: Decision | None) -> str:
             return f"{word} ({details.get('reason')}), {at}"
 
 
-def _amount(name: str, value: float) -> str:
+def _amount(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
     if name == "bytes_refetched":
         return units.size(int(value))
     return f"{value:.3f} s" if name in {"makespan", "waiting"} else f"{value:,}"

@@ -41,7 +41,9 @@ class Decision:
 class Sums:
     """What a course of things comes to; bytes are as large as in the record, whatever the world was.
 
-    Waiting is from when a download could have started to when it did, as far as an engine was at work.
+    Waiting is from when a download could have started to when it did, as far as an engine was at work. The makespan is
+    from when the first download was queued to when an attempt ended last, or somebody gave a download up; where nothing
+    has come to that, there is none.
     """
 
     downloads: int = 0
@@ -52,7 +54,18 @@ class Sums:
     waiting_ns: int = 0
     refetched: int = 0
     first_ns: int | None = None
-    last_ns: int = 0
+    last_ns: int | None = None
+
+    def end(self, at_ns: int) -> None:
+        """Take in that something ended."""
+        self.last_ns = at_ns if self.last_ns is None else max(self.last_ns, at_ns)
+
+    @property
+    def makespan_ns(self) -> int | None:
+        """How long it took, None where nothing has ended."""
+        if self.first_ns is None or self.last_ns is None:
+            return None
+        return max(0, self.last_ns - self.first_ns)
 
     def row(self, scale: int = 1) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -63,7 +76,7 @@ class Sums:
             "unfinished": self.downloads - self.completed - self.failed,
             "attempts": self.attempts,
             "retries": self.retries,
-            "makespan": seconds(self.last_ns - self.first_ns) if self.first_ns is not None else 0.0,
+            "makespan": None if self.makespan_ns is None else seconds(self.makespan_ns),
             "waiting": seconds(self.waiting_ns),
             "bytes_refetched": self.refetched * scale,
         }
@@ -129,7 +142,7 @@ class Decided:
                 of.ready_ns = at_ns
             case e.Paused() | e.Cancelled() | e.Removed():
                 of.ready_ns = None
-                self.sums.last_ns = max(self.sums.last_ns, at_ns)
+                self.sums.end(at_ns)
             case _ if isinstance(event, e.Completed | e.Failed | e.RetryScheduled | e.Blocked | e.Stopped):
                 self._ended(at_ns, id, of, event, base_ns)
             case _:
@@ -154,10 +167,11 @@ class Decided:
                 of.ready_ns = None
             elif isinstance(event, e.Completed):  # a member that waited for its bundle
                 self._settle(of, "completed")
+                self.sums.end(at_ns)
             return
         of.is_running = False
         if not isinstance(event, e.Stopped):
-            self.sums.last_ns = max(self.sums.last_ns, at_ns)
+            self.sums.end(at_ns)
         source = self._fell_back.pop(id, None)
         if source is not None:
             details["source"] = source

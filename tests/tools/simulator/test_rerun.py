@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 
 import pytest
@@ -95,6 +96,28 @@ def test_a_limit_makes_it_last_longer(incident, stories):
     totals = incident(stories["uneven"], concurrency=2).courses("limit_rate=5K").totals()
     fetched = sum(40_000 + 7_000 * n for n in range(8) if n != 3)
     assert totals["simulated"]["makespan"] > 0.9 * fetched / 5120 > totals["again"]["makespan"]
+
+
+def test_where_no_attempt_ends_there_is_no_makespan(incident, capfd):
+    """Under a limit by which nothing is whole within a day: nothing completed, and no time is told that it took."""
+
+    async def plain(world):
+        for number in range(3):
+            world.network.serve(f"http://a.example/{number}", bytes(400_000), rate=100_000)
+        async with world.engine(concurrency=2) as engine:
+            await engine.submit_many([Request(f"http://a.example/{number}") for number in range(3)])
+            await engine.wait_idle()
+
+    made = incident(plain, concurrency=2)
+    totals = made.courses("limit_rate=1").totals()
+    assert totals["recorded"]["makespan"] > 0
+    assert totals["simulated"] | {"makespan": None, "completed": 0, "unfinished": 3} == totals["simulated"]
+    frame = Frame()
+    frame.json = False
+    assert run(frame, made.path, ("limit_rate=1",)) == 0
+    said = capfd.readouterr().out
+    assert "WITH limit_rate=1: no attempt came to an end, so there is no makespan." in said
+    assert re.search(r"^makespan .* -$", said, re.MULTILINE)
 
 
 def test_the_same_file_gives_the_same_bytes(incident, stories, capfdbinary):
