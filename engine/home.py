@@ -91,7 +91,7 @@ def open_home(path: Path, *, new_id: UUID | None) -> Home:
             if new_id is None:
                 raise StoreUnavailable(f"there is no home at {path}", hint="`lading add` or `lading get` makes one")
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_durably(marker, words(new_id), replace=False)
+            write_durably(marker, marker_words(new_id), replace=False)
         for draft in path.glob(f".{MARKER}.*"):
             draft.unlink(missing_ok=True)
         return Home(path, *_read_marker(marker))
@@ -113,7 +113,7 @@ def require_text(path: Path) -> None:
         raise StoreUnavailable(f"{path} cannot be used: its path is not UTF-8", hint="name another folder") from None
 
 
-def words(id: UUID, names: Mapping[str, str] | None = None, **logs: str) -> bytes:
+def marker_words(id: UUID, names: Mapping[str, str] | None = None, **logs: str) -> bytes:
     """Return what the marker of a home says, with a checksum of it."""
     words: dict[str, Any] = {"format": FORMAT, "id": id.hex} | logs
     if names:
@@ -164,7 +164,7 @@ def remember_log(home: Home, log_id: str) -> None:
     """
     if home.log is None or log_id == home.repaired:
         with contextlib.suppress(OSError):
-            write_durably(home.path / MARKER, words(home.id, home.names, log=log_id))
+            write_durably(home.path / MARKER, marker_words(home.id, home.names, log=log_id))
     elif home.log != log_id:
         raise LogDamaged(f"the log in {home.path / 'log'} is not the one that this home had", hint=_LOST)
 
@@ -175,7 +175,7 @@ def announce_repair(home: Home, log_id: str) -> Home:
     From here on a crash leaves one of them as the home's log, whichever lies in its place.
     """
     own = {} if home.log is None else {"log": home.log}
-    write_durably(home.path / MARKER, words(home.id, home.names, repaired=log_id, **own))
+    write_durably(home.path / MARKER, marker_words(home.id, home.names, repaired=log_id, **own))
     return attrs.evolve(home, repaired=log_id)
 
 

@@ -74,6 +74,24 @@ class Notary(Vouchers):
             raise HistoryChanged(f"{where} is of another log", hint="see that it is of this home")
         self._follow(where, note)
 
+    def descends(self, note: Note, where: str, ancestor: str) -> None:
+        """See to it that the log has what a checkpoint tells of what it was before a repair, as far as that was kept.
+
+        Args:
+            note: the checkpoint.
+            where: whose it is, as people are told.
+            ancestor: the origin that it has to be of.
+
+        Raises:
+            HistoryChanged: it has not, or that is of another log, or nobody of this home signed it.
+        """
+        found = Checkpoint.parse(note.text)
+        if found.origin != ancestor:
+            raise HistoryChanged(f"{where} is of another log", hint="see that it is of this home")
+        if found.size <= self.kept().get(ancestor, -1):
+            self._expect(found, where)
+        self._believe(note, where)
+
     def examine(self) -> None:
         """See to it that the log is a later one of what was signed last, here and at each anchor that can be asked.
 

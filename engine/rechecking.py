@@ -3,6 +3,9 @@
 The rows are made anew from the log, which for a view means to fold it up to the position of the export, and compared
 one by one with those of the file; text is compared byte by byte. Whatever is read comes in pages. A checkpoint that the
 file has is to be one that a key of this home has signed, of a ledger that this log has, with all that the file covers.
+
+Before a file is blamed for a row that is another one than the log has, the log is held against what was signed and
+folded of it. Of a log that was repaired, exports that were made before count as its own, as far as it has what they do.
 """
 
 from __future__ import annotations
@@ -11,32 +14,28 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from lading.adapters import parquet
 from lading.adapters.plain_files import open_plain
+from lading.auditing import Audit, Claim, claims
 from lading.domain.errors import HistoryChanged, IntegrityError, NoteDamaged, UsageError
 from lading.domain.notes import Checkpoint, Note
+from lading.export_faults import Difference, Fault, LogAtFault, as_logged, asking_log
 from lading.export_files import Provenance, provenance, renderer
+from lading.export_remnants import hold_remnant
 from lading.exporting import check_name, parts
-from lading.extracting import Extract, Page, extract
+from lading.extracting import Extract, Page
 from lading.notary import Notary
 from lading.projections.renderings import json_lines
 from lading.projections.tables import NAMES
 from lading.proving import count_up_to
 from lading.reading import Reading
+from lading.vouching import origin
 
 MOST = 10
 """So many differences of one file are told."""
 _FORMATS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-
-
-class Difference(NamedTuple):
-    """One way in which a file is not what the log says; `position` is that of the row, where one row is meant."""
-
-    path: Path
-    message: str
-    position: int | None = None
 
 
 def recheck(reading: Reading, path: Path, log: str, notary: Notary | None = None) -> Iterator[Difference | Provenance]:
@@ -75,44 +74,93 @@ def _file(reading: Reading, path: Path, log: str, notary: Notary | None) -> Iter
         says = provenance(path, form)
         check_name(path, says)
         yield says
-        yield from _hold(reading, path, says, log)
-        if notary is not None and says.checkpoint is not None and says.log == log:
-            yield from _vouched(reading, path, says.checkpoint, says.last, notary)
+        yield from _fairly(reading, notary, _hold(reading, path, says, log, notary))
+        if notary is not None and says.checkpoint is not None:
+            yield from _vouched(reading, path, says, log, notary)
+    except LogAtFault as error:
+        yield Difference(path, f"the log could not be read: {error}", fault=Fault.LOG)
     except IntegrityError as error:
         yield Difference(path, error.message)
-    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         yield Difference(path, f"it holds what no export does: {type(error).__name__}")
 
 
-def _hold(reading: Reading, path: Path, says: Provenance, log: str) -> Iterator[Difference]:
-    head = reading.log.head()
-    if says.log != log:
-        yield Difference(path, "it is of another log than that of this home")
+def _hold(reading: Reading, path: Path, says: Provenance, log: str, notary: Notary | None) -> Iterator[Difference]:
+    with asking_log():
+        head = reading.log.head()
+        kept = head if says.log == log else _kept(notary, says.log)
+    if kept is None:
+        yield Difference(path, "it is of another log than that of this home", fault=Fault.OTHER)
     elif says.view not in NAMES:
         yield Difference(path, f"it is of the view {says.view}, which this version does not have")
+    elif says.last > kept and says.log != log:
+        yield from hold_remnant(reading, path, says, kept)
     elif says.last > head:
-        yield Difference(path, f"it covers events up to {says.last}, and the log ends at {head}", position=head + 1)
+        told = f"it covers events up to {says.last}, and the log ends at {head}"
+        yield Difference(path, told, head + 1, Fault.BEYOND)
     else:
-        with extract(reading, says.view, after=says.first - 1, upto=says.last) as of:
+        with as_logged(reading, says.view, says.first - 1, says.last) as of:
             if of.schema != says.schema:
                 raise IntegrityError(f"{path} has columns of another version, and cannot be held against the log")
             yield from _rows(path, says, of) if says.format == "parquet" else _text(path, says, of)
 
 
-def _vouched(reading: Reading, path: Path, checkpoint: str, last: int, notary: Notary) -> Iterator[Difference]:
+def _kept(notary: Notary | None, log_id: str) -> int | None:
+    """Return how many events the log has of one that it was before it was repaired, None where it never was that."""
+    return None if notary is None else notary.kept().get(origin(log_id))
+
+
+def _fairly(reading: Reading, notary: Notary | None, found: Iterator[Difference]) -> Iterator[Difference]:
+    """Pass differences on, and blame the log for rows that are others than it has where it is not what it was."""
+    doubt: str | None = None
+    is_asked = False
+    for difference in found:
+        if difference.fault is Fault.FILE and not is_asked:
+            is_asked = True
+            try:
+                doubt = _doubt(reading, notary)
+            except LogAtFault as error:
+                doubt = str(error)
+            if doubt is not None:
+                yield Difference(difference.path, f"the log is not what it was: {doubt}", fault=Fault.LOG)
+        yield difference if doubt is None else difference._replace(fault=Fault.LOG)
+
+
+def _doubt(reading: Reading, notary: Notary | None) -> str | None:
+    """Return in what the log is not the one that was signed and folded, None where it is."""
+    with asking_log():
+        reading.catch_up()
+        signed = [] if notary is None else (claim for claim in claims(notary) if isinstance(claim, Claim))
+        with reading.views.read() as reader:
+            found = next(Audit(reading.log, signed, reader).discrepancies(), None)
+    return None if found is None else found.message
+
+
+def _vouched(reading: Reading, path: Path, says: Provenance, log: str, notary: Notary) -> Iterator[Difference]:
+    """Hold the checkpoint of a file of this log, or of one that it was, against the log and what the file covers."""
+    with asking_log():
+        kept = says.last if says.log == log else _kept(notary, says.log)
+    if kept is None:
+        return
     try:
-        note = Note.parse(checkpoint)
-        notary.follows(note, "its checkpoint")
+        note = Note.parse(says.checkpoint or "")
+        size = Checkpoint.parse(note.text).size
     except NoteDamaged as error:
         yield Difference(path, f"its checkpoint is none: {error.message}")
         return
-    except HistoryChanged as error:
-        yield Difference(path, error.message)
-        return
-    reading.catch_up()
-    with reading.views.read() as reader:
-        count = count_up_to(reader, reading.log, last)
-    size = Checkpoint.parse(note.text).size
+    with asking_log():
+        try:
+            if says.log == log:
+                notary.follows(note, "its checkpoint")
+            else:
+                notary.descends(note, "its checkpoint", origin(says.log))
+        except HistoryChanged as error:
+            fault = Fault.LOG if error.vouched is not None and notary.is_believed(note) else Fault.FILE
+            yield Difference(path, error.message, fault=fault)
+            return
+        reading.catch_up()
+        with reading.views.read() as reader:
+            count = count_up_to(reader, reading.log, min(says.last, kept))
     if size < count:
         yield Difference(path, f"it covers {count:,} events, and its checkpoint vouches for {size:,}")
 

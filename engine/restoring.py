@@ -34,7 +34,7 @@ from lading.cursors import FOLDER as HOOKS
 from lading.domain.errors import BackupDamaged, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log
 from lading.drafts import staged_folder
-from lading.home import MARKER, Home, require_text, sync_folder, words, write_durably
+from lading.home import MARKER, Home, marker_words, require_text, sync_folder, write_durably
 from lading.logs import DEFAULT, open_log
 from lading.opening import name_for_signing
 
@@ -103,7 +103,7 @@ def _marker(target: Path, manifest: Manifest, log: Log, url: str) -> bytes:
     named = name_for_signing(Home(target, id), log, url)
     names = {named: manifest.signed} if named and manifest.signed and named != manifest.signed else {}
     own = {"log": str(UUID(manifest.log))} if url == DEFAULT and manifest.log else {}
-    return words(id, names, **own)
+    return marker_words(id, names, **own)
 
 
 def _put_files(parcel: Parcel, stage: Path) -> None:

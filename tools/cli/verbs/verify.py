@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from lading.tools.cli.frame import Frame, verb
+
+if TYPE_CHECKING:
+    from lading.export_files import Provenance
 
 
 @verb()
@@ -97,48 +101,57 @@ def _verify_backup(frame: Frame, path: Path) -> int:
 
 def _check_export(frame: Frame, path: Path) -> int:
     from lading import exporting
+    from lading.export_faults import Fault, verdict
     from lading.export_files import Provenance
     from lading.rechecking import recheck
     from lading.tools.cli import trouble
     from lading.tools.cli.answers import answer, plain
     from lading.tools.cli.homes import existing, signing
 
-    log = str(existing(frame).id)
-    differences = exports = rows = vouched = 0
-    first: int | None = None
-    last: int | None = None
+    home = str(existing(frame).id)
+    faults: list[Fault] = []
+    exports: list[Provenance] = []
     with signing(frame) as (reading, notary):
-        for found in recheck(reading, path, exporting.log_id(reading, log), notary):
+        log = exporting.log_id(reading, home)
+        for found in recheck(reading, path, log, notary):
             if isinstance(found, Provenance):
-                exports, rows = exports + 1, rows + found.count
-                vouched += found.checkpoint is not None
-                if all(isinstance(each, int) for each in (found.first, found.last)):  # or it is told as what it is
-                    first = min(found.first, found.first if first is None else first)
-                    last = max(found.last, found.last if last is None else last)
+                exports.append(found)
                 continue
-            differences += 1
+            faults.append(found.fault)
             row = {"kind": "export", "message": found.message, "path": str(found.path), "position": found.position}
-            answer(frame, row, plain(f"export: {found.path}: {found.message}"))
-    summary: dict[str, Any] = {
+            answer(frame, {**row, "fault": str(found.fault)}, plain(f"export: {found.path}: {found.message}"))
+    summary = _exported(exports) | {"ok": not faults, "findings": len(faults)}
+    what = _covered(summary)
+    if not faults and any(says.log != log for says in exports):
+        what += "; made before the log was repaired, which has all of it"
+    word = "sound" if not faults else "damaged" if set(faults) == {Fault.FILE} else "not sound"
+    answer(frame, summary, f"{word}: {what}")
+    if not faults:
+        return trouble.DONE
+    told = verdict(path, faults)
+    trouble.tell(trouble.Trouble(*told, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
+    return trouble.INTEGRITY
+
+
+def _exported(exports: Sequence[Provenance]) -> dict[str, Any]:
+    """Return what exports come to."""
+    return {
         "kind": "summary",
-        "ok": not differences,
-        "findings": differences,
-        "exports": exports,
-        "rows": rows,
+        "exports": len(exports),
+        "rows": sum(says.count for says in exports),
+        "vouched": sum(says.checkpoint is not None for says in exports),
+        "first": min((says.first for says in exports), default=None),
+        "last": max((says.last for says in exports), default=None),
     }
-    summary |= {"vouched": vouched, "first": first, "last": last}
-    unsigned = f"; {exports - vouched} without a checkpoint" if vouched < exports else ""
-    covered = "" if first is None else f", positions {first} to {last}"
+
+
+def _covered(summary: Mapping[str, Any]) -> str:
+    exports, first, unsigned = summary["exports"], summary["first"], summary["exports"] - summary["vouched"]
+    covered = "" if first is None else f", positions {first} to {summary['last']}"
     if first is not None and first > 1:
         covered += f" (it does not begin at 1: nothing is said of what comes before {first})"
-    what = f"{exports} {'file' if exports == 1 else 'files'}, {rows} rows{covered}{unsigned}"
-    answer(frame, summary, f"{'sound' if not differences else 'damaged'}: {what}")
-    if not differences:
-        return trouble.DONE
-    hint = "the log is what counts: `lading verify` checks it, `lading export` makes the export anew"
-    told = f"{path} is not what the log says"
-    trouble.tell(trouble.Trouble(told, hint, "IntegrityError", trouble.INTEGRITY), as_json=frame.json)
-    return trouble.INTEGRITY
+    files = f"{exports} {'file' if exports == 1 else 'files'}"
+    return f"{files}, {summary['rows']} rows{covered}" + (f"; {unsigned} without a checkpoint" if unsigned else "")
 
 
 def _summary(row: dict[str, Any]) -> str:
