@@ -29,6 +29,8 @@ def test_a_backup_is_taken_beside_an_engine_and_verified(lading, origin, small, 
     found = lading.row("verify", "--backup", "b")
     assert (found["kind"], found["ok"], found["events"]) == ("backup", True, row["events"])
     assert lading("verify", "--backup", "b").out.startswith("sound: ")
+    for more in (("--files",), ("--views",), ("--export", "b")):
+        assert "by itself" in lading("verify", "--backup", "b", *more, code=2).err
 
 
 def test_a_file_that_is_there_stays_unless_it_was_said(lading, folder):

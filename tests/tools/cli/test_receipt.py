@@ -22,6 +22,7 @@ def test_it_goes_to_stdout_or_into_a_new_file(lading, key, folder, small):
     """Two receipts of one thing say the same, and who gets one is told what it needs beside it."""
     printed = lading("receipt", "k")
     assert printed.err == ""
+    assert lading("receipt", "k", "-o", "-").out == printed.out
     said = lading("receipt", "k", "-o", "r.json")
     assert said.out == "r.json\n"
     assert "lading checkpoint --key" in said.err
@@ -41,7 +42,7 @@ def test_nothing_is_overwritten(lading, key, folder):
     """What lies there stays."""
     (folder / "r.json").write_text("mine")
     said = lading("receipt", "k", "-o", "r.json", code=1)
-    assert "exists already" in said.err
+    assert "is there already" in said.err
     assert (folder / "r.json").read_text() == "mine"
     assert lading("--json", "receipt", "k", "-o", "no/r.json", code=2).trouble["kind"] == "UsageError"
 

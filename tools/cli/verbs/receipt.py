@@ -13,7 +13,11 @@ from lading.tools.cli.frame import Frame, verb
 @verb()
 @click.argument("id")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The file to make. [default: stdout]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file to make, - for stdout. [default: -]",
 )
 @click.option(
     "--any", "unfinished", is_flag=True, help="Also of a download that is not complete: it vouches for no file."
@@ -33,7 +37,7 @@ def command(frame: Frame, id: str, output: Path | None, *, unfinished: bool) -> 
     with signing(frame) as (reading, notary):
         reading.catch_up()
         made, found = issue(reading, notary, find(reading, id).id, unfinished=unfinished)
-    if output is None:
+    if output is None or str(output) == "-":
         sys.stdout.buffer.write(made)
         return
     _keep(output, made)
@@ -57,22 +61,12 @@ def _keep(path: Path, data: bytes) -> None:
         DestinationTaken: something lies there.
         UsageError: it cannot be written there.
     """
-    import contextlib
-    import os
-
-    from lading.domain.errors import DestinationTaken, UsageError
+    from lading.domain.errors import UsageError
+    from lading.drafts import Draft
 
     try:
-        with path.open("xb") as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                raise
-    except FileExistsError:
-        raise DestinationTaken(f"{path} exists already", hint="choose another name with -o, or move it away") from None
+        with Draft(path, mode=0o666, taken="choose another name with -o, or move it away") as draft:
+            draft.file.write(data)
+            draft.publish()
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}", hint="-o names a new file") from error

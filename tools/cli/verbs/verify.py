@@ -55,6 +55,11 @@ def command(
     Each finding is a line. Nothing is mended: `lading rebuild` makes views anew, `lading repair` files and logs. The
     log is told of a file that is gone or has changed.
     """
+    from lading.domain.errors import UsageError
+
+    others = [name for name, given in (("--backup", backup), ("--export", exported)) if given is not None]
+    if others and (len(others) > 1 or files or views or downloads is not None):
+        raise UsageError(f"{others[0]} is checked by itself", hint="check one thing at a time")
     if exported is not None:
         return _check_export(frame, exported)
     from lading.tools.cli import progress_bar, telling, trouble
