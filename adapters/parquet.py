@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import orjson
 
+from lading.adapters.plain_files import open_plain
 from lading.domain.errors import IntegrityError, UsageError
 from lading.projections.tables import Column, Kind, Row
 
@@ -162,7 +163,7 @@ def read_metadata(path: str) -> Mapping[str, Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with open_plain(path) as opened, pq.ParquetFile(opened) as file:
             found = (file.metadata.metadata or {}).get(KEY)
         words: Any = orjson.loads(found) if found else None
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -189,10 +190,15 @@ class ParquetReader:
         self._columns = columns
         self._plain = plain_schema(columns)
         with self._reading():
-            self._file: Any = pq.ParquetFile(path, page_checksum_verification=True)
+            opened = open_plain(path)  # pyarrow itself takes only paths that are UTF-8
+            try:
+                self._file: Any = pq.ParquetFile(opened, page_checksum_verification=True)
+            except BaseException:
+                opened.close()
+                raise
         names = self._file.schema_arrow.names
         if names != self._plain.names:
-            self._file.close()
+            self._file.close(force=True)
             raise IntegrityError(f"{path} has other columns than it should: {', '.join(names)}")
         self._batches: Iterator[pa.RecordBatch] = self._file.iter_batches(batch_size=PAGE)
         self._rest: pa.Table = self._plain.empty_table()
@@ -232,7 +238,7 @@ class ParquetReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._file.close(force=True)
 
 
 def _values(column: Column, held: pa.Array) -> list[Any]:

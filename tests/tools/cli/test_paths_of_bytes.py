@@ -57,6 +57,18 @@ def test_what_is_checked_there_is_told_with_its_bytes(lading):
     assert SHOWN in lading("--json", "add", "-i", ODD, code=2).trouble["error"]
 
 
+@pytest.mark.parametrize("to", [f"{ODD}.parquet", f"{ODD}.csv", f"{ODD}/"])
+def test_an_export_there_is_held_against_the_log_as_anywhere_else(lading, to):
+    """It is not called damaged for its name; and a folder there grows."""
+    lading("export", "events", "--to", to)
+    assert lading.row("verify", "--export", to)["ok"]
+    if to.endswith("/"):
+        lading.add("http://a.test/1")
+        (more,) = lading.rows("export", "events", "--to", to)
+        assert more["path"].startswith(f"{SHOWN}/")
+        assert lading.row("verify", "--export", to)["rows"] == more["last"]
+
+
 def test_no_home_and_no_log_is_made_there(lading, folder):
     """LMDB takes only text: that is told with exit code 3, and nothing is left."""
     lading("backup", "b")
