@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lading.domain.events import Completed, Discarded, Event, PieceRejected, Progressed, Quarantined, Restarted
 from lading.domain.pieces import Piece
+from lading.domain.validators import Validator
 
 
 def standing(events: Iterable[Event]) -> tuple[Piece, ...]:
@@ -46,6 +47,18 @@ def published(events: Iterable[Event]) -> tuple[Piece, ...]:
         else:
             told.append(event)
     return pieces
+
+
+def mendable(events: Sequence[Event], known: Validator | None) -> tuple[Piece, ...]:
+    """Return the pieces of the file published last that a repair may begin with; `known` is its server's validator.
+
+    There are none once that is surely another one than the file was published with: then only the whole of what the
+    server has now can be held against the digest that was published, and nothing is joined to it (law 4).
+    """
+    completed = [event for event in events if isinstance(event, Completed)]
+    if not completed or (known is not None and known.differs(completed[-1].validator)):
+        return ()
+    return published(events)
 
 
 def contiguous(pieces: Iterable[Piece]) -> tuple[Piece, ...]:

@@ -190,6 +190,12 @@ def judge(ask: Ask, head: Head, download: Download, *, now_s: float) -> Verdict:
     return Reject(cause=cause, message=f"the server answered {head.status}", retry_after_s=wait_s)
 
 
+def is_of_another_size(verdict: Verdict, download: Download) -> bool:
+    """Tell whether an answer is surely of other bytes than those that are known of, whatever its validators say."""
+    sent = verdict.validator if isinstance(verdict, Afresh | Receive) else None
+    return sent is not None and None not in {sent.length, download.total} and sent.length != download.total
+
+
 def retry_after(header: str | None, *, now_s: float) -> float | None:
     """Read Retry-After, seconds or a date (RFC 9110 §10.2.3), as seconds from `now_s` (UTC since 1970)."""
     if header is None:

@@ -277,7 +277,7 @@ class Attempt:
         """Give up all that is held, because its digest is not the expected one."""
         work, order = self._work, self._work.download.order
         if work.download.repairs:
-            reason = "the file would not have the digest that it had when it was published"
+            reason = "what the server sends is another version: the file would not have the digest that was published"
             await work.start_over(reason)
             return work.unless_repairing(reason)
         if order.digest is None:

@@ -23,7 +23,7 @@ from lading.domain.errors import DiskFull, Fenced, TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Call, Reply
-from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Verdict, Whole
+from lading.domain.replies import Afresh, Ask, Head, Receive, Reject, Unguarded, Whole
 from lading.domain.requests import Resume
 from lading.domain.validators import Validator
 from lading.intake import Course, Intake
@@ -138,7 +138,8 @@ class Fetching:
                 await answer.aclose()
                 return await self._is_still(reply.head, stored)
             verdict = replies.judge(ask, reply.head, work.present, now_s=self._s.clock.now_ns() / 1e9)
-            self._see_same(verdict)
+            if replies.is_of_another_size(verdict, work.download):
+                work.unless_repairing("the server has another version of the file now, of another size")
             match verdict:
                 case Whole():
                     return True
@@ -159,7 +160,6 @@ class Fetching:
                         rest = attrs.evolve(verdict, skip=0 if ask.overlap else verdict.skip)
                         await self._receive(reply, rest, calls, answer.aclose)
                         return True
-                    work.unless_repairing("the server sends other bytes than those that were published")
                     await work.start_over("the server sends other bytes than those that we hold")
         return False
 
@@ -215,13 +215,6 @@ class Fetching:
             return None
         pieces = holdings.contiguous(await self._work.pieces())
         return pieces[-1] if pieces else None
-
-    def _see_same(self, verdict: Verdict) -> None:
-        """Refuse to repair a file from a server that has another version of it now (law 4)."""
-        known = self._work.download.validator
-        sent = verdict.validator if isinstance(verdict, Afresh | Receive) else None
-        if known is not None and sent is not None and known.differs(sent):
-            self._work.unless_repairing("the server has another version of the file now")
 
     async def _give_up_held(self, verdict: Afresh) -> None:
         known, sent = self._work.download.validator, verdict.validator

@@ -64,7 +64,7 @@ class Taking:
     async def mend(self) -> None:
         """Begin a repair: copy what is sound of the published file, which stays as it is, and say what is held then."""
         work = self._work
-        download, pieces = work.download, await work.published()
+        download, pieces = work.download, await work.mendable()
         if pieces and download.path is not None:
             damaged = self._places.absolute(download.order.root, download.path)
             if await work.held.copy_from(damaged, pieces, download.total):

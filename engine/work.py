@@ -122,10 +122,10 @@ class Work:
         facts = await self._s.journal.facts(self.id)
         return holdings.standing(fact.event for fact in facts if up_to_version is None or fact.version <= up_to_version)
 
-    async def published(self) -> tuple[Piece, ...]:
-        """Return the pieces that the file had which was published last, in order of their bytes."""
+    async def mendable(self) -> tuple[Piece, ...]:
+        """Return the pieces of the published file that a repair may begin with, in order of their bytes."""
         facts = await self._s.journal.facts(self.id)
-        return holdings.published(fact.event for fact in facts)
+        return holdings.mendable([fact.event for fact in facts], self.download.validator)
 
     async def checkpoint(self, *more: c.Report) -> None:
         """Flush, and then have the log vouch for what was flushed (law 2).
@@ -151,7 +151,7 @@ class Work:
         await self.held.start_over(None)
 
     def unless_repairing(self, reason: str) -> None:
-        """Refuse to begin anew with other bytes where those are to be had back that were published.
+        """Refuse what is surely not what was published, where that is to be had back.
 
         Raises:
             TransferError: this is a repair; what is damaged stays as it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,12 @@ from lading.domain import events as e
 from lading.domain import holdings
 from lading.domain.errors import Fenced, IllegalCommand
 from lading.domain.pieces import Piece
+from lading.domain.validators import Validator
 
 HELD = e.Progressed(attempt=1, pieces=(Piece(0, 10, "a"), Piece(10, 20, "b")))
+COMPLETED = e.Completed(
+    attempt=1, path="f", size=20, digest="sha256:00", assurance="length", url="https://a/", validator=Validator()
+)
 
 
 @pytest.mark.law(2)
@@ -59,3 +64,29 @@ def test_a_transfer_in_order_goes_on_from_what_lies_end_to_end():
     assert holdings.contiguous([second, third]) == ()
     assert holdings.contiguous([first, Piece(5, 15, "overlaps"), second]) == (first, second)
     assert holdings.contiguous([]) == ()
+
+
+@pytest.mark.law(4)
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (None, ["a", "b"]),
+        (Validator(etag='"1"'), ["a", "b"]),
+        (Validator(etag='"1"', date="another day"), ["a", "b"]),
+        (Validator(etag='"2"'), []),
+        (Validator(length=21), []),
+    ],
+)
+def test_a_repair_begins_with_nothing_once_its_server_has_another_version(known, expected):
+    """Else pieces of the published file would be joined to bytes of the other one."""
+    events = [
+        HELD,
+        attrs.evolve(COMPLETED, validator=Validator(etag='"1"', length=20)),
+        e.Resumed(fresh=True, repair=True),
+    ]
+    assert [piece.digest for piece in holdings.mendable(events, known)] == expected
+
+
+def test_a_repair_of_what_was_never_published_begins_with_nothing():
+    """Its pieces are those of a part."""
+    assert holdings.mendable([HELD], None) == ()

@@ -504,3 +504,23 @@ def test_no_head_makes_an_error_and_none_makes_a_splice(headers, status, downloa
 def test_a_download_that_holds_nothing_takes_what_a_new_size_is():
     """The size of an earlier attempt binds nobody once nothing of it is held."""
     assert in_short(judged(attrs.evolve(HALF, durable=()), 200, content_length="70")) == "receive 0 skip 0 of 70"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"content_length": "100", "etag": '"two"'}, False),
+        ({"content_length": "101", "etag": '"one"'}, True),
+        ({"transfer_encoding": "chunked"}, False),
+    ],
+)
+def test_only_its_size_tells_before_the_bytes_have_come_that_a_file_is_another(headers, expected):
+    """A repair fetches what may be the file by its size, whatever validator it bears now."""
+    assert replies.is_of_another_size(judged(NEW, 200, **headers), HALF) is expected
+    assert replies.is_of_another_size(judged(HALF, 200, **headers), HALF) is expected
+
+
+def test_a_size_that_nobody_knows_is_no_other():
+    """Neither is one of an answer that is of no use."""
+    assert not replies.is_of_another_size(judged(NEW, 200, content_length="101"), NEW)
+    assert not replies.is_of_another_size(judged(NEW, 404), HALF)

@@ -7,11 +7,12 @@ import signal
 import pytest
 
 from lading.domain.pieces import SMALLEST_CELL
-from lading.tools.origin import Behaviour, Change, Ranges
+from lading.tools.origin import Behaviour, Change, Drop, IfRange, Modified, Ranges
 
 pytestmark = [pytest.mark.row("S3.6"), pytest.mark.row("S2.14")]
 
 CELL = SMALLEST_CELL
+LATE = Drop(after=3 * CELL, times=1)
 
 
 def flip(path, *offsets):
@@ -161,6 +162,44 @@ def test_a_server_without_ranges_sends_it_whole(lading, origin, large, fetched):
     path, content = fetched
     flip(path, 5, 3 * CELL)
     origin.set(large.name, Behaviour(ranges=Ranges.IGNORED))
+    assert lading.rows("repair", "k")[-1]["state"] == "completed"
+    assert path.read_bytes() == content
+
+
+@pytest.mark.law(4)
+@pytest.mark.parametrize(
+    "answers",
+    [Behaviour(), Behaviour(ranges=Ranges.IGNORED), Behaviour(if_range=IfRange.IGNORED), Behaviour(drop=LATE)],
+    ids=["ranges", "no ranges", "ranges of whatever it has", "broken once"],
+)
+@pytest.mark.parametrize("etag", ['"moved"', 'W/"moved"'])
+def test_the_bytes_decide_whether_it_is_another_version_and_no_validator(etag, answers, lading, origin, large, fetched):
+    """The server says that the file is another one, and its digest is the published one: all of it comes, alone."""
+    path, content = fetched
+    flip(path, CELL + 5)
+    before = len(origin.requests)
+    origin.set(large.name, answers | Behaviour(etag=etag, modified=Modified.NONE))
+    assert lading.rows("repair", "k")[-1]["state"] == "completed"
+    assert path.read_bytes() == content
+    assert sent(origin, before) >= len(content), "no byte of what was held was joined to what came"
+    attempts = {lading.row("show", "k", "--at-byte", cell * CELL + 5)["attempt"] for cell in range(6)}
+    assert 1 not in attempts
+    assert lading.row("verify", "--files", "--views")["ok"]
+
+
+@pytest.mark.law(4)
+def test_a_server_that_has_the_old_bytes_back_repairs_what_it_could_not(lading, origin, large, fetched):
+    """While it has others nothing is taken over from the damaged file to be mixed with them, and nothing published."""
+    path, content = fetched
+    flip(path, 7)
+    rotten = path.read_bytes()
+    origin.set(large.name, Behaviour(change=Change()))
+    for _ in range(2):
+        before = len(origin.requests)
+        assert "another version" in lading("--json", "repair", "k", code=1).rows[-1]["error"]
+        assert path.read_bytes() == rotten
+    assert "range" not in origin.requests[before].headers
+    origin.set(large.name, Behaviour(etag='"back"', modified=Modified.NONE))
     assert lading.rows("repair", "k")[-1]["state"] == "completed"
     assert path.read_bytes() == content
 

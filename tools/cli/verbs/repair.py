@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 def command(frame: Frame, ids: tuple[str, ...], *, no_wait: bool, log: bool, accept_loss: bool) -> int:
     """Make the files of completed downloads whole again, by fetching the damaged pieces alone.
 
-    Each file is read, and its pieces are held against the digests that the log has of them. If the server still has
-    the version that was published, the damaged ones are fetched from there, into a copy; when that has the digest that
-    was published, it takes the file's place, and the damaged file is put aside, where an earlier repair's was. What is
-    not complete is tried again.
+    Each file is read, and its pieces are held against the digests that the log has of them. The damaged ones are
+    fetched into a copy, or the whole where the server calls it another version now; when that has the digest that was
+    published, it takes the file's place, and the damaged file is put aside, where an earlier repair's was. What is not
+    complete is tried again.
 
     With --log no download is named: a damaged log is set aside, whole, and what was lost is listed.
     """
