@@ -9,24 +9,34 @@ commit.
 The library retries an insert whose connection broke, and then meets its own first try as a duplicate; so before
 anything is called a conflict or a failure, the log is asked whether it holds just these bytes already. Whoever follows
 a log polls `head` and `read`: not every recorder has subscriptions, and positions may have gaps.
+
+Most databases hold what they are given, of whatever type, and anybody may give them something. So a page of rows is
+believed only after a look at it as a whole, and where it is not what was written, the first such row is searched for.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from eventsourcing.domain import EventSourcingError
 from eventsourcing.persistence import ApplicationRecorder, IntegrityError, Notification, StoredEvent
 
-from lading.domain.errors import InvalidSetting, LadingError, StoreUnavailable
+from lading.domain.errors import InvalidSetting, LadingError, LogDamaged, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Recorded
 
 MOST_ROUNDS = 16
 PAGE = 1000
+_KINDS = {"version": int, "topic": str, "state": bytes}
+"""Of what types those fields of a record are that nobody makes so."""
+_SOUND = tuple({kind} for kind in _KINDS.values())
+_MISREAD = (TypeError, ValueError, ArithmeticError, AttributeError, LookupError)
+"""What is raised by whoever takes a field for what it is not."""
+_made = functools.partial(tuple.__new__, Recorded)
 
 
 @runtime_checkable
@@ -104,12 +114,12 @@ class RecorderLog:
     def read(self, after: int = 0, limit: int = PAGE) -> Sequence[Recorded]:
         """Return at most `limit` events whose position is greater than `after`, in order of position."""
         with self._asking():
-            return [recorded(n) for n in self._page(after, limit)] if limit > 0 else []
+            return self._read(after, limit) if limit > 0 else []
 
     def stream(self, stream: UUID, after: int = 0) -> Sequence[Recorded]:
         """Return the events of one stream whose version is greater than `after`, in order of version."""
         with self._asking():
-            return [recorded(n) for n in self._select_stream(stream, after)]
+            return self._select_stream(stream, after)
 
     def head(self) -> int:
         """Return the position of the last event, 0 when there is none."""
@@ -172,30 +182,72 @@ class RecorderLog:
         held = {
             tuple(found)[1:]: found.position
             for stream, version in firsts.items()
-            for found in map(recorded, self._select_stream(stream, version - 1))
+            for found in self._select_stream(stream, version - 1)
         }
         positions = [held.get(tuple(entry)) for entry in entries]
         return None if None in positions else [position for position in positions if position is not None]
 
     def _last_versions(self, streams: Iterable[UUID]) -> dict[UUID, int]:
         if isinstance(self._recorder, Indexed):
-            return dict(self._recorder.last_versions(list(streams)))
-        last = {stream: self._recorder.select_events(stream, desc=True, limit=1) for stream in streams}
-        return {stream: found[0].originator_version for stream, found in last.items() if found}
+            last = dict(self._recorder.last_versions(list(streams)))
+        else:
+            ends = {stream: self._recorder.select_events(stream, desc=True, limit=1) for stream in streams}
+            last = {stream: found[0].originator_version for stream, found in ends.items() if found}
+        for stream, version in last.items():
+            if type(version) is not int or version < 1:
+                raise LogDamaged(f"the last version of the stream {stream} is none: {_shown(version)}")
+        return last
 
-    def _select_stream(self, stream: UUID, after: int) -> Sequence[Notification]:
+    def _select_stream(self, stream: UUID, after: int) -> list[Recorded]:
         if isinstance(self._recorder, Indexed):
-            return self._recorder.select_stream(stream, after)
+            try:
+                return records(self._recorder.select_stream(stream, after))
+            except _MISREAD as error:
+                raise LogDamaged(f"the stream {stream} cannot be read: {type(error).__name__}") from error
         wanted = len(self._recorder.select_events(stream, gt=after))
-        found: list[Notification] = []
+        found: list[Recorded] = []
         position = 0
-        while len(found) < wanted and (page := self._page(position, PAGE)):
-            position = page[-1].id
-            found += [n for n in page if _uuid(n.originator_id) == stream and n.originator_version > after]
-        return sorted(found, key=lambda n: n.originator_version)
+        while len(found) < wanted and (page := self._read(position, PAGE)):
+            position = page[-1].position
+            found += [record for record in page if record.stream == stream and record.version > after]
+        return sorted(found, key=lambda record: record.version)
 
-    def _page(self, after: int, limit: int) -> Sequence[Notification]:
-        return self._recorder.select_notifications(after, limit, inclusive_of_start=False)
+    def _read(self, after: int, limit: int) -> list[Recorded]:
+        try:
+            return records(self._page(after, limit))
+        except LogDamaged as damage:
+            if damage.position is not None:
+                raise
+            raise self._located(after, limit, damage) from damage
+        except Exception as error:
+            explained = self._explain(error)
+            if not isinstance(error, _MISREAD) and not isinstance(explained, LogDamaged):
+                raise
+            raise self._located(after, limit, explained or error) from error
+
+    def _page(self, after: int, limit: int, upto: int | None = None) -> Sequence[Notification]:
+        return self._recorder.select_notifications(after, limit, upto, inclusive_of_start=False)
+
+    def _located(self, after: int, limit: int, error: Exception) -> Exception:
+        """Return the error with the position of the first row that raises it; as it is where no row does."""
+        sound, bad = after, self._recorder.max_notification_id() or 0
+        if bad <= after or not self._is_readable(after, limit, after):
+            return error
+        while bad - sound > 1:
+            middle = (sound + bad) // 2
+            if self._is_readable(after, limit, middle):
+                sound = middle
+            else:
+                bad = middle
+        why = error.message if isinstance(error, LadingError) else type(error).__name__
+        return LogDamaged(f"record {bad} cannot be read: {why}", position=bad)
+
+    def _is_readable(self, after: int, limit: int, upto: int) -> bool:
+        try:
+            records(self._page(after, limit, upto))
+        except Exception:  # noqa: BLE001 # whatever a recorder raises of a row
+            return False
+        return True
 
 
 def judge(requests: Sequence[Sequence[Entry]], last: dict[UUID, int]) -> list[Conflict | None]:
@@ -216,11 +268,51 @@ def judge(requests: Sequence[Sequence[Entry]], last: dict[UUID, int]) -> list[Co
     return verdicts
 
 
-def recorded(notification: Notification) -> Recorded:
-    """Return a recorder's notification as the log's record."""
-    n = notification
-    return Recorded(n.id, _uuid(n.originator_id), n.originator_version, n.topic, bytes(n.state))
+def records(found: Sequence[Notification]) -> list[Recorded]:
+    """Return a recorder's notifications as the log's records.
+
+    Raises:
+        LogDamaged: one is not as any was written.
+    """
+    made: list[Recorded] = [
+        _made(
+            (
+                n.id,
+                stream if type(stream := n.originator_id) is UUID else UUID(str(stream)),
+                n.originator_version,
+                n.topic,
+                state if type(state := n.state) is bytes else _bytes(state),
+            )
+        )
+        for n in found
+    ]
+    if made:
+        _, _, versions, topics, states = zip(*made, strict=True)
+        kinds = set(map(type, versions)), set(map(type, topics)), set(map(type, states))
+        if kinds != _SOUND or min(versions) < 1 or "" in topics:
+            raise _damage(made)
+    return made
 
 
-def _uuid(originator: UUID | str) -> UUID:
-    return originator if isinstance(originator, UUID) else UUID(originator)
+def _damage(made: Sequence[Recorded]) -> LogDamaged:
+    """Return what is wrong with the first record that is not as any was written."""
+    for record in made:
+        for name, kind in _KINDS.items():
+            value: Any = getattr(record, name)
+            is_none = value < 1 if type(value) is int else value == ""
+            if is_none or type(value) is not kind:
+                return LogDamaged(
+                    f"record {record.position} is not as any was written: its {name} is {_shown(value)}",
+                    position=record.position,
+                )
+    raise AssertionError(made)
+
+
+def _bytes(state: object) -> object:
+    """Return a state as bytes if it is a buffer; what it is instead else."""
+    return bytes(state) if isinstance(state, bytearray | memoryview) else state
+
+
+def _shown(value: object) -> str:
+    """Return a number or nothing as it is, of all else the type: it may be anything."""
+    return "missing" if value is None or value == "" else str(value) if type(value) is int else type(value).__name__

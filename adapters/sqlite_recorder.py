@@ -24,6 +24,8 @@ from lading.domain.errors import DiskFull, LadingError, LogDamaged, StoreUnavail
 LOCK_TIMEOUT_S = 15
 FULL_SYNC = 2
 MOST_PARAMETERS = 500
+_NOT_TEXT = "Could not decode to UTF-8"
+"""How Python's module begins its own error, which has no code."""
 
 
 class SQLiteRecorder(SQLiteApplicationRecorder):
@@ -112,6 +114,8 @@ def explain(error: Exception) -> LadingError | None:
             return None
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
         return StoreUnavailable(f"the SQLite log cannot be used: {reason}", hint="check its folder, owner and mode")
+    if str(cause).startswith(_NOT_TEXT):
+        return LogDamaged("a text in it is not UTF-8")
     match getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:
         case sqlite3.SQLITE_FULL:
             return DiskFull("no room for the SQLite log: nothing was stored")

@@ -153,7 +153,14 @@ class IntegrityError(LadingError):
 
 
 class LogDamaged(IntegrityError):
-    """A record, an index or a file of the log is damaged; the rest was left as it is."""
+    """A record, an index or a file of the log is damaged; the rest was left as it is.
+
+    `position` is that of the first such record, where it is known.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, position: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.position = position
 
 
 class BackupDamaged(IntegrityError):

@@ -21,7 +21,7 @@ from lading.adapters import codec
 from lading.adapters.lmdb.residency import give_back
 from lading.collector import resting
 from lading.current import stand
-from lading.domain.errors import UsageError
+from lading.domain.errors import LogDamaged, UsageError
 from lading.domain.ports import Reader, Recorded
 from lading.projections.batch import RowCodec
 from lading.projections.instants import iso
@@ -154,13 +154,16 @@ def events_page(found: Iterable[Recorded]) -> Page:
     streams: dict[UUID, str] = {}
     for position, stream, version, topic, state in found:
         at_ns, event, words, data = take_apart(position, state)
+        try:
+            (actor, host, correlation, causation), caused = _context(words)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise LogDamaged(f"event {position} cannot be read: its context is none", position=position) from error
         id = streams.get(stream)
         if id is None:
             id = streams[stream] = str(stream)
         digits = event.hex()
         event_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
         name, named = _name(topic)
-        (actor, host, correlation, causation), caused = _context(words)
         at_us = at_ns // 1000
         second = at_us // 1_000_000
         instant = seconds.get(second)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lading.adapters import duck, parquet
-from lading.domain.errors import LadingError, UsageError
+from lading.domain.errors import UsageError
 from lading.extracting import Extract, extract
 from lading.projections.tables import NAMES
 from lading.reading import Reading
@@ -50,7 +50,7 @@ def ask(
 
 def _fill(database: duck.Duck, reading: Reading, names: Sequence[str]) -> None:
     """Copy tables; events last, and as far as the first of the views has come, so that they fit together."""
-    own: list[LadingError] = []
+    own: list[Exception] = []
     with ExitStack() as opened:
         found: list[Extract] = []
         for name in sorted(names, key="events".__eq__):
@@ -64,10 +64,10 @@ def _fill(database: duck.Duck, reading: Reading, names: Sequence[str]) -> None:
             raise
 
 
-def _batches(of: Extract, own: list[LadingError]) -> Iterator[Any]:
+def _batches(of: Extract, own: list[Exception]) -> Iterator[Any]:
     try:
         for page in of.pages():
             yield parquet.batch(of.columns, page.values)
-    except LadingError as error:
+    except Exception as error:
         own.append(error)
         raise

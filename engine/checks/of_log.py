@@ -45,20 +45,49 @@ def records(subject: Subject) -> Iterator[Finding]:
 
 
 def events(subject: Subject) -> Iterator[Finding]:
-    """Open every event, and see that it follows on its stream."""
-    log, streams, after, count = subject.log, _Streams(subject.log), 0, 0
+    """Open every event, and see that it follows on its stream; behind one that is no record nobody can tell that."""
+    streams: _Streams | None = _Streams(subject.log)
     folder, head = subject.lmdb_folder, subject.log.head()
-    while page := log.read(after, PAGE):
-        after = page[-1].position
+    subject.counts["events"] = 0
+    for page in _pages(subject.log):
+        if isinstance(page, LogDamaged):
+            streams = None
+            yield Finding("log", page.message, position=page.position)
+            continue
         for recorded in page:
-            count += 1
-            why = _unreadable(recorded) or streams.misfit(recorded)
+            why = _unreadable(recorded) or (None if streams is None else streams.misfit(recorded))
             if why is not None:
                 yield Finding("log", why, id=str(recorded.stream), position=recorded.position)
-        subject.progress(after, head)
+        subject.counts["events"] += len(page)
+        subject.progress(page[-1].position, head)
         if folder is not None:
             give_back()
-    subject.counts["events"] = count
+
+
+def _pages(log: Log) -> Iterator[Sequence[Recorded] | LogDamaged]:
+    """Yield the log in pages, and what is wrong with each row of it that is no record.
+
+    The page that such a row is in is read event by event.
+
+    Raises:
+        LogDamaged: it cannot be told where the damage is.
+    """
+    after, bad = 0, 0
+    while True:
+        try:
+            page = log.read(after, 1 if after < bad else PAGE)
+        except LogDamaged as damage:
+            if damage.position is None or damage.position <= after:
+                raise
+            if after < bad:
+                after = damage.position
+                yield damage
+            bad = damage.position
+            continue
+        if not page:
+            return
+        after = page[-1].position
+        yield page
 
 
 def _unreadable(recorded: Recorded) -> str | None:
@@ -83,7 +112,10 @@ class _Streams:
         stream, version = recorded.stream, recorded.version
         last = self._last.pop(stream, None)
         if last is None:
-            last = 0 if version == 1 else self._before(self._log.stream(stream), recorded.position)
+            try:
+                last = 0 if version == 1 else self._before(self._log.stream(stream), recorded.position)
+            except LogDamaged as damage:
+                return damage.message
         self._last[stream] = version
         if len(self._last) > MOST_STREAMS:
             self._last.popitem(last=False)

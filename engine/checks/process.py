@@ -2,7 +2,7 @@
 
 The process is asked in one JSON object on stdin, so that no argument list shows a password, and answers one object a
 line. When it dies in a check, that is a finding of that check; unless nothing could be believed after it, another
-process goes on with the next.
+process goes on with the next. A check that raises has failed by itself, and no page is blamed for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lading.checks import CHECKS, Check, Finding, Subject
 from lading.checks.subject import Word
 from lading.domain import commands as c
 from lading.domain import errors
-from lading.domain.errors import IntegrityError, LadingError, StoreError, StoreUnavailable
+from lading.domain.errors import IntegrityError, LadingError, LogDamaged, StoreError, StoreUnavailable
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -81,7 +81,7 @@ class Examination:
             number = next((n for n, check in enumerate(left) if check.name == self._at), 0)
             check, left = left[number], left[number + 1 :]
             self.stopped = check.needed
-            yield Finding(check.kind, f"reading it ended the process that did it ({self._died}): pages are damaged")
+            yield Finding(check.kind, self._died)
 
     def _one_process(self, checks: list[Check]) -> Iterator[Finding]:
         self._at, self._died = "", None
@@ -100,8 +100,10 @@ class Examination:
                 else:
                     is_done |= self._hear(said)
             code = child.wait()
-        if not is_done:
-            self._died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        if not is_done and code < 0:
+            self._died = f"reading it ended the process that did it ({signal.Signals(-code).name}): pages are damaged"
+        elif not is_done:
+            self._died = f"it could not be checked: the process that did it ended with exit code {code}"
 
     def _hear(self, said: dict[str, Any]) -> bool:
         """Take in what the process says beside findings, and tell whether that was its last word."""
@@ -166,7 +168,16 @@ def _is_fatal(check: Check, subject: Subject) -> bool:
             _say("finding", finding=attrs.asdict(finding))
     except IntegrityError as damage:
         found = True
-        _say("finding", finding=attrs.asdict(Finding(check.kind, damage.message)))
+        position = damage.position if isinstance(damage, LogDamaged) else None
+        _say("finding", finding=attrs.asdict(Finding(check.kind, damage.message, position=position)))
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 # whatever else it meets is told as what it is, and the next check tried
+        found = True
+        why = error.message if isinstance(error, LadingError) else f"{type(error).__name__} inside Lading"
+        _say(
+            "finding", finding=attrs.asdict(Finding(check.kind, f"{check.name} could not be checked to the end: {why}"))
+        )
     return found and check.needed
 
 
