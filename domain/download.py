@@ -45,6 +45,7 @@ class Download:
         kept: where its published file was put aside, below the order's root.
         replaced: where the file that it replaced was put aside.
         invalid: why its published file is not what was published, None when nothing is known to be wrong.
+        unmended: why what it had published is not that, and lies there still while it is to be replaced; else None.
         forgotten: whether its secrets were given up, and none have come since.
         shredding: whether their key is still to be shredded.
         archived: whether it has left queue and history for an archive; only views know that, from `HistoryArchived`.
@@ -98,6 +99,7 @@ class Download:
     kept: str | None = None
     replaced: str | None = None
     invalid: str | None = None
+    unmended: str | None = None
     forgotten: bool = False
     shredding: bool = False
     archived: bool = False
@@ -127,6 +129,17 @@ class Download:
     def replaces(self) -> bool:
         """Whether its file takes the place of what lies at its path."""
         return self.overwrite or self.order.if_exists is IfExists.OVERWRITE
+
+    @property
+    def has_published(self) -> bool:
+        """Whether what lies at its path is to be judged as what it published, complete now or until it is replaced."""
+        is_unmended = self.unmended is not None and self.state not in {State.REMOVING, State.REMOVED}
+        return self.state is State.COMPLETED or is_unmended
+
+    @property
+    def wrong(self) -> str | None:
+        """Why what it has published is known not to be what was published, None where nothing is known of that."""
+        return (self.invalid or self.unmended) if self.has_published else None
 
     @property
     def staged(self) -> bool:

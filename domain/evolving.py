@@ -168,6 +168,7 @@ def _resumed(download: Download, event: e.Resumed, _: int) -> Changes:
     changes: Changes = {"not_before_ns": None, "whole_host": False, "blocked": None, "failed": False} | _TAKEN_UP
     if download.state is State.COMPLETED:
         changes |= {"part": None} if event.repair else {"part": None, "total": None, "validator": None}
+        changes["unmended"] = download.invalid if event.overwrite or download.replaces else None
     if event.overwrite:
         changes["overwrite"] = True
     if event.fresh:
@@ -269,6 +270,7 @@ def _completed(_: Download, event: e.Completed, __: int) -> Changes:
         "repairs": False,
         "blocked": None,
         "invalid": None,
+        "unmended": None,
         "durable": (),
         "worker": None,
         "cause": None,

@@ -74,17 +74,17 @@ def watched(download: Download) -> str | None:
     """Return the path, below the order's root, at which there is something to look at; None where nothing should be."""
     if download.kept is not None:
         return download.kept
-    if download.state is State.COMPLETED:
-        return download.path
-    return download.part
+    return download.path if download.has_published else download.part
 
 
 def is_doubtful(download: Download, look: Look) -> bool:
     """Tell whether only its digest can tell whether a published file is what was published.
 
     It has the size that it should have; but it was written to since the log said that it was complete, or was not what
-    it should be when it was looked at last.
+    it should be when it was looked at last. Of one that is to be replaced the size says nothing: it may be the new one.
     """
+    if download.unmended is not None:
+        return look.is_file
     if not look.is_file or look.size != download.total:
         return False
     return download.invalid is not None or look.mtime_ns > (download.ended_at_ns or 0)
@@ -100,9 +100,10 @@ def judge(download: Download, look: Look | None, digest: str | None = None, *, r
         replaced: whether a later download has published its own file under the same path.
     """
     size = None if look is None else look.size
-    if download.kept is not None or download.quarantined_until_ns is not None:
+    is_aside = download.quarantined_until_ns is not None and not download.has_published
+    if download.kept is not None or is_aside:
         return Verdict(presence=Presence.QUARANTINED, reason="it was put aside", size=size)
-    if download.state is not State.COMPLETED:
+    if not download.has_published:
         if look is not None:
             return Verdict(presence=Presence.PARTIAL, size=size)
         return Verdict(presence=Presence.NONE, reason="its part is gone" if download.durable else "")
@@ -117,7 +118,9 @@ def judge(download: Download, look: Look | None, digest: str | None = None, *, r
 def _wrong(download: Download, look: Look, digest: str | None) -> str:
     if not look.is_file:
         return "something that is no file lies there"
-    if look.size != download.total:
+    if download.unmended is not None and digest is None:
+        return download.unmended
+    if download.unmended is None and look.size != download.total:
         return f"it has {look.size} bytes, and {download.total} were published"
     if digest is not None and digest != download.digest:
         return f"it has changed: {digest} is not {download.digest}"

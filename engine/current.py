@@ -23,7 +23,7 @@ from lading.projections.batch import RowCodec
 from lading.projections.fold import Fold
 from lading.projections.keys import number, read_number
 
-VIEWS_FORMAT = 6
+VIEWS_FORMAT = 7
 """The shape of all keys and rows; another number has every home fold its views anew."""
 
 FORMAT, LOG, POSITION = b"\0format", b"\0log", b"\0position"

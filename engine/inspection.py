@@ -14,7 +14,6 @@ from lading.domain import upkeep
 from lading.domain.disks import Disk
 from lading.domain.download import Download
 from lading.domain.errors import InvalidDestination
-from lading.domain.states import State
 from lading.domain.upkeep import Look, Presence, Verdict
 from lading.files import Files
 from lading.placing import Places
@@ -77,7 +76,7 @@ class Inspector:
         self, download: Download, path: str | None, *, digest: bool, most_bytes: int | None
     ) -> tuple[Verdict, int]:
         look = None if path is None else self._disk.look(path)
-        if download.state is not State.COMPLETED or download.kept is not None:
+        if not download.has_published or download.kept is not None:
             return upkeep.judge(download, look), 0
         replaced = self._reading.is_replaced(download)
         if look is None and path is not None and not replaced and self._is_elsewhere(download, path):

@@ -150,7 +150,17 @@ def error(download: Download) -> str | None:
 
 
 def why(download: Download, around: Surroundings | None = None) -> str:
-    """Return in one short sentence why the download is in the state in which it is."""
+    """Return in one short sentence why the download is in the state in which it is.
+
+    Of one that is to replace what it had published, it is told as well what is wrong with that.
+    """
+    said = _why(download, around)
+    if download.wrong is None or download.state is State.COMPLETED:
+        return said
+    return f"{said}; at its path lies still what is not what was published: {download.wrong}"
+
+
+def _why(download: Download, around: Surroundings | None) -> str:
     kept = None if around is None else around.keeps(download)
     if kept is not None:
         return kept
@@ -170,13 +180,13 @@ def why(download: Download, around: Surroundings | None = None) -> str:
         case State.CANCELLED if download.message:
             return f"cancelled: {download.message}"
         case state:
-            return _WHY[state].format(download)
+            return _OF_STATES[state].format(download)
 
 
 READY = "ready to run when its turn comes"
 """Why a download is queued that nothing keeps from its turn."""
 
-_WHY = {
+_OF_STATES = {
     State.QUEUED: READY,
     State.ACTIVE: "attempt {0.attempt} is running",
     State.VERIFYING: "attempt {0.attempt} has everything and publishes it",

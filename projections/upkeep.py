@@ -54,7 +54,7 @@ def apply(batch: Batch, changes: Sequence[Change]) -> None:
 
 
 def _is_invalid(download: Download) -> bool:
-    return download.state is State.COMPLETED and download.invalid is not None and not download.archived
+    return download.wrong is not None and not download.archived
 
 
 def _folder(download: Download) -> bytes:
@@ -98,7 +98,7 @@ def stale(reader: Reader, before_ns: int, after: bytes | None = None) -> Iterato
 
 
 def invalid(reader: Reader, limit: int | None = None) -> Iterator[UUID]:
-    """Walk the completed downloads whose files are known not to be what was published."""
+    """Walk the downloads whose published files are known not to be what was published, complete or to be replaced."""
     for found, _ in islice(reader.scan(INVALID), limit):
         yield UUID(bytes=bytes(found[-_ID_BYTES:]))
 

@@ -1,7 +1,8 @@
 """Files: those that were published against their digests, parts that rest against their pieces.
 
-Of a file that is not what was published its pieces tell which bytes of it are not. A part is only looked at while
-nobody works on it: what runs is judged by its own attempt.
+Of a file that is not what was published its pieces tell which bytes of it are not. One that is to be repaired or
+fetched again is judged until another has taken its place. A part is only looked at while nobody works on it: what runs
+is judged by its own attempt.
 """
 
 from __future__ import annotations
@@ -35,15 +36,14 @@ def files(subject: Subject) -> Iterator[Finding]:
     of = sum(reading.counts().values())
     for seen, (download, current) in enumerate(_downloads(reading), start=1):
         base = subject.roots.get(download.order.root)
-        is_part = download.state is not State.COMPLETED
         if base is None:
-            counts["unchecked"] += not is_part
-        elif is_part:
-            counts["parts"] += 1
-            yield from _part(reading, download, base / (download.part or ""))
-        elif current:
+            counts["unchecked"] += download.has_published
+        elif download.has_published and current:
             counts["files"] += 1
             yield from _file(subject, download, base / (download.path or ""))
+        if base is not None and _rests(download):
+            counts["parts"] += 1
+            yield from _part(reading, download, base / (download.part or ""))
         subject.progress(seen, of)
 
 
@@ -52,10 +52,10 @@ def _file(subject: Subject, download: Download, path: Path) -> Iterator[Finding]
     word = upkeep.word(download, Verdict(presence=presence, reason=message.removeprefix(f"{path} ")))
     if word is not None:
         subject.say((download.id, word))
-    if not message:
+    if not message or (download.unmended is not None and not _stands(subject.reading, download)):
         return
     damaged = None
-    if presence is Presence.NOT_VALID:
+    if presence is Presence.NOT_VALID and (download.unmended is None or download.repairs):
         pieces = holdings.published(fact.event for fact in subject.reading.stream(download.id))
         damaged = _damaged(path, pieces, download.total or 0) if pieces else None
     where = "" if not damaged else f"; of its {download.total} bytes {_ranges(damaged)} are not what was published"
@@ -78,10 +78,15 @@ def _part(reading: Reading, download: Download, path: Path) -> Iterator[Finding]
         message = f"{path} is a part of which {_ranges(damaged)} are not what the log vouches for"
     except FileNotFoundError:
         damaged, message = ((0, spans.size(download.durable)),), f"{path} is missing, a part that the log vouches for"
+    if damaged and _stands(reading, download):
+        yield Finding("part", message, id=str(download.id), path=str(path), damaged=[list(span) for span in damaged])
+
+
+def _stands(reading: Reading, download: Download) -> bool:
+    """Tell whether nothing has happened to a download since it was read."""
     reading.catch_up()
     now = reading.get(download.id)
-    if damaged and now is not None and now.version == download.version:
-        yield Finding("part", message, id=str(download.id), path=str(path), damaged=[list(span) for span in damaged])
+    return now is not None and now.version == download.version
 
 
 def _ranges(damaged: spans.Spans) -> str:
@@ -113,16 +118,15 @@ def _downloads(reading: Reading) -> Iterator[tuple[Download, bool]]:
         with reading.views.read() as reader:
             page = list(progress.ids(reader, after=after, limit=PAGE))
             found = [progress.get(reader, id, ROWS) for id in page]
-            done = [(d, _is_last(reader, d)) for d in found if d is not None and _is_to_be_read(d)]
+            done = [(d, _is_last(reader, d)) for d in found if d is not None and (d.has_published or _rests(d))]
         if not page:
             return
         after = page[-1]
         yield from done
 
 
-def _is_to_be_read(download: Download) -> bool:
-    if download.state is State.COMPLETED:
-        return True
+def _rests(download: Download) -> bool:
+    """Tell whether a download has a part at which nobody works."""
     return download.part is not None and bool(download.durable) and download.state not in RUNNING | STOPPING
 
 
@@ -139,7 +143,7 @@ def _judge(path: Path, download: Download) -> tuple[Presence, str]:
     expected = Digest.parse(download.digest or "")
     try:
         size = os.stat(path).st_size
-        if size != download.total:
+        if size != download.total and download.unmended is None:
             return Presence.NOT_VALID, f"{path} has {size} bytes, and {download.total} were published"
         found = _digest(path, expected.algorithm)
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from lading.domain import events as e
 from lading.domain import upkeep
 from lading.domain.decide import decide
 from lading.domain.download import Download
+from lading.domain.evolving import evolve
 from lading.domain.requests import Order, Source
 from lading.domain.states import RUNNING, STOPPING, State
 from lading.domain.upkeep import Look, Presence
@@ -148,3 +149,44 @@ def test_what_was_put_aside_is_an_orphan_only_once_it_was_said_that_it_goes(chan
     order = Order(sources=(Source(url="https://a.example/f"),))
     download = Download(**{"id": UUID(int=1), "order": order, "attempt": 1, "path": "f", **changes})
     assert upkeep.is_orphan(".f.00000001.1.kept", ".f.00000001.1.kept", [download]) is orphan
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("state", [State.QUEUED, State.ACTIVE, State.FAILED, State.PAUSED, State.CANCELLED])
+@pytest.mark.parametrize(
+    ("seen", "digest", "presence"),
+    [
+        (look(), None, Presence.NOT_VALID),
+        (look(99), "sha256:bb", Presence.NOT_VALID),
+        (look(99), "sha256:aa", Presence.VALID),
+        (None, None, Presence.ABSENT),
+    ],
+)
+def test_what_is_to_be_replaced_is_judged_until_it_is(reached, state, seen, digest, presence):
+    """By its digest alone, since the size that is known may be that of what comes; the log is told nothing."""
+    download = attrs.evolve(reached[state], total=100, digest="sha256:aa", path="f", unmended="it has changed")
+    verdict = upkeep.judge(download, seen, digest)
+    assert verdict.presence is presence
+    assert upkeep.watched(download) == "f"
+    assert upkeep.is_doubtful(download, look(99))
+    assert upkeep.word(download, verdict) is None
+
+
+@pytest.mark.law(5)
+@pytest.mark.parametrize("command", [c.Repair(), c.Retry(overwrite=True)])
+def test_a_damaged_file_is_remembered_until_it_is_replaced_or_given_up(completed, command):
+    """Whatever lets the download go on, for whatever it stops, and if its removal is taken back."""
+
+    def after(download, *events):
+        for event in events:
+            download = evolve(download, event, stream=download.id, at_ns=5)
+        return download
+
+    damaged = after(completed, e.Invalidated(reason="it has changed"))
+    assert damaged.wrong == "it has changed"
+    asked = after(damaged, *decide(damaged, command))
+    for events in [(), (e.Paused(),), (e.Cancelled(),), (e.Cancelled(), e.Restored()), (e.Removed(), e.Restored())]:
+        assert after(asked, *events).wrong == "it has changed"
+    assert after(asked, e.Removed()).wrong is None
+    plain = after(damaged, *decide(damaged, c.Retry()))
+    assert plain.wrong is None, "nothing that lies there is to be replaced"

@@ -32,7 +32,7 @@ def test_stale_failures_and_published_files_are_found_in_order(data, worlds, mak
         for number, (age, _) in enumerate(published):
             assert list(upkeep.published(reader, age)) == published[number + 1 :]
         assert list(upkeep.published(reader, limit=1)) == published[:1]
-        wrong = {d.id for d in done if d.invalid is not None}
+        wrong = {d.id for d in world.downloads.values() if d.wrong is not None}
         assert set(upkeep.invalid(reader)) == wrong
         assert len(list(upkeep.invalid(reader, 1))) == min(1, len(wrong))
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from lading.domain.pieces import SMALLEST_CELL
-from lading.tools.origin import Behaviour, Change, Drop, IfRange, Modified, Ranges
+from lading.tools.origin import Behaviour, Change, Drop, IfRange, Modified, Ranges, Refusal
 
 pytestmark = [pytest.mark.row("S3.6"), pytest.mark.row("S2.14")]
 
@@ -202,6 +202,49 @@ def test_a_server_that_has_the_old_bytes_back_repairs_what_it_could_not(lading, 
     origin.set(large.name, Behaviour(etag='"back"', modified=Modified.NONE))
     assert lading.rows("repair", "k")[-1]["state"] == "completed"
     assert path.read_bytes() == content
+
+
+def see_said(lading, path, *, damaged):
+    """See that everything that looks at files says of one whether it is what was published."""
+    verified = lading("--json", "verify", "--files", code=4 if damaged else 0).rows
+    assert [finding["path"] for finding in verified if finding["kind"] == "file"] == [str(path)] * damaged
+    (file,) = lading.rows("files", "k")
+    found = ("not valid", False) if damaged else ("valid", True)
+    assert (file["state"], file["valid"], file["path"]) == (*found, str(path))
+    (row,) = lading.rows("list")
+    assert ("has changed" in row["why"]) is damaged
+    sick = [row["status"] for row in lading.rows("health") if row.get("check") == "published files"]
+    assert sick == ["warn"] * damaged
+
+
+@pytest.mark.law(5)
+@pytest.mark.law(10)
+@pytest.mark.parametrize("end", ["repaired", "overwritten", "removed"])
+def test_a_file_that_could_not_be_repaired_is_said_to_be_damaged_until_that_has_passed(
+    end, lading, origin, large, fetched
+):
+    """Whatever becomes of the download: its damaged file lies under its final name still."""
+    path, _ = fetched
+    flip(path, CELL + 5)
+    lading("verify", "--files", code=4)
+    origin.set(large.name, Behaviour(change=Change()))
+    lading("repair", "k", code=1)
+    see_said(lading, path, damaged=True)
+    for act in ("retry", "pause", "cancel"):
+        lading(act, "k")
+        see_said(lading, path, damaged=True)
+    lading("retry", "k", "--overwrite")
+    origin.set(large.name, Behaviour(refusals=(Refusal(404, times=None),)))
+    lading("run", code=1)
+    see_said(lading, path, damaged=True)
+    origin.set(large.name, Behaviour(change=Change()) if end == "overwritten" else Behaviour())
+    if end == "removed":
+        lading("remove", "k")
+        assert lading.row("verify", "--files")["ok"]
+    else:
+        lading("retry", "k", "--overwrite")
+        lading("run")
+        see_said(lading, path, damaged=False)
 
 
 @pytest.mark.law(3)
