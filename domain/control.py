@@ -43,6 +43,9 @@ def _resume(download: Download, _: c.Resume) -> Events:
 @DECISIONS.on(c.Retry)
 def _retry(download: Download, command: c.Retry) -> Events:
     if download.state in {_S.QUEUED, _S.ACTIVE, _S.VERIFYING} or download.staged:
+        if command.overwrite and not _overwrites(download):
+            hint = "pause it first: `lading pause ID`, and then `lading retry ID --overwrite`"
+            raise illegal(download, "overwrite the file of", hint)
         return ()
     if download.litter:
         raise illegal(download, "retry", "its files are still being removed; try again in a moment")
@@ -58,6 +61,11 @@ def _retry(download: Download, command: c.Retry) -> Events:
         repair = download.repairs and not command.overwrite
         return (e.Resumed(fresh=True, overwrite=command.overwrite, repair=repair),)
     raise illegal(download, "retry", "only what failed, was cancelled or waits can be tried again")
+
+
+def _overwrites(download: Download) -> bool:
+    """Tell whether a download goes on already as `--overwrite` wants it; what is staged waits for its bundle alone."""
+    return download.staged or (download.replaces and not download.repairs)
 
 
 @DECISIONS.on(c.Repair)

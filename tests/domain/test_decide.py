@@ -234,6 +234,20 @@ def test_discarding_is_said_once(reached):
         assert decide(gone, c.Discard(size=10)) == ()
 
 
+@pytest.mark.parametrize("state", [State.QUEUED, State.ACTIVE, State.VERIFYING])
+def test_an_overwriting_is_never_dropped_without_a_word(reached, state):
+    """What goes on without it has to be paused first; what does it already need not be told twice."""
+    plain = reached[state]
+    overwriting = attrs.evolve(plain, overwrite=True)
+    assert decide(plain, c.Retry()) == decide(overwriting, c.Retry(overwrite=True)) == ()
+    for download in (plain, attrs.evolve(overwriting, repairs=True)):
+        with pytest.raises(IllegalCommand, match="overwrite") as refused:
+            decide(download, c.Retry(overwrite=True))
+        assert "lading pause ID" in refused.value.hint
+    paused = attrs.evolve(reached[State.PAUSED], overwrite=True, repairs=True)
+    assert decide(paused, c.Retry(overwrite=True)) == (e.Resumed(fresh=True, overwrite=True),)
+
+
 def test_a_cancelled_download_can_be_tried_again_once_its_files_are_gone(reached):
     """Not before: the sweep would take the files of the new attempt."""
     download = reached[State.CANCELLED]

@@ -51,4 +51,6 @@ def short(reading: Reading, id: UUID) -> str:
 
 def with_id(hint: str, id: UUID) -> str:
     """Return a hint with the id of the download that it is about in the place of the word ID."""
-    return hint.replace(" ID`", f" {id}`").replace(" ID URL", f" {id} URL")
+    for behind in ("`", " URL", " --"):
+        hint = hint.replace(f" ID{behind}", f" {id}{behind}")
+    return hint

@@ -247,6 +247,25 @@ def test_a_file_that_could_not_be_repaired_is_said_to_be_damaged_until_that_has_
         see_said(lading, path, damaged=False)
 
 
+def test_an_overwriting_of_what_is_queued_to_be_repaired_is_refused_and_the_hint_works(lading, origin, large, fetched):
+    """Else it would be queued as the repair that it was, and fail of the same; asked twice, it is done once."""
+    path, _ = fetched
+    flip(path, 7)
+    rotten = path.read_bytes()
+    origin.set(large.name, Behaviour(change=Change()))
+    lading("repair", "k", code=1)
+    lading("retry", "k")
+    trouble = lading("--json", "retry", "k", "--overwrite", code=2).trouble
+    assert "overwrite" in trouble["error"]
+    commands = [part for part in trouble["hint"].split("`") if part.startswith("lading ")]
+    assert [command.split()[1] for command in commands] == ["pause", "retry"]
+    for command in (*commands, commands[-1]):
+        lading(*command.split()[1:])
+    lading("run")
+    assert path.read_bytes() != rotten
+    assert lading.row("verify", "--files")["ok"]
+
+
 @pytest.mark.law(3)
 @pytest.mark.law(5)
 @pytest.mark.parametrize("moment", ["Started", "Progressed"])

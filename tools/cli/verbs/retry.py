@@ -15,7 +15,8 @@ def command(frame: Frame, ids: tuple[str, ...], tag: str | None, *, everything: 
     """Try failed, cancelled or waiting downloads again, now and with a fresh budget of retries.
 
     Complete ones are fetched again when their file is gone, or with --overwrite when it was changed. One that is named
-    is looked at first. What a repair of the same download had put aside goes then, for good.
+    is looked at first. What a repair of the same download had put aside goes then, for good. What is queued or runs
+    without --overwrite has to be paused before it can be told that.
 
     They run when their turn comes in the engine of the home; `lading run` is one.
     """
