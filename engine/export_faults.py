@@ -112,7 +112,8 @@ def verdict(path: Path, faults: Iterable[Fault]) -> Verdict:
         rest = "; and in the rest it is not what the log says" if Fault.FILE in told else ""
         return Verdict(
             f"{path} has what was lost when the log of this home was repaired{rest}",
-            "keep the file: it is the only place known to this home that has these rows",
+            "keep the file: but for the damaged log, which lies aside in the home, it is the only place that is known "
+            "to have these rows",
         )
     if Fault.OTHER in told:
         return Verdict(

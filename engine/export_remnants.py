@@ -50,7 +50,7 @@ def hold_remnant(reading: Reading, path: Path, says: Provenance, kept: int) -> I
     yield Difference(
         path,
         f"it covers positions {first} to {says.last} of this log as it was before it was repaired, and the repair "
-        f"lost them: nothing else known to this home has them{unheld}",
+        f"lost them{unheld}",
         first,
         Fault.LOST,
     )
