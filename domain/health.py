@@ -377,7 +377,7 @@ def _signed(v: Vitals) -> Iterator[Finding]:
             check="repaired",
             status=Status.WARN,
             value=f"{amounts.of(v.signed.given_up, 'event')} or more that were signed are not in the log any more",
-            hint="`lading log` tells of the repair (LogRepaired); the log as it was lies in the home",
+            hint="`lading log` tells of the repair (LogRepaired); the log as it was is kept aside, or in its database",
             figures={"given_up": v.signed.given_up},
         )
     for name, trouble in v.signed.anchors.items():

@@ -31,7 +31,6 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
-from lading.adapters.lmdb.format import FORMAT
 from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.locks import USERS_LOCK
 from lading.adapters.lmdb.log import LMDBLog
@@ -39,12 +38,11 @@ from lading.adapters.lmdb.pages import State as PagesState
 from lading.adapters.lmdb.salvage import DamagedLog
 from lading.adapters.lmdb.structure import structure
 from lading.adapters.lmdb.verify import examine
-from lading.auditing import Audit
 from lading.cursors import FOLDER, FileCursors
 from lading.domain import events as e
-from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreNewer, StoreUnavailable
+from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreUnavailable
 from lading.domain.facts import Context, Fact
-from lading.domain.ports import Chance, Clock, Conflict, Entry, Recorded
+from lading.domain.ports import Chance, Clock, Entry
 from lading.home import (
     REPAIRED,
     EngineLock,
@@ -55,14 +53,12 @@ from lading.home import (
     remember_log,
     sync_folder,
 )
+from lading.log_prefix import Progress, copy, facts, root, unreadable
 from lading.losses import Losses
 from lading.version import VERSION
 from lading.vouching import set_damaged_aside
 
-BATCH = 1000
 ASIDE = "log.damaged"
-
-Progress = Callable[[int, int | None], None]
 
 
 @attrs.frozen(kw_only=True)
@@ -185,7 +181,7 @@ class LogRepairer:
             losses = self._losses(prefix, log)
             if why is not None:
                 prefix = attrs.evolve(prefix, reason=why.reason, entries=max(why.vouched or 0, prefix.taken))
-            said = self._word(prefix, _root(log), losses)
+            said = self._word(prefix, root(log), losses)
             sealed = codec.seal(
                 said, id=self._chance.uuid(self._clock.now_ns()), at_ns=self._clock.now_ns(), context=self._context
             )
@@ -208,7 +204,7 @@ class LogRepairer:
         except (LogDamaged, StoreUnavailable):  # it looks like another program's; whether it is, its pages will tell
             return False
         with DamagedLog(folder) as log:
-            return all(_readable(found) is None for found in log.prefix())
+            return all(unreadable(found) is None for found in log.prefix())
 
     def _check_its_own(self) -> None:
         """Refuse to go on from a log that was never this home's."""
@@ -228,7 +224,7 @@ class LogRepairer:
             if best.entries is not None and best.taken == best.entries:
                 break
             with DamagedLog(self._home.log_path, state) as log:
-                count = sum(1 for _ in takewhile(lambda found: _readable(found) is None, log.prefix()))
+                count = sum(1 for _ in takewhile(lambda found: unreadable(found) is None, log.prefix()))
             if count > best.taken:
                 best = self._take(made, state, accept_loss=accept_loss)
         return best
@@ -246,7 +242,7 @@ class LogRepairer:
         target = LMDBLog(made)
         try:
             with DamagedLog(self._home.log_path, state) as source:
-                taken, reason = self._copy(source, target, accept_loss=accept_loss)
+                taken, reason = copy(source, target, accept_loss=accept_loss, progress=self._progress)
                 return _Prefix(
                     taken=taken,
                     reason=reason or "none of its events is damaged, but pages or indexes around them are",
@@ -261,29 +257,6 @@ class LogRepairer:
         finally:
             target.close()
 
-    def _copy(self, source: DamagedLog, target: LMDBLog, *, accept_loss: bool) -> tuple[int, str]:
-        """Copy the prefix, and return how many events that are, and why the next one could not be taken."""
-        taken, batch = 0, list[Recorded]()
-        if source.format is not None and source.format > FORMAT and not accept_loss:
-            raise _newer(StoreNewer(f"the log says that it has format {source.format}"))
-        for found in source.prefix():
-            reason = _readable(found)
-            if isinstance(reason, StoreNewer) and not accept_loss:
-                raise _newer(reason)
-            if reason is not None:
-                added, misfit = _append(target, batch)
-                return taken + added, misfit or str(reason)
-            assert isinstance(found, Recorded)
-            batch.append(found)
-            if len(batch) == BATCH:
-                added, misfit = _append(target, batch)
-                taken, batch = taken + added, []
-                self._progress(taken, source.entries)
-                if misfit is not None:
-                    return taken, misfit
-        added, misfit = _append(target, batch)
-        return taken + added, misfit or ""
-
     def _losses(self, prefix: _Prefix, log: LMDBLog) -> Losses:
         losses = Losses()
 
@@ -291,7 +264,7 @@ class LogRepairer:
             return [codec.open_envelope(recorded) for recorded in log.stream(stream)]
 
         with contextlib.suppress(OSError), DamagedLog(self._home.log_path, prefix.state) as source:
-            for fact in _facts(source.beyond(prefix.taken)):
+            for fact in facts(source.beyond(prefix.taken)):
                 losses.take(fact, kept)
             for stream, _ in source.indexed(prefix.taken):
                 losses.miss(stream, kept)
@@ -340,51 +313,6 @@ class LogRepairer:
                 cursor = cursors.load(name)
                 if cursor is not None and cursor.position > position:
                     cursors.save(name, attrs.evolve(cursor, position=position, failures=0, error=None))
-
-
-def _root(log: LMDBLog) -> str:
-    """Return the Merkle root of all that a log has."""
-    audit = Audit(log, ())
-    for _ in audit.discrepancies():
-        continue
-    return audit.root.hex()
-
-
-def _readable(found: Recorded | str) -> Exception | None:
-    """Return why an event cannot be taken, None when it can."""
-    if isinstance(found, str):
-        return LogDamaged(found)
-    try:
-        codec.open_envelope(found)
-    except (LogDamaged, StoreNewer) as error:
-        return error
-    return None
-
-
-def _append(target: LMDBLog, batch: list[Recorded]) -> tuple[int, str | None]:
-    """Append events, and return how many that are, and why the next one does not follow on its stream, if so."""
-    if not batch:
-        return 0, None
-    entries = [Entry(*recorded[1:]) for recorded in batch]
-    (answer,) = target.append([entries])
-    if not isinstance(answer, Conflict):
-        return len(batch), None
-    for number, entry in enumerate(entries):
-        (answer,) = target.append([[entry]])
-        if isinstance(answer, Conflict):
-            return number, f"version {entry.version} of the stream {entry.stream} follows {answer.found}"
-    return len(batch), None
-
-
-def _facts(records: Iterator[Recorded]) -> Iterator[Fact]:
-    for recorded in records:
-        with contextlib.suppress(LogDamaged, StoreNewer):
-            yield codec.open_envelope(recorded)
-
-
-def _newer(error: StoreNewer) -> StoreNewer:
-    error.hint += "; if just that is what is damaged, `lading repair --log --accept-loss` goes on from before it"
-    return error
 
 
 @contextlib.contextmanager

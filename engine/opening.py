@@ -136,6 +136,7 @@ def lineage(log: Log, log_id: str) -> Iterator[Ancestor]:
         had = repaired.cut - 1
         kept = had if kept is None else min(kept, had)
         yield Ancestor(log_id, kept, bytes.fromhex(repaired.root) if repaired.root and kept == had else None)
+        yield Ancestor(repaired.before.hex, kept)  # so a log is named that has no id of its own
 
 
 def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:

@@ -93,7 +93,7 @@ class LogRepaired(Event):
 
     `before` is the id of the damaged one, `root` its Merkle root at the cut, `cut` the position of the first event
     that could not be taken, `lost` how many were lost from there on; None is unknown. `reason` says what was wrong
-    there, `aside` where the damaged log lies, in the home, and `version` which program did it.
+    there, `aside` where the damaged log lies, in the home or in a database, and `version` which program did it.
     """
 
     TOPIC: ClassVar[str] = "lading.log-repaired.v1"

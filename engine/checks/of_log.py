@@ -19,8 +19,8 @@ from lading.checks.subject import Finding, Subject
 from lading.domain.errors import LogDamaged, StoreNewer
 from lading.domain.ports import Log, Recorded
 from lading.home import EngineLock, expect_log
+from lading.log_prefix import pages as pages_of
 
-PAGE = 2000
 MOST_STREAMS = 50_000
 
 
@@ -49,7 +49,7 @@ def events(subject: Subject) -> Iterator[Finding]:
     streams: _Streams | None = _Streams(subject.log)
     folder, head = subject.lmdb_folder, subject.log.head()
     subject.counts["events"] = 0
-    for page in _pages(subject.log):
+    for page in pages_of(subject.log):
         if isinstance(page, LogDamaged):
             streams = None
             yield Finding("log", page.message, position=page.position)
@@ -62,32 +62,6 @@ def events(subject: Subject) -> Iterator[Finding]:
         subject.progress(page[-1].position, head)
         if folder is not None:
             give_back()
-
-
-def _pages(log: Log) -> Iterator[Sequence[Recorded] | LogDamaged]:
-    """Yield the log in pages, and what is wrong with each row of it that is no record.
-
-    The page that such a row is in is read event by event.
-
-    Raises:
-        LogDamaged: it cannot be told where the damage is.
-    """
-    after, bad = 0, 0
-    while True:
-        try:
-            page = log.read(after, 1 if after < bad else PAGE)
-        except LogDamaged as damage:
-            if damage.position is None or damage.position <= after:
-                raise
-            if after < bad:
-                after = damage.position
-                yield damage
-            bad = damage.position
-            continue
-        if not page:
-            return
-        after = page[-1].position
-        yield page
 
 
 def _unreadable(recorded: Recorded) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,7 @@ import click
 from lading.tools.cli.frame import Frame
 
 if TYPE_CHECKING:
-    from lading.log_repair import Disowned
+    from lading.log_repair import Disowned, LogRepair
 
 
 def repair(frame: Frame, *, accept_loss: bool) -> int:
@@ -21,34 +22,70 @@ def repair(frame: Frame, *, accept_loss: bool) -> int:
     On a terminal somebody is asked before an empty log takes the place of one of which nothing can be read.
 
     Raises:
-        UsageError: the log is none of the home's own.
-        StoreError, LogDamaged: as `LogRepairer.run` says; the home is as it was.
+        UsageError: the log does not lie in the home, and cannot be taken into it.
+        StoreError, LogDamaged: as `LogRepairer.run` and `LogTaker.run` say; the home is as it was.
     """
     from lading.adapters.system import SystemChance, SystemClock
-    from lading.domain.errors import LogDamaged, UsageError
+    from lading.domain.errors import LogDamaged
     from lading.domain.facts import Context
-    from lading.log_repair import LogRepairer
-    from lading.logs import DEFAULT
     from lading.tools.cli import homes, progress_bar
 
-    if (frame.log or DEFAULT) != DEFAULT:
-        raise UsageError(
-            "only the log that lies in the home can be repaired", hint="a database has tools of its own for that"
-        )
     context = Context(actor=getpass.getuser(), host=socket.gethostname())
     with progress_bar.shown(frame) as progress:
         home = homes.existing(frame)
-        repairer = LogRepairer(home, SystemClock(), SystemChance(), context, lambda n, of: progress("log", n, of))
+        is_own = homes.lmdb_folder(frame, home) == home.log_path
+        parts = (home, SystemClock(), SystemChance(), context, lambda n, of: progress("log", n, of))
+        run = _own(parts) if is_own else _outside(frame, parts)
         try:
-            done = repairer.run(accept_loss=accept_loss, disowned=lambda: _disowned(frame))
+            done = run(accept_loss=accept_loss, disowned=lambda: _disowned(frame))
         except LogDamaged as error:
             if accept_loss or frame.json or not sys.stdin.isatty():
                 raise
             progress.rest()
             click.echo(f"{error.message}", err=True)
             click.confirm("Go on with an empty log? The damaged one is kept aside.", abort=True, err=True)
-            done = repairer.run(accept_loss=True, disowned=lambda: _disowned(frame))
-    return _tell(frame, done)
+            done = run(accept_loss=True, disowned=lambda: _disowned(frame))
+    return _tell(frame, done, is_own=is_own)
+
+
+def _own(parts: Any) -> Callable[..., LogRepair]:
+    from lading.log_repair import LogRepairer
+
+    return LogRepairer(*parts).run
+
+
+def _outside(frame: Frame, parts: Any) -> Callable[..., LogRepair]:
+    """Return what takes the log that is meant into the home.
+
+    Raises:
+        UsageError: it is LMDB, or ends with the process.
+    """
+    from lading.domain.errors import UsageError
+    from lading.log_taking import LogTaker, Outside
+    from lading.logs import place_of
+    from lading.opening import name_for_signing, open_own_log
+    from lading.tools.cli import homes
+
+    home, url = parts[0], frame.log or ""
+    folder = homes.lmdb_folder(frame, home)
+    if folder is not None:
+        raise UsageError(
+            f"the log in {folder} does not lie in the home",
+            hint=f"move that folder to {home.log_path}, and repair it there, without --log",
+        )
+
+    def run(**how: Any) -> LogRepair:
+        log = open_own_log(home, url)
+        try:
+            name = name_for_signing(home, log, url)
+            if name is None:
+                raise UsageError("a log in memory ends with this program", hint="name one that lasts with --log")
+            place = " ".join(place_of(url, home.path).split("\n"))
+            return LogTaker(*parts).run(Outside(log, name, place), **how)
+        finally:
+            log.close()
+
+    return run
 
 
 def _disowned(frame: Frame) -> Disowned | None:
@@ -70,7 +107,7 @@ def _disowned(frame: Frame) -> Disowned | None:
     return None
 
 
-def _tell(frame: Frame, done: Any) -> int:
+def _tell(frame: Frame, done: LogRepair, *, is_own: bool) -> int:
     from lading.tools.cli.answers import answer, plain
 
     for loss in done.losses.listed:
@@ -87,5 +124,7 @@ def _tell(frame: Frame, done: Any) -> int:
         f"repaired: {row['events']} events were taken, {lost} lost from position {row['cut']} on ({row['reason']}); "
         f"the log as it was lies in {row['aside']}"
     )
+    if not is_own:
+        told += "; the home has a log of its own from now on: leave out --log"
     answer(frame, row, plain(told))
     return 0

@@ -25,7 +25,8 @@ def command(frame: Frame, ids: tuple[str, ...], *, no_wait: bool, log: bool, acc
     published, it takes the file's place, and the damaged file is put aside, where an earlier repair's was. What is not
     complete is tried again.
 
-    With --log no download is named: a damaged log is set aside, whole, and what was lost is listed.
+    With --log no download is named: a damaged log is set aside, whole, and what was lost is listed. A log in a database
+    stays there as it is, and what is valid of it goes on in the home.
     """
     from lading.domain.errors import UsageError
 
