@@ -67,7 +67,7 @@ def _files(frame: Frame, ids: tuple[str, ...], *, wait: bool) -> int:
 
     async def begin(engine: Engine) -> Watch:
         after = await trio.to_thread.run_sync(engine.reading.log.head)
-        asked = [repair.download for repair in await ask(engine) if repair.repairs]
+        asked = [repair.download for repair in await ask(engine) if repair.repairs or not repair.download.ended]
         return Watch(shown, endings.report, after=after, own=asked)
 
     async def main() -> bool:
@@ -100,5 +100,7 @@ def _say(frame: Frame, repair: Repair) -> None:
         note(frame, f"{name}: it is not complete; what is held is judged, and it goes on")
     elif repair.download.state is State.COMPLETED:
         note(frame, f"{name}: it is what was published; there is nothing to repair")
+    elif not repair.download.ended:
+        note(frame, f"{name}: it is {repair.download.state.shown} already, and goes on")
     else:
         note(frame, f"{name}: it is {repair.download.state.shown}; there is nothing to repair")
