@@ -1,8 +1,8 @@
 """URLs: what one must look like, which part of it may be seen, and whose host it is.
 
-The log, the views, the exports and every message show only the public part of a URL: scheme, host, port and path without
-its parameters (`;jsessionid=…`, RFC 3986 §3.3), and the names (never the values) of query parameters that the request
-allows (law 7). Everything else goes to the vault.
+Log, views, exports and every message show only the public part of a URL: scheme, host, port and path without
+its parameters (`;jsessionid=…`, RFC 3986 §3.3), and the names (never the values) of query parameters that the
+request allows (law 7). Everything else goes to the vault.
 """
 
 from __future__ import annotations

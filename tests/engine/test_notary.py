@@ -437,7 +437,7 @@ def test_a_log_that_was_given_up_and_put_back_still_has_its_anchor(tmp_path):
 
 
 def test_an_anchor_only_grows_whoever_comes_there_first(tmp_path):
-    """Of two who have signed, the one with less may be the later one there: what is proven already is not said again."""
+    """Of two who have signed, the one with less may be the later one there: what is proven is not said again."""
     log = grown(MemoryLog(), 1)
     with contextlib.closing(Views(log, lambda _: MemoryStore())) as views:
         notary = Notary(tmp_path / "home", "log", views, anchored={"safe": tmp_path / "anchor"})

@@ -94,9 +94,9 @@ def test_what_is_not_of_this_ledger_is_written_over(tmp_path):
 def test_one_publishes_at_a_time(tmp_path, monkeypatch):
     """Whoever comes meanwhile waits for a while, and then is told."""
     monkeypatch.setattr(tiles, "WAIT_S", 0.05)
-    with turn(tmp_path / "www"):
-        with pytest.raises(UsageError, match="another program publishes"), turn(tmp_path / "www"):
-            pass
+    first, second = turn(tmp_path / "www"), turn(tmp_path / "www")
+    with first, pytest.raises(UsageError, match="another program publishes"), second:
+        pass
     with turn(tmp_path / "www"):
         pass
 

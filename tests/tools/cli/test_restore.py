@@ -92,7 +92,7 @@ def test_a_home_moves_to_another_kind_of_log(lading, other):
 
 @pytest.mark.row("C.5")
 def test_a_log_that_moves_is_held_to_all_that_was_signed_of_it(lading, other, folder):
-    """It keeps its name from LMDB to SQLite and back: an anchor goes on, and what somebody kept elsewhere is followed."""
+    """It keeps its name from LMDB to SQLite and back: an anchor goes on, what somebody kept elsewhere is followed."""
     lading.home.mkdir()
     (lading.home / "settings.toml").write_text(f"[anchors.safe]\nfile = {str(folder / 'anchor')!r}\n")
     lading.add("http://127.0.0.1:9/1")
