@@ -7,7 +7,6 @@ is known to be no incident of ours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
 from lading.domain import events as e
@@ -227,6 +226,8 @@ def _is_provable(validator: Validator) -> bool:
 
 def _jitter(cause: str, spent: int, wait_ns: int) -> float:
     """Return the random number by which a delay was chosen, as `lading.domain.faults.retry` takes it."""
-    policy: Any = POLICIES[Cause(cause)]
+    if cause not in POLICIES:
+        raise incident.damaged("something was tried again for a cause that there is not")
+    policy = POLICIES[Cause(cause)]
     most_s = min(LONGEST_BACKOFF_S, policy.first_delay_s * 2.0 ** min(spent, MOST_DOUBLINGS))
     return min(1.0, wait_ns / 1e9 / most_s) if most_s else 0.0

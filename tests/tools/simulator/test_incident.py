@@ -154,6 +154,15 @@ def test_no_flipped_bit_goes_unnoticed(made, tmp_path, data):
         read(tmp_path / "a")
 
 
+def test_a_retry_for_a_cause_that_there_is_not_is_damage(made, tmp_path):
+    """It is told before the end of the file, where its digest is, has been read."""
+    body = gzip.decompress(made.path.read_bytes())
+    assert b'"cause":"busy"' in body
+    (tmp_path / "a").write_bytes(gzip.compress(body.replace(b'"cause":"busy"', b'"cause":"3usy"')))
+    with pytest.raises(IntegrityError, match="a cause that there is not"):
+        read(tmp_path / "a")
+
+
 def _flipped(data: bytes, bit: int) -> bytes:
     changed = bytearray(data)
     changed[bit // 8] ^= 1 << bit % 8
