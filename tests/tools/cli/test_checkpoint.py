@@ -75,7 +75,7 @@ def test_what_is_served_only_grows_whoever_publishes_at_the_same_time(lading, sp
     lading("add", "http://a.test/1")
     with turn(tmp_path / "www"):
         waiting = spawn("checkpoint", "--tiles", tmp_path / "www")
-        time.sleep(1)
+        time.sleep(1)  # by then it waits for its turn, or else this proves less
         lading("add", "http://a.test/2")
         size = lading.row("checkpoint")["size"]
         assert waiting.popen.poll() is None
