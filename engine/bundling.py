@@ -32,10 +32,10 @@ from lading.domain.faults import BUNDLE, Cause
 from lading.domain.ports import Conflict, Entry
 from lading.domain.validators import Validator
 from lading.files import Files
+from lading.gathering import MOST_TOGETHER
 from lading.placing import Places
 from lading.projections import bundles as view
 from lading.projections import progress
-from lading.publisher import MOST_TOGETHER
 from lading.reading import Reading
 from lading.services import Services
 from lading.views import ROWS

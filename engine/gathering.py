@@ -17,9 +17,29 @@ from trio.lowlevel import Abort, Task
 from lading.domain.ports import Threads
 
 MOST_TOGETHER = 64
+MOST_ROUNDS = 4
+"""For so many rounds of the event loop does the first of a group give way, as long as each brings somebody."""
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+async def give_way(waiting: Callable[[], int]) -> None:
+    """Let those come along who are about to: go on after a round of the event loop that has brought nobody.
+
+    What begins with one of many takes as long as with all of them, and keeps the rest waiting for the whole of it: of
+    sixteen files that arrived at the same moment, one would be published first, and then the other fifteen.
+
+    Args:
+        waiting: tells how many there are.
+    """
+    seen = -1
+    for _ in range(MOST_ROUNDS):
+        now = waiting()
+        if now <= seen:
+            return
+        seen = now
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
 
 class _Asked(Generic[Q, A]):
@@ -58,11 +78,11 @@ class Gathering(Generic[Q, A]):
         others = self._waiting.get(place)
         if others is None:
             others = self._waiting[place] = deque()
-            await trio.lowlevel.cancel_shielded_checkpoint()  # who asks at the same moment goes along
         else:
             others.append(asked)
             await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
         if asked.answer is None:
+            await give_way(others.__len__)
             group = [asked, *(others.popleft() for _ in range(min(len(others), MOST_TOGETHER - 1)))]
             await self._answer_all(place, group)
         if isinstance(asked.answer, BaseException):

@@ -15,9 +15,8 @@ from trio.lowlevel import Abort, Task
 
 from lading.domain.disks import Disk, Publication
 from lading.domain.ports import Threads
+from lading.gathering import MOST_TOGETHER, give_way
 from lading.holding import Holding
-
-MOST_TOGETHER = 64
 
 
 class _Wish:
@@ -55,14 +54,14 @@ class Publisher:
         wish = _Wish(held, final, expected, replace=replace)
         others = self._waiting.get(storage)
         if others is None:
-            self._waiting[storage] = deque()
-            await self._publish_group(storage, [wish])
+            others = self._waiting[storage] = deque()
         else:
             others.append(wish)
             await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
-            if wish.answer is None:
-                group = [wish, *(others.popleft() for _ in range(min(len(others), MOST_TOGETHER - 1)))]
-                await self._publish_group(storage, group)
+        if wish.answer is None:
+            await give_way(others.__len__)
+            group = [wish, *(others.popleft() for _ in range(min(len(others), MOST_TOGETHER - 1)))]
+            await self._publish_group(storage, group)
         if isinstance(wish.answer, BaseException):
             raise wish.answer
         assert wish.answer is not None

@@ -15,6 +15,7 @@ from trio.lowlevel import Abort, Task
 
 from lading.domain.errors import LadingError, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log, Threads
+from lading.gathering import give_way
 
 MOST_ENTRIES = 4096
 MOST_WAITING = 1024
@@ -84,7 +85,7 @@ class LogWriter:
             with trio.CancelScope(shield=True):
                 async for slot in self._receive:
                     slots = [slot]
-                    self._gather(slots)
+                    await self._gather_all(slots)
                     await self._commit(slots)
         finally:
             self.close()
@@ -97,6 +98,10 @@ class LogWriter:
     def close(self) -> None:
         """Take no more requests; `run` ends when those handed over are answered."""
         self._send.close()
+
+    async def _gather_all(self, slots: list[_Slot]) -> None:
+        """Add to `slots` what is handed over, and what is about to be."""
+        await give_way(lambda: len(self._gather(slots)))
 
     def _gather(self, slots: list[_Slot]) -> list[_Slot]:
         """Add to `slots` what else is handed over, as far as one commit takes it; return them."""

@@ -10,8 +10,9 @@ import trio.testing
 
 from lading.domain.errors import DestinationTaken, DiskFull
 from lading.domain.requests import Request
+from lading.gathering import MOST_TOGETHER
 from lading.holding import Holding
-from lading.publisher import MOST_TOGETHER, Publisher
+from lading.publisher import Publisher
 from lading.testing.disk import MemoryDisk
 from lading.testing.simulation import World, run
 from lading.testing.threads import InlineThreads
@@ -56,7 +57,7 @@ def digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-async def test_who_comes_while_others_are_published_goes_with_the_next_group():
+async def test_who_comes_at_the_same_moment_goes_along_and_who_comes_later_goes_with_the_next_group():
     """However many they are, groups are bounded; every file is there, whole, and was digested."""
     disk, gate, published = GroupDisk(), Gate(), []
     publisher = Publisher(disk, gate)
@@ -71,10 +72,13 @@ async def test_who_comes_while_others_are_published_goes_with_the_next_group():
         for number in range(MOST_TOGETHER + 20):
             nursery.start_soon(publish, number)
         await trio.testing.wait_all_tasks_blocked()
+        for number in range(MOST_TOGETHER + 20, MOST_TOGETHER + 25):
+            nursery.start_soon(publish, number)
+        await trio.testing.wait_all_tasks_blocked()
         assert (gate.begun, published) == (1, [])
         gate.open.set()
-    assert disk.groups == [1, MOST_TOGETHER, 19]
-    assert sorted(published) == [(number, True, True) for number in range(MOST_TOGETHER + 20)]
+    assert disk.groups == [MOST_TOGETHER, 25]
+    assert sorted(published) == [(number, True, True) for number in range(MOST_TOGETHER + 25)]
     assert [disk.durable(f"/files/{number}") for number, *_ in sorted(published)] == [
         b"%d" % number for number, *_ in sorted(published)
     ]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -138,6 +139,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; nothing but an exit by signal or `os._exit` goes past it."""
     if arguments is None:
         look_seldom()
+        _leave_out_httpx_program()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if os.environ.get(COMPLETE):
         from click.shell_completion import shell_complete
@@ -154,6 +156,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 # the outermost place: whatever it is, it is told
         return trouble.report(error, as_json=frame.json or "--json" in given, given=given)
     return code
+
+
+def _leave_out_httpx_program() -> None:
+    """Have httpx loaded without its own command line, which takes as long to load as all the rest of it."""
+    sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))
 
 
 def _invoke(given: list[str], frame: Frame) -> int:

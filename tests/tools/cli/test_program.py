@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -38,6 +39,25 @@ def test_looking_loads_no_network_and_no_event_loop(lading):
     lading.add("http://a.test/1")
     for verb in ["list", "history", "log"]:
         assert not loaded("--home", lading.home, verb) & {"trio", "httpx", "cryptography", "rich"}
+
+
+def test_downloading_into_a_pipe_loads_nothing_that_draws(tmp_path):
+    """Neither ours nor that of httpx's own command line, which it loads wherever it finds one."""
+    program = """
+import sys
+from lading.tools.cli import main
+print(main(), "httpx" in sys.modules, "rich" in sys.modules, file=sys.stderr)
+"""
+    words = ["--home", tmp_path / "home", "get", "-d", tmp_path, "http://127.0.0.1:9/"]
+    said = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+        env=os.environ | {"LADING_RETRIES": "0"},
+    )
+    assert said.stderr.splitlines()[-1] == "1 True False"
 
 
 def test_the_version_is_that_of_the_package(lading):
