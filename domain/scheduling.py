@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 
+from lading.domain import events as e
 from lading.domain import urls
 
 DEFAULT_CONCURRENCY = 3
@@ -20,6 +21,8 @@ DEFAULT_CONNECTIONS = 6
 SHORTEST_PATIENCE_S = 2.0
 LONGEST_PATIENCE_S = 300.0
 _MOST_DOUBLINGS = 16
+OF_NO_CONSEQUENCE = frozenset({e.Started.TOPIC, e.Probed.TOPIC, e.Progressed.TOPIC})
+"""Topics of what changes nothing of what should run: that something runs now which was chosen, and how far it is."""
 
 
 class Candidate(NamedTuple):

@@ -6,7 +6,7 @@ import functools
 import getpass
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ from lading.throttle import Throttle
 from lading.upkeep import Upkeep
 from lading.version import VERSION
 from lading.views import Views
-from lading.writer import LogWriter
+from lading.writer import Answer, LogWriter, Request
 
 ROLES = ("auto", "owner", "client")
 
@@ -201,7 +201,11 @@ async def run_engine(
     """
     engine: Engine | None = None
 
-    def on_commit() -> None:
+    def on_commit(requests: Sequence[Request], answers: Sequence[Answer]) -> None:
+        if engine is not None:
+            engine.committed(requests, answers)
+
+    def on_change() -> None:
         if engine is not None:
             engine.notice()
 
@@ -213,7 +217,7 @@ async def run_engine(
     services = _services(parts, journal, settings, context)
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)
-    around = Surroundings(services, parts.machine, queue, worker, on_commit)
+    around = Surroundings(services, parts.machine, queue, worker, on_change)
     scheduler = Scheduler(services, reading, places, around, worker) if owner else None
     if scheduler is not None:
         scheduler.paused = not start

@@ -111,8 +111,8 @@ class Caching:
         return self._cache.keep(wish.key, wish.stored, wish.path, self._room, lambda: self._is_stopping)
 
     def _land(self, key: str, id: UUID, *, kept: bool) -> None:
-        self._flights.land(key, id, self._clock.monotonic(), kept=kept)
-        self.on_landing()
+        if self._flights.land(key, id, self._clock.monotonic(), kept=kept):
+            self.on_landing()
 
     async def weigh(self) -> Freed:
         """Return how many contents are kept, and how many bytes."""
@@ -179,8 +179,8 @@ class Caching:
 
     def give_up(self, key: str, id: UUID) -> None:
         """Let nobody wait for a download."""
-        self._flights.give_up(key, id)
-        self.on_landing()
+        if self._flights.give_up(key, id):
+            self.on_landing()
 
     def leave(self, id: UUID) -> None:
         """Let nobody wait for a download that is to be slow from now on."""

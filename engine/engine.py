@@ -7,6 +7,7 @@ reads views and never touches a file. Both have the same methods. All of them ma
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -19,7 +20,7 @@ from lading.archiving import Archiver, Archiving
 from lading.bundles import Bundles, BundleStatus
 from lading.checkup import Checkup
 from lading.domain import commands as c
-from lading.domain import estimate, hold, undoing
+from lading.domain import estimate, hold, scheduling, undoing
 from lading.domain.bundle_requests import BundleRequest
 from lading.domain.download import Download
 from lading.domain.errors import IllegalCommand, UnknownDownload, UsageError
@@ -46,6 +47,8 @@ from lading.services import Services
 from lading.settings import changed
 from lading.submitting import Submitting
 from lading.upkeep import Tended, Upkeep, in_the_way
+from lading.writer import Answer
+from lading.writer import Request as Appended
 
 BATCH = 2048
 TOGETHER = 256
@@ -82,6 +85,7 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
         self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
+        self._heard_of = 0
         self._damage = Files(services.disk, places, reading.is_claimed)
         quarantine = Quarantine(services, self._damage)
         self.news = lambda: self._news
@@ -91,7 +95,7 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
         self.archiver = Archiver(services, reading)
         self._acts = Acts(services, reading, quarantine, self._settled, self.upkeep.look)
         if scheduler is not None:
-            scheduler.on_rest = self.notice
+            scheduler.on_rest = functools.partial(self.notice, decides=False)
 
     @property
     def role(self) -> str:
@@ -381,20 +385,28 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
 
     # -- its own business ------------------------------------------------------------------------------------------
 
-    def notice(self) -> None:
-        """Tell those who wait that the log has grown; called by the writer after each commit."""
+    def notice(self, *, decides: bool = True) -> None:
+        """Tell those who wait that the log has grown; and who decides what runs, unless nothing follows for that."""
         news, self._news = self._news, trio.Event()
         news.set()
-        if self._scheduler is not None:
+        if self._scheduler is not None and decides:
             self._scheduler.wake()
+
+    def committed(self, requests: Sequence[Appended], answers: Sequence[Answer]) -> None:
+        """Tell of what this engine itself has appended; called by the writer after each commit."""
+        positions = [position for answer in answers if isinstance(answer, tuple) for position in answer]
+        if positions and positions[0] == self._heard_of + 1 and positions[-1] == self._heard_of + len(positions):
+            self._heard_of = positions[-1]  # so nobody else has appended anything before or among these
+        topics = {entry.topic for entries in requests for entry in entries}
+        self.notice(decides=not topics <= scheduling.OF_NO_CONSEQUENCE)
 
     async def watch(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Look for what other processes append, for as long as the engine is open."""
-        head = await self._s.threads.run(self._s.log.head)
+        self._heard_of = await self._s.threads.run(self._s.log.head)
         task_status.started()
         while True:
             await self._s.clock.sleep(self._s.settings.poll_s)
-            now = await self._s.threads.run(self._s.log.head)
-            if now != head:
-                head = now
+            head = await self._s.threads.run(self._s.log.head)
+            if head > self._heard_of:
+                self._heard_of = head
                 self.notice()

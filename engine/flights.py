@@ -48,35 +48,38 @@ class Flights:
         self._waiting.pop(id, None)
         return None
 
-    def give_up(self, key: str, id: UUID) -> None:
-        """Note that what a download fetches will not be kept: nobody is to wait for it."""
-        flight = self._flights.get(key)
-        if flight is not None and flight.leader == id:
-            flight.is_vain = True
-            self._free(key)
-
-    def leave(self, id: UUID) -> bool:
-        """Let nobody wait for a download, whatever it fetches, and tell whether anybody might have until now."""
-        led = [key for key, flight in self._flights.items() if flight.leader == id and not flight.is_vain]
-        for key in led:
-            self.give_up(key, id)
-        return bool(led)
-
-    def land(self, key: str, id: UUID, now_s: float, *, kept: bool) -> None:
-        """Note that a download is done with it: the others find it in the cache if it was `kept`, or try themselves."""
+    def give_up(self, key: str, id: UUID) -> bool:
+        """Note that what a download fetches will not be kept, and tell whether somebody may go on now who waited."""
         flight = self._flights.get(key)
         if flight is None or flight.leader != id:
-            return
+            return False
+        flight.is_vain = True
+        return self._free(key)
+
+    def leave(self, id: UUID) -> bool:
+        """Let nobody wait for a download, whatever it fetches, and tell whether somebody may go on now who waited."""
+        led = [key for key, flight in self._flights.items() if flight.leader == id and not flight.is_vain]
+        freed = [self.give_up(key, id) for key in led]
+        return any(freed)
+
+    def land(self, key: str, id: UUID, now_s: float, *, kept: bool) -> bool:
+        """Note that a download is done with it, and tell whether somebody may go on now who waited.
+
+        The others find it in the cache if it was `kept`, or try themselves.
+        """
+        flight = self._flights.get(key)
+        if flight is None or flight.leader != id:
+            return False
         del self._flights[key]
         if kept:
             self._served.update(waiting for waiting, wanted in self._waiting.items() if wanted == key)
         if kept or flight.is_vain:
-            self._free(key)
-            return
+            return self._free(key)
         heir = next((waiting for waiting, wanted in self._waiting.items() if wanted == key), None)
         if heir is not None:
             del self._waiting[heir]
             self._flights[key] = _Flight(heir, until_s=now_s + TAKE_UP_S)
+        return heir is not None
 
     def may_go_on(self, id: UUID, now_s: float) -> bool:
         """Tell whether a download that waits has nobody to wait for any more."""
@@ -87,5 +90,8 @@ class Flights:
             return True
         return False
 
-    def _free(self, key: str) -> None:
+    def _free(self, key: str) -> bool:
+        """Let nobody wait for a key any more; tell whether anybody did."""
+        before = len(self._waiting)
         self._waiting = {id: wanted for id, wanted in self._waiting.items() if wanted != key}
+        return len(self._waiting) < before

@@ -44,9 +44,17 @@ class _Slot:
 
 
 class LogWriter:
-    """Group commit over a log; `run` is its task, `append` what everybody else calls."""
+    """Group commit over a log; `run` is its task, `append` what everybody else calls.
 
-    def __init__(self, log: Log, threads: Threads, on_commit: Callable[[], None] = lambda: None) -> None:
+    Args:
+        log: what is written.
+        threads: where that blocks.
+        on_commit: told of the requests of each commit, and how each was answered.
+    """
+
+    def __init__(
+        self, log: Log, threads: Threads, on_commit: Callable[[Sequence[Request], Sequence[Answer]], None] | None = None
+    ) -> None:
         self._log = log
         self._threads = threads
         self._on_commit = on_commit
@@ -130,7 +138,8 @@ class LogWriter:
                 _answer(slots, answers)
                 raise
         _answer(slots, answers)
-        self._on_commit()
+        if self._on_commit is not None:
+            self._on_commit(requests, answers)
 
 
 def _answer(slots: Sequence[_Slot], answers: Sequence[Answer]) -> None:

@@ -28,7 +28,7 @@ def test_all_go_on_once_it_is_kept():
     """And none of them is waited for: what they want is there."""
     flights = waiting(B, C)
     assert not flights.may_go_on(B, 1.0)
-    flights.land("k", A, 1.0, kept=True)
+    assert flights.land("k", A, 1.0, kept=True)
     assert flights.may_go_on(B, 1.0)
     assert flights.may_go_on(C, 1.0)
     assert [flights.join("k", id, 1.0) for id in (B, C)] == [None, None]
@@ -37,7 +37,7 @@ def test_all_go_on_once_it_is_kept():
 def test_one_goes_on_when_it_came_to_nothing():
     """The one that has waited the longest; the others wait for that one then."""
     flights = waiting(B, C)
-    flights.land("k", A, 1.0, kept=False)
+    assert flights.land("k", A, 1.0, kept=False)
     assert [flights.may_go_on(id, 1.0) for id in (B, C)] == [True, False]
     assert flights.join("k", D, 1.0) == B
     assert flights.join("k", B, 2.0) is None
@@ -57,7 +57,7 @@ def test_a_lead_that_is_not_taken_up_is_lost():
 def test_nobody_waits_for_what_is_in_vain():
     """Neither who waits already, nor who comes later."""
     flights = waiting(B)
-    flights.give_up("k", A)
+    assert flights.give_up("k", A)
     assert flights.may_go_on(B, 1.0)
     assert flights.join("k", C, 1.0) is None
     flights.land("k", A, 1.0, kept=False)
@@ -74,12 +74,22 @@ def test_nobody_waits_for_who_is_left():
     assert not flights.leave(A)
 
 
+def test_it_is_said_when_nobody_has_waited():
+    """Then there is nobody to look again for."""
+    flights = waiting()
+    assert not flights.give_up("k", A)
+    assert not flights.land("k", A, 1.0, kept=False)
+    assert flights.join("k", A, 2.0) is None
+    assert not flights.leave(A)
+    assert not flights.land("k", A, 3.0, kept=False)
+
+
 def test_only_who_leads_can_say_that_it_is_over():
     """Another attempt's word changes nothing."""
     flights = waiting(B)
-    flights.land("k", B, 1.0, kept=True)
-    flights.give_up("k", C)
-    flights.land("other", A, 1.0, kept=True)
+    assert not flights.land("k", B, 1.0, kept=True)
+    assert not flights.give_up("k", C)
+    assert not flights.land("other", A, 1.0, kept=True)
     assert not flights.may_go_on(B, 1.0)
 
 

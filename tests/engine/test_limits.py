@@ -99,6 +99,8 @@ def test_downloads_share_evenly_not_their_connections():
                 await engine.submit(Request(url(number), connections=connections))
             await trio.sleep(20)
             lines = engine._s.board.connections["a.example:80"]
+            for number in range(2):  # servers that are no faster than the limit would share unevenly
+                world.network.files[url(number)].rate = 1_000_000
             engine.retune(limit_rate=100_000)
             await trio.sleep(2)
             return lines, await gains(engine, 10.0)
