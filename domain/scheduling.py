@@ -21,6 +21,8 @@ DEFAULT_CONNECTIONS = 6
 SHORTEST_PATIENCE_S = 2.0
 LONGEST_PATIENCE_S = 300.0
 _MOST_DOUBLINGS = 16
+NOWHERE = ""
+"""The host of a download that has all that it wants, and is checked and published: it counts for no host any more."""
 OF_NO_CONSEQUENCE = frozenset({e.Started.TOPIC, e.Probed.TOPIC, e.Progressed.TOPIC})
 """Topics of what changes nothing of what should run: that something runs now which was chosen, and how far it is."""
 
@@ -44,7 +46,9 @@ class Limits:
     hosts: Mapping[str, int] = attrs.field(factory=dict)
 
     def has_room(self, host: str, running: int) -> bool:
-        """Tell whether one more may run on a host beside so many."""
+        """Tell whether one more may run on a host beside so many; what comes from nowhere is no burden to anybody."""
+        if host == NOWHERE:
+            return True
         own = urls.of_host(self.hosts, host) if self.hosts else None
         most = self.per_host if own is None else own
         return not most or running < most

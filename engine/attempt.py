@@ -57,6 +57,7 @@ class Attempt:
         files: what is on the disk.
         running: how many attempts there are.
         leave: told of a part that has its final name, and is to be removed when it suits.
+        received: called when all has arrived, and is still to be checked and published.
         is_offline: looks whether this machine is offline at this moment.
     """
 
@@ -70,12 +71,14 @@ class Attempt:
         files: Files,
         running: Callable[[], int],
         leave: Callable[[str], None],
+        received: Callable[[], None],
         is_offline: Callable[[], Awaitable[bool]],
     ) -> None:
         self._s = services
         self._places = places
         self._worker = worker
         self._leave = leave
+        self._received = received
         self._is_offline = is_offline
         self._yielding: tuple[str, str] | None = None
         self._files = files
@@ -142,6 +145,7 @@ class Attempt:
             )
             self._fetching = fetching
             await self._fetch(fetching, calls)
+            self._received()
             await self._finish(fetching)
         except Fenced:
             await self._wind_up()

@@ -21,7 +21,7 @@ import trio
 
 from lading.attempt import Attempt
 from lading.bundling import Bundling
-from lading.domain import caching, requirements, stops
+from lading.domain import caching, requirements, scheduling, stops
 from lading.domain import commands as c
 from lading.domain.download import Download
 from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
@@ -296,7 +296,8 @@ class Scheduler:
             reason: self._around.reasons[reason] for reason in requirements.GIVE_WAY if reason in self._around.reasons
         }
         for id, attempt in self._running.items() if reasons else ():
-            reason = requirements.holds(reasons, self._hosts[id])
+            host = self._hosts[id]
+            reason = None if host == scheduling.NOWHERE else requirements.holds(reasons, host)
             if reason is not None:
                 attempt.give_way(reason, reasons[reason])
 
@@ -356,6 +357,7 @@ class Scheduler:
             files=self._files,
             running=lambda: len(self._running),
             leave=self._leave,
+            received=functools.partial(self._leave_host, download.id),
             is_offline=self._is_offline,
         )
         self._running[download.id] = attempt
@@ -374,6 +376,12 @@ class Scheduler:
         if not self._around.policy.network:
             return False
         return (await self._around.look()).is_offline
+
+    def _leave_host(self, id: UUID) -> None:
+        """Let another begin at the host from which all has arrived: what is left to be done is no burden there."""
+        if self._hosts[id] in scheduling.saturated(self._hosts, self._s.settings.limits):
+            self.wake()
+        self._hosts[id] = scheduling.NOWHERE
 
     def _leave(self, path: str) -> None:
         self._left.append(path)

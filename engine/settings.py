@@ -83,8 +83,8 @@ class Settings:
 
     Attributes:
         concurrency: downloads at once.
-        per_host: downloads at once from one host, and connections up to which one of them may have more than its
-            first; 0 means no limit of its own.
+        per_host: downloads at once from one host, each until its last byte has arrived, and connections up to which one
+            of them may have more than its first; 0 means no limit of its own.
         connections: connections at once for one file, where more than one makes it faster.
         limit_rate: bytes a second of all downloads together; 0 means no limit, here and in the three that follow.
         host_limit_rate: bytes a second from each host.

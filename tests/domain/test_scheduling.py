@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.domain import scheduling
-from lading.domain.scheduling import Candidate, Limits
+from lading.domain.scheduling import NOWHERE, Candidate, Limits
 
 pytestmark = [pytest.mark.row("S1.1"), pytest.mark.law(9)]
 
@@ -61,6 +61,16 @@ def test_a_saturated_host_is_one_of_whose_downloads_none_may_start(running, limi
         fresh = Candidate(UUID(int=99), host)
         chosen = scheduling.choose([fresh], running, Limits(concurrency=99, per_host=limits.per_host))
         assert (chosen is None) == (host in full)
+
+
+def test_what_has_arrived_counts_for_no_host_but_among_all():
+    """It is checked and published, which is no burden where it came from."""
+    limits = Limits(concurrency=4, per_host=1, hosts={"b": 1})
+    running = {UUID(int=n): host for n, host in enumerate([NOWHERE, NOWHERE, "a"])}
+    assert scheduling.saturated(running, limits) == {"a"}
+    waiting = [Candidate(UUID(int=100 + n), host) for n, host in enumerate(["a", "b"])]
+    assert scheduling.choose(waiting, running, limits) == waiting[1]
+    assert scheduling.choose(waiting, running | {UUID(int=9): NOWHERE}, limits) is None
 
 
 def test_three_run_at_once_by_default():

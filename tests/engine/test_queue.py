@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from lading.domain import events as e
 from lading.domain.requests import Request
 from lading.domain.states import State
+from lading.publisher import Publisher
 from lading.testing.simulation import World, run
 
 pytestmark = [pytest.mark.row("S1.1"), pytest.mark.row("S2.3")]
@@ -71,6 +72,37 @@ def test_a_host_has_its_own_limit_and_does_not_hold_up_the_others(tale, payload)
         assert [most_at_once(tale, world, host) for host in "ab"] == [2, 2]
 
     run(1, story)
+
+
+def test_a_slow_disk_holds_up_nobody_else_at_the_host(tale, payload, monkeypatch):
+    """One connection to it, never idle: the next is received while others are published; in all, as many as is set."""
+    publish = Publisher.publish
+    busy: list[int] = []
+
+    async def slow(self, *args, **options):
+        await trio.sleep(4)
+        return await publish(self, *args, **options)
+
+    async def story(world: World) -> float:
+        urls = stock(world, payload, 8)
+        monkeypatch.setattr(Publisher, "publish", slow)
+        async with world.engine(concurrency=3, per_host=1) as engine, trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                while True:
+                    busy.append(len(world.network.open))
+                    await trio.sleep(0.25)
+
+            nursery.start_soon(watch)
+            await engine.submit_many([Request(url) for url in urls])
+            await engine.wait_idle()
+            nursery.cancel_scope.cancel()
+        assert most_at_once(tale, world) == 3
+        assert sum(isinstance(fact.event, e.Completed) for fact in tale(world.log).facts) == 8
+        return trio.current_time()
+
+    assert run(1, story) == pytest.approx(8 * 2 + 4, abs=1.5)
+    assert max(busy) == 1
 
 
 @settings(max_examples=25, deadline=None)

@@ -34,13 +34,16 @@ UNHINDERED = {"LADING_DISK_FREE_PERCENT": "0", "LADING_MEMORY_PERCENT": "100"}
 LARGE_BYTES = 2 * GIB
 SMALL_BYTES = 64 * KIB
 SMALL_FILES = 2_000
-TOGETHER = 16
+CONNECTIONS, AT_ONCE = 16, 64
+"""How many connections everybody has for many files, and how many downloads of ours are at work with so many: what has
+arrived is flushed and published, which the others do not wait for, while the next is received."""
 RAW_BYTES = GIB
 RAW_STEP = 8 * 1024 * 1024
 LEAST_DISK = 1.5
 """The disk must write so many times as fast as curl for the large file to be judged: else the disk is what is timed."""
 
 OURS, UNAUDITED, TOOLS = "lading", "lading, unaudited", "curl, sha256sum, sync"
+NARROW = f"lading, {CONNECTIONS} at once"
 _PLAIN: Bounds = {UNAUDITED: (1.25, None), "curl": (0.8, 0.55), "aria2c": (0.5, 0.35), TOOLS: (0.3, 0.2)}
 _TLS: Bounds = {"curl": (1.0, 0.8)}
 _SMALL: Bounds = {"aria2c": (1.0, 0.7), "curl": (2.0, 1.2), TOOLS: (1.0, None)}
@@ -152,7 +155,16 @@ def _curl(trust: str, url: str, path: Path) -> list[str]:
 
 def _many(web: Web, small: Sequence[Resource]) -> Iterator[Contender]:
     urls = [f"{web.plain}{resource.name}" for resource in small]
-    yield Contender(name=OURS, course=lambda folder: lading(folder, "--concurrency", str(TOGETHER), *urls))
+    yield Contender(
+        name=OURS,
+        course=lambda folder: lading(folder, "--concurrency", str(AT_ONCE), *urls),
+        environ={"LADING_PER_HOST": str(CONNECTIONS), **UNHINDERED},
+    )
+    yield Contender(
+        name=NARROW,
+        course=lambda folder: lading(folder, "--concurrency", str(CONNECTIONS), *urls),
+        environ=UNHINDERED,
+    )
     yield Contender(name="curl", course=lambda folder: _curl_many(urls, folder))
     if shutil.which("aria2c"):
         yield Contender(name="aria2c", course=lambda folder: _aria_many(urls, folder))
@@ -162,13 +174,13 @@ def _many(web: Web, small: Sequence[Resource]) -> Iterator[Contender]:
 def _curl_many(urls: Sequence[str], folder: Path) -> list[str]:
     config = folder / ".curl"
     config.write_text("".join(f'url = "{url}"\noutput = "{folder / url.rpartition("/")[2]}"\n' for url in urls))
-    return ["curl", "-sS", "--fail", "-Z", "--parallel-max", str(TOGETHER), "-K", str(config)]
+    return ["curl", "-sS", "--fail", "-Z", "--parallel-max", str(CONNECTIONS), "-K", str(config)]
 
 
 def _aria_many(urls: Sequence[str], folder: Path) -> list[str]:
     listed = folder / ".aria2"
     listed.write_text("\n".join(urls))
-    return ["aria2c", "-q", f"-j{TOGETHER}", "-d", str(folder), "-i", str(listed)]
+    return ["aria2c", "-q", f"-j{CONNECTIONS}", "-d", str(folder), "-i", str(listed)]
 
 
 def _by_hand(fetch: Sequence[str], folder: Path, pattern: str) -> list[str]:
