@@ -1,10 +1,40 @@
-"""Small files that must be there, whole, after any crash: keys, for one. The other adapters may stand on this one."""
+"""Small files that must be there, whole, after any crash: keys, pointers, cursors. Other adapters may stand on this."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import threading
 from pathlib import Path
+
+
+def write_durably(
+    path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True, mode: int = 0o600
+) -> None:
+    """Put `data` at `path` so that a crash leaves the old file or the new one, whole, and at most a draft beside it.
+
+    Without `replace`, a file that is there already wins and `data` is dropped; then drafts may be removed by anybody.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    draft = draft or path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            os.replace(draft, path)
+        else:
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def put(path: Path, text: str, *, mode: int = 0o600, replace: bool = False) -> None:
@@ -21,19 +51,10 @@ def put(path: Path, text: str, *, mode: int = 0o600, replace: bool = False) -> N
     sync_folder(folder.parent)
     for left in folder.glob(f".{path.name}.*"):
         left.unlink(missing_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # O_EXCL, mode 0600
-    draft = Path(name)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        (os.replace if replace else os.link)(draft, path)
-    except (FileExistsError, FileNotFoundError):
-        pass  # another process was first
-    finally:
-        draft.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # O_EXCL: nobody else's
+    os.close(descriptor)
+    with contextlib.suppress(FileNotFoundError):  # another process was first
+        write_durably(path, text.encode(), draft=Path(name), replace=replace, mode=mode)
     sync_folder(folder)
 
 

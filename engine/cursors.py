@@ -9,10 +9,10 @@ from zlib import crc32
 import attrs
 import orjson
 
+from lading.adapters.durable import write_durably
 from lading.domain import hooks
 from lading.domain.errors import IntegrityError
 from lading.domain.hooks import Cursor, Hook
-from lading.home import write_durably
 
 if TYPE_CHECKING:
     from lading.reading import Reading

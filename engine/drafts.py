@@ -21,8 +21,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from lading.adapters.disk import folders, kernel, publishing
+from lading.adapters.durable import sync_folder
 from lading.domain.errors import DestinationTaken, DiskFull, LadingError, StoreUnavailable
-from lading.home import sync_folder
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})

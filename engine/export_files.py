@@ -25,11 +25,11 @@ import orjson
 
 from lading.adapters import parquet
 from lading.adapters.disk.publishing import expect_replaceable
+from lading.adapters.durable import sync_folder
 from lading.adapters.plain_files import read_plain
 from lading.domain.errors import DiskFull, IntegrityError, StoreLocked, UsageError
 from lading.drafts import FULL, Draft
 from lading.extracting import Extract, Page
-from lading.home import sync_folder
 from lading.projections import renderings
 from lading.projections.tables import Column
 from lading.version import VERSION

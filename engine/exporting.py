@@ -25,11 +25,11 @@ from typing import NamedTuple
 import attrs
 
 from lading.adapters import codec
+from lading.adapters.durable import sync_folder
 from lading.domain.errors import IntegrityError, UsageError
 from lading.drafts import clear
 from lading.export_files import FORMATS, SUFFIXES, ExportFile, Provenance, hold, provenance, refusals
 from lading.extracting import DAY_US, Extract, days, extract
-from lading.home import sync_folder
 from lading.proving import Vouch
 from lading.reading import Reading
 

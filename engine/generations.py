@@ -20,8 +20,8 @@ import shutil
 from pathlib import Path
 from typing import Protocol
 
+from lading.adapters.durable import write_durably
 from lading.domain.errors import StoreUnavailable
-from lading.home import write_durably
 
 _FOLDER = re.compile(r"views-(\d{1,15})")
 

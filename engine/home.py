@@ -19,7 +19,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +29,7 @@ from zlib import crc32
 import attrs
 import orjson
 
+from lading.adapters.durable import sync_folder, write_durably
 from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreNewer, StoreUnavailable
 
 FORMAT = 1
@@ -190,37 +190,6 @@ def put_repaired(home: Home) -> None:
 
 
 _LOST = "put it back from a copy; `lading repair --log` goes on from what is left of it, if anything"
-
-
-def write_durably(path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True) -> None:
-    """Put `data` at `path` so that a crash leaves the old file or the new one, whole, and at most a draft beside it.
-
-    Without `replace`, a file that is there already wins and `data` is dropped; then drafts may be removed by anybody.
-    """
-    draft = draft or path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            os.replace(draft, path)
-        else:
-            with contextlib.suppress(FileExistsError, FileNotFoundError):
-                os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock(descriptor: int, wait_s: float) -> bool:

@@ -31,6 +31,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.adapters.durable import sync_folder
 from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.locks import USERS_LOCK
 from lading.adapters.lmdb.log import LMDBLog
@@ -43,16 +44,7 @@ from lading.domain import events as e
 from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, StoreUnavailable
 from lading.domain.facts import Context, Fact
 from lading.domain.ports import Chance, Clock, Entry
-from lading.home import (
-    REPAIRED,
-    EngineLock,
-    Home,
-    announce_repair,
-    expect_log,
-    put_repaired,
-    remember_log,
-    sync_folder,
-)
+from lading.home import REPAIRED, EngineLock, Home, announce_repair, expect_log, put_repaired, remember_log
 from lading.log_prefix import Progress, copy, facts, root, unreadable
 from lading.losses import Losses
 from lading.version import VERSION

@@ -18,6 +18,7 @@ from uuid import UUID
 import attrs
 
 from lading.adapters import codec
+from lading.adapters.durable import sync_folder
 from lading.adapters.lmdb.ground import DATA_FILE
 from lading.adapters.lmdb.log import LMDBLog
 from lading.cursors import FOLDER, FileCursors
@@ -25,7 +26,7 @@ from lading.domain.errors import IntegrityError, LogDamaged, StoreLocked, UsageE
 from lading.domain.events import LogRepaired
 from lading.domain.facts import Context, Fact
 from lading.domain.ports import Chance, Clock, Entry, Log, Recorded
-from lading.home import REPAIRED, EngineLock, Home, announce_repair, expect_log, put_repaired, remember_log, sync_folder
+from lading.home import REPAIRED, EngineLock, Home, announce_repair, expect_log, put_repaired, remember_log
 from lading.log_prefix import OpenLog, Progress, copy, facts, pages, root
 from lading.log_repair import Disowned, LogRepair
 from lading.losses import Losses

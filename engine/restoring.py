@@ -25,6 +25,7 @@ import orjson
 
 from lading import packing
 from lading.accepting import Restored, hold
+from lading.adapters.durable import sync_folder, write_durably
 from lading.adapters.lmdb.log import LMDBLog
 from lading.adapters.lmdb.store import LMDBStore
 from lading.adapters.lmdb.verify import examine as verify_log
@@ -34,7 +35,7 @@ from lading.cursors import FOLDER as HOOKS
 from lading.domain.errors import BackupDamaged, StoreUnavailable
 from lading.domain.ports import Conflict, Entry, Log
 from lading.drafts import staged_folder
-from lading.home import MARKER, Home, marker_words, require_text, sync_folder, write_durably
+from lading.home import MARKER, Home, marker_words, require_text
 from lading.logs import DEFAULT, open_log
 from lading.opening import name_for_signing
 

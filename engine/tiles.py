@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+from lading.adapters.durable import write_durably
 from lading.adapters.plain_files import open_plain
 from lading.domain import ledger as tree
 from lading.domain.errors import NoteDamaged, UsageError
 from lading.domain.notes import LONGEST_BYTES, Checkpoint, Note
 from lading.domain.ports import Log, Reader, Recorded
-from lading.home import write_durably
 from lading.projections import ledger
 from lading.projections.ledger import HEIGHT, WIDTH
 

@@ -115,9 +115,10 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     """
     import time
 
+    from lading.adapters.durable import write_durably
     from lading.adapters.system import SystemChance
     from lading.domain.errors import InvalidSetting
-    from lading.home import open_home, write_durably
+    from lading.home import open_home
     from lading.settings import check, kind_at, load
     from lading.tools.cli import homes
 
