@@ -390,7 +390,7 @@ async def _notarising(notarising: Notarising | None) -> AsyncIterator[None]:
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:
     await services.threads.run(reading.catch_up)
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
-    files = Files(services.disk, places, reading.is_claimed)
+    files = Files(services.disk, places, reading.is_anothers)
     await Recovery(services, reading, files, worker).run()
     await Bundling(services, reading, places, files).recover()
     await Shredding(services, reading).recover()

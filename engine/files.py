@@ -23,13 +23,14 @@ READ_BYTES = 4 * 1024 * 1024
 class Files:
     """The files of downloads; every method blocks, and raises InvalidDestination for a root that is not known here.
 
-    `is_claimed` tells of a root and a path below it whether a download is to make, or has made, that file.
+    `is_anothers` tells of a download, a root and a path below it whether another is to make that file, or has made it
+    since this one did.
     """
 
-    def __init__(self, disk: Disk, places: Places, is_claimed: Callable[[str, str], bool]) -> None:
+    def __init__(self, disk: Disk, places: Places, is_anothers: Callable[[Download, str, str], bool]) -> None:
         self._disk = disk
         self._places = places
-        self._is_claimed = is_claimed
+        self._is_of_another = is_anothers
 
     def final(self, download: Download) -> str | None:
         """Return the final path, absolute, None when there is none yet."""
@@ -124,7 +125,7 @@ class Files:
         Nor is another about to put one there.
         """
         final = self.final(download)
-        if final is None or self._is_anothers(final):
+        if final is None or self._is_anothers(download, final):
             return False
         return self.holds(final, download.total, download.digest)
 
@@ -140,5 +141,5 @@ class Files:
     def _part(self, download: Download) -> str | None:
         return self._places.absolute(download.order.root, download.part) if download.part else None
 
-    def _is_anothers(self, final: str) -> bool:
-        return any(self._is_claimed(root, path) for root, path in self._places.names(final))
+    def _is_anothers(self, download: Download, final: str) -> bool:
+        return any(self._is_of_another(download, root, path) for root, path in self._places.names(final))

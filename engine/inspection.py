@@ -53,7 +53,7 @@ class Inspector:
         self._reading = reading
         self._disk = disk
         self._places = places
-        self._files = Files(disk, places, reading.is_claimed)
+        self._files = Files(disk, places, reading.is_anothers)
 
     def look(self, download: Download, *, digest: bool = False, most_bytes: int | None = None) -> FileState:
         """Say what is there of a download; what cannot be looked at now is unknown, with the reason.

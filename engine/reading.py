@@ -389,10 +389,19 @@ class Reading:
                     return id != download.id
         return False
 
-    def is_claimed(self, root: str, path: str) -> bool:
-        """Tell whether a download that was not removed is to make `path` below `root`, or has made it."""
+    def is_anothers(self, download: Download, root: str, path: str) -> bool:
+        """Tell whether another download is to make `path` below `root`, or has made it after this one did.
+
+        Removed ones count not; nor do those whose files this one has replaced, which may come back.
+        """
         with self.look() as reader:
-            return destinations.owner(reader, root, path) is not None
+            for id in destinations.claims(reader, root, path):
+                claimant = None if id == download.id else progress.get(reader, id, ROWS)
+                if claimant is not None and claimant.state is not State.COMPLETED:
+                    return True
+                if claimant is not None:
+                    return (claimant.ended_at_ns or 0) >= (download.ended_at_ns or 0)
+        return False
 
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)

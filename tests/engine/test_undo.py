@@ -168,6 +168,58 @@ def test_what_was_downloaded_is_put_aside_by_undoing_and_put_back_by_redoing(pay
     run(1, story)
 
 
+@pytest.mark.parametrize("same", [False, True])
+def test_what_one_download_replaced_of_another_comes_back_by_undoing(payload, same):
+    """The file of the one before lies there again, also where both are the same bytes; and redoing replaces it anew."""
+
+    async def story(world: World) -> None:
+        before, after = payload(5000), payload(5000 if same else 9000)
+        world.network.serve(URL, before)
+        world.network.serve(f"{URL}2", after)
+        async with world.engine() as engine:
+            first = await engine.submit(Request(URL, path="file.bin"))
+            await engine.wait(first.id)
+            await trio.sleep(2)
+            second = await engine.submit(Request(f"{URL}2", path="file.bin", if_exists=IfExists.OVERWRITE))
+            await engine.wait(second.id)
+            await trio.sleep(2)
+            for _ in range(2):
+                await engine.undo()
+                await trio.sleep(1)
+                assert world.disk.content(FINAL) == before
+                assert (await engine.get(second.id)).kept is not None
+                await engine.redo()
+                await trio.sleep(1)
+                assert world.disk.content(FINAL) == after
+                assert world.disk.content(f"/downloads/{(await engine.get(second.id)).replaced}") == before
+
+    run(1, story)
+
+
+@pytest.mark.law(5)
+def test_what_another_has_replaced_since_is_not_taken_away_by_removing(payload):
+    """Although it is the same bytes: it is that one's file now."""
+
+    async def story(world: World) -> None:
+        content = payload(5000)
+        world.network.serve(URL, content)
+        async with world.engine() as engine:
+            ids = []
+            for _ in range(3):
+                download = await engine.submit(Request(URL, path="file.bin", if_exists=IfExists.OVERWRITE))
+                await engine.wait(download.id)
+                await trio.sleep(2)
+                ids.append(download.id)
+            for id in ids[:2]:
+                await engine.remove(id, files=True)
+                await trio.sleep(2)
+                assert world.disk.content(FINAL) == content
+                assert (await engine.get(id)).invalid == LEFT
+            assert (await engine.get(ids[2])).invalid is None
+
+    run(1, story)
+
+
 @pytest.mark.law(2)
 @pytest.mark.parametrize("how", ["its time", "removed and back", "by hand", "nothing is kept"])
 def test_no_file_is_taken_away_when_what_it_replaced_is_gone_or_it_would_not_be_kept(how, payload):
