@@ -136,12 +136,19 @@ class Places:
                 other = posixpath.join(order.folder, names.numbered(name, number))
                 if self._free(download, other):
                     return Place(path=other, storage=storage)
-        raise DestinationTaken(f"{self.absolute(order.root, path)} exists already, or another download will make it")
+        absolute, holder = self.absolute(order.root, path), self._holder(download, path)
+        if holder not in {None, download.id}:
+            raise DestinationTaken(f"{absolute} is what the download {holder} is to make, which has not ended yet")
+        raise DestinationTaken(f"{absolute} exists already")
 
     def _free(self, download: Download, path: str) -> bool:
         absolute = self.absolute(download.order.root, path)
-        holder = self._reserved.get(absolute) or self._owner(download.order.root, path)
-        return holder in {None, download.id} and self._is_free_on_disk(download, absolute)
+        return self._holder(download, path) in {None, download.id} and self._is_free_on_disk(download, absolute)
+
+    def _holder(self, download: Download, path: str) -> UUID | None:
+        """Return the download that is to make a file at this path, if there is one."""
+        root = download.order.root
+        return self._reserved.get(self.absolute(root, path)) or self._owner(root, path)
 
     def _is_free_on_disk(self, download: Download, absolute: str) -> bool:
         """Tell whether nothing lies there, or only this download's own part, published by an attempt that failed."""

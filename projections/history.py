@@ -258,7 +258,7 @@ def _attempt(download: Download, attempt: Row) -> Row:
         "error": attempt.get("error"),
         "digest": attempt.get("digest"),
         "assurance": attempt.get("assurance"),
-        "path": attempt["path"],
+        "path": progress.below(download.order, attempt["path"]),
         "transport": attempt["transport"],
         "attempts": attempt["attempt"],
         "state": state,

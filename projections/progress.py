@@ -18,6 +18,7 @@ from lading.domain import checkpoints, estimate
 from lading.domain.download import Download
 from lading.domain.errors import ViewsDamaged
 from lading.domain.ports import Reader
+from lading.domain.requests import Order
 from lading.domain.states import State
 from lading.projections.batch import Batch, Change, RowCodec
 from lading.projections.instants import iso
@@ -139,7 +140,12 @@ def path(download: Download) -> str | None:
     found = download.path
     if found is None and order.name is not None:
         found = f"{order.folder}/{order.name}" if order.folder else order.name
-    return f"/{found.lstrip('/')}" if found is not None and order.root == "/" else found
+    return below(order, found)
+
+
+def below(order: Order, path: str | None) -> str | None:
+    """Return a path as people see it: below the order's root, absolute when that is `/`."""
+    return f"/{path.lstrip('/')}" if path is not None and order.root == "/" else path
 
 
 def error(download: Download) -> str | None:

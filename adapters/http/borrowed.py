@@ -37,7 +37,7 @@ class BorrowedTransport(httpx.AsyncBaseTransport):
         self, *, ssl_context: ssl.SSLContext, limits: httpx.Limits, proxy: str | None = None, http2: bool = False
     ) -> None:
         if http2:
-            extras.require("http2", "HTTP/2")
+            extras.require("http2", "HTTP/2", instead="or `lading config unset http2`")
         if proxy is not None:
             _check_proxy(proxy)
         self._inner = httpx.AsyncHTTPTransport(

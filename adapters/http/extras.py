@@ -22,11 +22,12 @@ def install(extra: str) -> str:
     return f"python -m pip install 'lading[{extra}]'"
 
 
-def require(extra: str, what: str) -> None:
+def require(extra: str, what: str, *, instead: str = "") -> None:
     """Refuse `what` when the package that it needs is not installed.
 
     Raises:
-        InvalidSetting: it is not; the hint is the command that installs it.
+        InvalidSetting: it is not; the hint is the command that installs it, and what else helps.
     """
     if found(extra) is None:
-        raise InvalidSetting(f"{what} needs the package {PACKAGES[extra]}", hint=install(extra))
+        hint = f"{install(extra)}; {instead}" if instead else install(extra)
+        raise InvalidSetting(f"{what} needs the package {PACKAGES[extra]}", hint=hint)

@@ -14,8 +14,10 @@ from lading.domain.errors import DestinationTaken, InvalidDestination
 from lading.domain.requests import IfExists, Order, Request, Source
 from lading.domain.states import State
 from lading.placing import Places
+from lading.projections import history, progress
 from lading.testing import InlineThreads, MemoryDisk, SeededChance
 from lading.testing.simulation import World, run
+from lading.views import ROWS
 
 pytestmark = [pytest.mark.law(5), pytest.mark.row("S1.3")]
 
@@ -107,6 +109,7 @@ def test_giving_up_a_download_that_lost_its_name_to_another_leaves_the_other_alo
             await trio.sleep(70)
             second = (await engine.submit(Request(OTHER))).id
             assert (await engine.wait(second)).cause == "destination"
+            assert str(first) in (await engine.get(second)).message
             await getattr(engine, verb)(second)
             await trio.sleep(5)
             assert unlawful(world, truth) == []
@@ -279,6 +282,23 @@ def test_a_failed_download_in_a_folder_is_listed_under_its_own_path(payload):
             assert (await engine.wait(id)).cause == "destination"
             (row,) = await engine.listing()
             assert row["path"] == "sub/x"
+
+    run(1, story)
+
+
+def test_every_view_shows_one_path_of_a_file_anywhere(payload):
+    """Below `/`, paths are absolute wherever they are shown, those of attempts included."""
+
+    async def story(world: World) -> None:
+        world.network.serve("http://a.example/f", payload(5000))
+        async with world.engine() as engine:
+            id = (await engine.submit(Request("http://a.example/f", path="/elsewhere/f"))).id
+            await engine.wait(id)
+            engine.reading.catch_up()
+            with engine.reading.look() as reader:
+                shown = progress.path(engine.reading.get(id))
+                attempts = [row["path"] for row in history.attempts(reader, id, ROWS)]
+            assert (shown, attempts) == ("/elsewhere/f", ["/elsewhere/f"])
 
     run(1, story)
 

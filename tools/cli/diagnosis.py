@@ -95,6 +95,22 @@ def _home(home: Path) -> Iterator[Found]:
 
     yield Found("home", "ok", f"{home}, {opened.id}")
     yield Found("engine", "ok", "none works on this home" if is_vacant(home) else "one works on this home")
+    yield from _settings(opened.settings_path)
+
+
+def _settings(file: Path) -> Iterator[Found]:
+    """Yield what keeps engines from opening with these settings, if anything does."""
+    from lading.adapters.http import extras
+    from lading.domain.errors import LadingError
+    from lading.settings import load
+
+    try:
+        if load(file, os.environ).of_transport("http").http2:
+            extras.require("http2", "HTTP/2", instead="or `lading config unset http2`")
+    except LadingError as error:
+        yield Found("settings", "fail", error.message, error.hint)
+    else:
+        yield Found("settings", "ok", str(file) if file.exists() else "defaults")
 
 
 def _folder(name: str, folder: Path, *, fatal: bool) -> Iterator[Found]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 ABANDONED = "no engine works on this home; `lading run` recovers it and goes on"
+UNWORKED = "no engine works on this home; `lading run` does what waits"
 _WORKED_ON = frozenset({"active", "verifying", "stopping"})
+_TO_BE_WORKED_ON = frozenset({"queued", "waiting"})
 
 
 def folder(frame: Frame) -> Path:
@@ -91,14 +93,26 @@ def is_vacant(home: Path) -> bool:
     return EngineLock(open_home(home, new_id=None)).is_vacant()
 
 
+def unworked(frame: Frame, states: Iterable[str]) -> str | None:
+    """Return what is to be told of downloads in these states because no engine owns the home, or None."""
+    states = set(states)
+    if is_abandoned(frame, states):
+        return ABANDONED
+    return UNWORKED if _is_vacant_and(frame, states, _TO_BE_WORKED_ON) else None
+
+
 def is_abandoned(frame: Frame, states: Iterable[str]) -> bool:
     """Tell whether one of these states says that somebody is at work, and no engine owns the home.
 
     So it is after an engine has ended without a word: the log knows nothing of that until the next one recovers it.
     """
+    return _is_vacant_and(frame, states, _WORKED_ON)
+
+
+def _is_vacant_and(frame: Frame, states: Iterable[str], those: frozenset[str]) -> bool:
     from lading.domain.errors import StoreError
 
     try:
-        return not _WORKED_ON.isdisjoint(states) and is_vacant(folder(frame))
+        return not those.isdisjoint(states) and is_vacant(folder(frame))
     except StoreError:  # a home that may only be read does not tell
         return False

@@ -48,6 +48,7 @@ ENDED_COLUMNS = (
     Column("BYTES", right=True),
     Column("TRIES", right=True),
     Column("WHAT", least=14),
+    Column("WHY", least=14),
 )
 
 
@@ -59,7 +60,8 @@ def ended_cells(row: Mapping[str, Any]) -> tuple[object, ...]:
         row["state"],
         units.size(row["bytes"]),
         row["attempts"],
-        row["error"] or row["path"] or row["url"],
+        row["path"] or row["url"],
+        row["error"] or "",
     )
 
 

@@ -58,7 +58,10 @@ def carry_out(frame: Frame, *, back: bool, skip: bool = False) -> None:
 
 def wrong(download: Download) -> str:
     """Return what is wrong with the file of a download, and where what it had replaced is, if that is kept."""
-    aside = f"; what it had replaced is kept as {download.replaced}" if download.replaced is not None else ""
+    from lading.projections import progress
+
+    kept = progress.below(download.order, download.replaced)
+    aside = "" if kept is None else f"; what it had replaced is kept as {kept}"
     return f"{download.id}: {download.invalid}{aside}"
 
 

@@ -30,10 +30,16 @@ def test_a_state_that_nobody_works_on_any_more_says_so(lading, running, working)
     assert lading.row("show", running)["part"].startswith("/")
 
 
-def test_what_only_waits_is_not_abandoned(lading):
-    """A queue without an engine is nothing to worry about."""
+@pytest.mark.law(10)
+def test_what_waits_without_an_engine_says_that_there_is_none(lading):
+    """Which is nothing to worry about, and why it does not run; what has ended waits for nobody."""
     id = lading.add("http://a.test/1")
+    looks = [("why", id), ("show", id), ("list",), ("list", "--total")]
+    assert all(homes.UNWORKED in "".join(lading(*look)[1:]) for look in looks)
     assert homes.ABANDONED not in lading("why", id).out + lading("list").err
+    assert lading("--json", "list").err == ""
+    lading("cancel", id)
+    assert not [look for look in looks if homes.UNWORKED in "".join(lading(*look)[1:])]
 
 
 @pytest.mark.parametrize("abandoned", [True, False])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lading.adapters.http import extras
+
 
 def settings(lading, *arguments):
     return {row["name"]: row for row in lading.rows("config", *arguments)}
@@ -61,6 +63,21 @@ def test_what_a_setting_cannot_be_is_refused(lading, words):
     said = lading("--json", "config", "set", *words, code=2)
     assert said.trouble["kind"] == "InvalidSetting"
     assert not (lading.home / "settings.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["http2", "transport.http.http2"])
+def test_what_needs_a_package_that_is_not_there_is_refused(lading, monkeypatch, name):
+    """No engine could be opened with it; how to get it is said, and how to do without where it was set elsewhere."""
+    monkeypatch.setitem(extras.PACKAGES, "http2", "no-such-package-anywhere")
+    said = lading("--json", "config", "set", name, "on", code=2)
+    assert "pip install 'lading[http2]'" in said.trouble["hint"]
+    assert not (lading.home / "settings.toml").exists()
+    lading("config", "set", name, "off")
+    assert {row["check"]: row["status"] for row in lading.rows("doctor")}["settings"] == "ok"
+    monkeypatch.setenv(f"LADING_{name.upper().replace(chr(46), chr(95))}", "on")
+    said = lading("--json", "run", code=2)
+    assert "config unset http2" in said.trouble["hint"]
+    assert "config unset http2" in lading("doctor", code=3).out
 
 
 @pytest.mark.row("S2.9")

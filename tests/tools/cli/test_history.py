@@ -36,9 +36,11 @@ def test_the_options_choose(lading, past, origin, small):
 
 
 def test_people_get_a_line_each(lading, past):
-    """With what went wrong in it."""
-    _, bad, good = lading("history").out.splitlines()
+    """Which it was, and what went wrong with it."""
+    title, bad, good = lading("history").out.splitlines()
+    assert title.split()[-2:] == ["WHAT", "WHY"]
     assert "refused" in bad
+    assert "/missing" in bad
     assert "completed" in good
 
 

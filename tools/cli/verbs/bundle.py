@@ -181,12 +181,12 @@ def show(frame: Frame, bundle: str) -> None:
     from lading import bundles
     from lading.tools.cli import bundling, rows, tables, units
     from lading.tools.cli.answers import note, plain, write_json
-    from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
+    from lading.tools.cli.homes import ABANDONED, looking, unworked
 
     with looking(frame) as reading:
         row = bundling.whole(reading, bundles.find(reading, bundle))
-    abandoned = is_abandoned(frame, {download["state"] for download in row["downloads"]})
-    if abandoned:
+    nobody = unworked(frame, {download["state"] for download in row["downloads"]})
+    if nobody == ABANDONED:
         row |= {"rate": None, "eta": None}
     if frame.json:
         write_json(row)
@@ -200,8 +200,8 @@ def show(frame: Frame, bundle: str) -> None:
     figures += [units.rate(row["rate"]), units.left(row["eta"])] if row["rate"] is not None else []
     print(f"{'done:':<10} {', '.join(filter(None, figures))}")
     tables.show(rows.COLUMNS, map(rows.cells, row["downloads"]))
-    if abandoned:
-        note(frame, ABANDONED)
+    if nobody is not None:
+        note(frame, nobody)
 
 
 @_own

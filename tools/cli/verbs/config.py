@@ -125,6 +125,10 @@ def _write(frame: Frame, path: tuple[str, ...], value: Any) -> None:
     home, name = open_home(homes.folder(frame), new_id=SystemChance().uuid(time.time_ns())), ".".join(path)
     if kind_at(path) is Path and value is not None and not Path(value).is_file():
         raise InvalidSetting(f"{name}: there is no file {value}", hint="give the path of a file that is there")
+    if path[-1] == "http2" and value is True:
+        from lading.adapters.http import extras
+
+        extras.require("http2", "HTTP/2")
     load(home.settings_path, {})
     after = _edited(_text(home.settings_path), path, _plain(value))
     if after is None:

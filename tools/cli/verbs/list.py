@@ -34,7 +34,7 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
             held = reading.hold()
             _say_total(frame, whole | {"paused": held.paused, "blocked": held.blocked})
             _say_held(frame, reading)
-            _say_abandoned(frame, {name for name, count in whole["states"].items() if count})
+            _say_unworked(frame, {name for name, count in whole["states"].items() if count})
             return
         found = _settled(frame, reading.listing(now_ns=time.time_ns(), state=state, tag=tag, limit=limit))
         if frame.json:
@@ -44,7 +44,7 @@ def command(frame: Frame, state: str | None, tag: str | None, limit: int | None,
         states: set[str] = set()
         cells = (rows.cells(row) for row in _noting(found, states))
         if tables.show(rows.COLUMNS, cells, lambda id: naming.short(reading, UUID(id))):
-            _say_abandoned(frame, states)
+            _say_unworked(frame, states)
             _say_held(frame, reading)
         else:
             note(frame, "there is nothing to list")
@@ -70,12 +70,13 @@ def _noting(rows: Iterable[dict[str, Any]], states: set[str]) -> Iterator[dict[s
         yield row
 
 
-def _say_abandoned(frame: Frame, states: set[str]) -> None:
+def _say_unworked(frame: Frame, states: set[str]) -> None:
     from lading.tools.cli.answers import note
-    from lading.tools.cli.homes import ABANDONED, is_abandoned
+    from lading.tools.cli.homes import unworked
 
-    if not frame.json and is_abandoned(frame, states):
-        note(frame, ABANDONED)
+    nobody = None if frame.json else unworked(frame, states)
+    if nobody is not None:
+        note(frame, nobody)
 
 
 def _say_held(frame: Frame, reading: Reading) -> None:

@@ -23,7 +23,7 @@ def command(frame: Frame, id: str, byte: int | None) -> None:
     """Show all there is to know of one download; ID may be the beginning of an id, or a key."""
     from lading.tools.cli import origins, whole
     from lading.tools.cli.answers import write_json
-    from lading.tools.cli.homes import ABANDONED, is_abandoned, looking
+    from lading.tools.cli.homes import looking, unworked
     from lading.tools.cli.naming import find
 
     with looking(frame) as reading:
@@ -35,4 +35,5 @@ def command(frame: Frame, id: str, byte: int | None) -> None:
     if frame.json:
         write_json(row)
     else:
-        whole.say(row | {"engine": ABANDONED} if is_abandoned(frame, [row["state"]]) else row)
+        nobody = unworked(frame, [row["state"]])
+        whole.say(row if nobody is None else row | {"engine": nobody})

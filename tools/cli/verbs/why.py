@@ -49,12 +49,13 @@ def command(frame: Frame, id: str, position: int | None, at_ns: int | None) -> N
 def _say(frame: Frame, row: dict[str, Any], *, is_past: bool) -> None:
     from lading.tools.cli import units
     from lading.tools.cli.answers import plain
-    from lading.tools.cli.homes import ABANDONED, is_abandoned
+    from lading.tools.cli.homes import unworked
     from lading.tools.cli.units import moment
 
     print(f"{row['id']} {'was' if is_past else 'is'} {row['state']}: {plain(row['why'])}")
-    if not is_past and is_abandoned(frame, [row["state"]]):
-        print(f"  {ABANDONED}")
+    nobody = None if is_past else unworked(frame, [row["state"]])
+    if nobody is not None:
+        print(f"  {nobody}")
     for name, rate in row["limits"].items():
         print(f"  held to {units.rate(rate)} by {name}")
     if row["left_out"]:
