@@ -213,7 +213,7 @@ async def run_engine(
     journal = Journal(parts.log, writer, parts.threads, parts.clock, parts.chance)
     reading = Reading(parts.log, parts.views)
     roots: Mapping[str, str] = {"/": "/"} | ({"downloads": folder} if folder is not None else {})
-    places = Places(roots, parts.disk, parts.threads, reading.owner)
+    places = Places(roots, parts.disk, parts.threads, reading.claims.owner)
     services = _services(parts, journal, settings, context)
     worker = parts.chance.uuid(parts.clock.now_ns())
     queue = QueueStream(services, reading)
@@ -390,7 +390,7 @@ async def _notarising(notarising: Notarising | None) -> AsyncIterator[None]:
 async def _take_over(services: Services, reading: Reading, places: Places, worker: UUID) -> None:
     await services.threads.run(reading.catch_up)
     await services.journal.note(worker, e.EngineOpened(worker=worker, version=VERSION), context=services.context)
-    files = Files(services.disk, places, reading.is_anothers)
+    files = Files(services.disk, places, reading.claims.is_anothers)
     await Recovery(services, reading, files, worker).run()
     await Bundling(services, reading, places, files).recover()
     await Shredding(services, reading).recover()

@@ -86,7 +86,7 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
         self._heard_of = 0
-        self._damage = Files(services.disk, places, reading.is_anothers)
+        self._damage = Files(services.disk, places, reading.claims.is_anothers)
         quarantine = Quarantine(services, self._damage)
         self.news = lambda: self._news
         self.worker = worker

@@ -53,7 +53,7 @@ class Inspector:
         self._reading = reading
         self._disk = disk
         self._places = places
-        self._files = Files(disk, places, reading.is_anothers)
+        self._files = Files(disk, places, reading.claims.is_anothers)
 
     def look(self, download: Download, *, digest: bool = False, most_bytes: int | None = None) -> FileState:
         """Say what is there of a download; what cannot be looked at now is unknown, with the reason.
@@ -78,7 +78,7 @@ class Inspector:
         look = None if path is None else self._disk.look(path)
         if not download.has_published or download.kept is not None:
             return upkeep.judge(download, look), 0
-        replaced = self._reading.is_replaced(download)
+        replaced = self._reading.claims.is_replaced(download)
         if look is None and path is not None and not replaced and self._is_elsewhere(download, path):
             return Verdict(presence=Presence.UNKNOWN, reason="its disk is not there"), 0
         if look is None or replaced or not _is_to_be_read(download, look, digest=digest):

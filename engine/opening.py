@@ -148,7 +148,7 @@ def inspector(reading: Reading, downloads: Path | None = None) -> Inspector:
 
     roots = {"/": "/"} | ({} if downloads is None else {"downloads": os.path.abspath(downloads)})
     disk = LocalDisk()
-    return Inspector(reading, disk, Places(roots, disk, WorkerThreads(), reading.owner))
+    return Inspector(reading, disk, Places(roots, disk, WorkerThreads(), reading.claims.owner))
 
 
 def open_reading(home: Home, log_url: str | None = None) -> Reading:

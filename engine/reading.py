@@ -16,6 +16,7 @@ import attrs
 
 from lading import past
 from lading.adapters import codec
+from lading.claims import Claims
 from lading.current import stand
 from lading.cut import Cut
 from lading.domain import provenance, scheduling
@@ -30,7 +31,7 @@ from lading.domain.sightings import Wanted
 from lading.domain.states import SHOWN, State
 from lading.keys import key_stream
 from lading.live import Live
-from lading.projections import around, bundles, destinations, figures, history, hold, litter, progress, queue, roster
+from lading.projections import around, bundles, figures, history, hold, litter, progress, queue, roster
 from lading.projections.around import Around
 from lading.projections.differences import Difference
 from lading.views import ROWS, Views
@@ -46,7 +47,7 @@ class Reading:
     """Questions to the views and the log of one home.
 
     `on_change` is told, in the thread that catches up, which downloads have events that were not seen before; by then
-    the views have them.
+    the views have them. `claims` tells whose a path is.
     """
 
     def __init__(self, log: Log, views: Views) -> None:
@@ -55,6 +56,7 @@ class Reading:
         self.blocked_count = 0
         self.on_change: Callable[[frozenset[UUID]], None] = lambda _: None
         self._held = threading.local()
+        self.claims = Claims(self.look)
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
@@ -109,7 +111,10 @@ class Reading:
         if len(found) == 1 and found[0] is not None:
             return found[0]
         if len(found) > 1:
-            raise UnknownDownload(f"more than one download is called {text!r}", hint="give more of its id")
+            ids = " and ".join(str(one.id) for one in found if one is not None)
+            raise UnknownDownload(
+                f"more than one download is called {text!r}, such as {ids}", hint="give more of its id"
+            )
         for fact in reversed(self.stream(key_stream(text))):
             named = self.get(getattr(fact.event, "download", fact.stream))
             if named is not None:
@@ -372,36 +377,6 @@ class Reading:
         with self.look() as reader:
             rows = list(history.ended(reader, ROWS, limit=limit))
         return [d for d in self._existing([UUID(row["id"]) for row in rows]) if d.state is State.COMPLETED]
-
-    def owner(self, root: str, path: str) -> UUID | None:
-        """Return the download that is to make `path` below `root`; one that has made it owns it no more."""
-        with self.look() as reader:
-            id = destinations.owner(reader, root, path)
-            holder = None if id is None else progress.get(reader, id, ROWS)
-        return None if holder is None or holder.state is State.COMPLETED else holder.id
-
-    def is_replaced(self, download: Download) -> bool:
-        """Tell whether a later download has published its own file under the path of this one."""
-        with self.look() as reader:
-            for id in destinations.claims(reader, download.order.root, download.path or ""):
-                claimant = progress.get(reader, id, ROWS)
-                if claimant is not None and claimant.state is State.COMPLETED:
-                    return id != download.id
-        return False
-
-    def is_anothers(self, download: Download, root: str, path: str) -> bool:
-        """Tell whether another download is to make `path` below `root`, or has made it after this one did.
-
-        Removed ones count not; nor do those whose files this one has replaced, which may come back.
-        """
-        with self.look() as reader:
-            for id in destinations.claims(reader, root, path):
-                claimant = None if id == download.id else progress.get(reader, id, ROWS)
-                if claimant is not None and claimant.state is not State.COMPLETED:
-                    return True
-                if claimant is not None:
-                    return (claimant.ended_at_ns or 0) >= (download.ended_at_ns or 0)
-        return False
 
     def _existing(self, ids: list[UUID]) -> list[Download]:
         found = (self.get(id) for id in ids)

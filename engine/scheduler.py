@@ -91,7 +91,7 @@ class Scheduler:
         reading.on_change = self._hear
         self._speechless_until_s = float("-inf")
         self._unsaid: set[UUID] = set()
-        self._files = Files(services.disk, places, reading.is_anothers)
+        self._files = Files(services.disk, places, reading.claims.is_anothers)
         self._recovery = Recovery(services, reading, self._files, worker)
         self._bundling = Bundling(services, reading, places, self._files)
         self._bundling.on_rest = self._note_rest

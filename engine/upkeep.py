@@ -105,7 +105,7 @@ class Upkeep:
         self._inspector = Inspector(reading, services.disk, places)
         self._places = places
         self._orphans = Orphans(reading, services.disk, places)
-        self._quarantine = Quarantine(services, Files(services.disk, places, reading.is_anothers))
+        self._quarantine = Quarantine(services, Files(services.disk, places, reading.claims.is_anothers))
         self._letting_go = LettingGo(services, self._quarantine)
         self._folder: bytes | None = None
         self._file: int | None = None
