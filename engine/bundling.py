@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import posixpath
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -100,6 +101,12 @@ class Bundling:
         with self._reading.views.read() as reader:
             found = [view.get(reader, id) for id in view.wanted(reader)]
         return [known[0].id for known in found if known is not None and known[0].phase is Phase.PUBLISHING]
+
+    @property
+    def again_s(self) -> float:
+        """When what could not be done is tried again, in monotonic seconds from now on; `inf` when nothing is."""
+        now_s = self._s.clock.monotonic()
+        return min((again_s for again_s in self._again_s.values() if again_s > now_s), default=math.inf)
 
     def wanted(self, most: int) -> list[UUID]:
         """Return bundles with which there is something to do, as the views have it now; blocks."""

@@ -143,6 +143,10 @@ class Caching:
         """Let go of what was used least lately until not more than so many bytes are kept, and return what went."""
         return await self._threads.run(lambda: self._cache.evict(most_bytes))
 
+    def held_back(self) -> frozenset[UUID]:
+        """Return which downloads are still to wait for another that fetches the same."""
+        return self._flights.held_back(self._clock.monotonic())
+
     def may_go_on(self, id: UUID) -> bool:
         """Tell whether a download that waits for another has to wait no more."""
         return self._flights.may_go_on(id, self._clock.monotonic())

@@ -386,11 +386,11 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
     # -- its own business ------------------------------------------------------------------------------------------
 
     def notice(self, *, decides: bool = True) -> None:
-        """Tell those who wait that the log has grown; and who decides what runs, unless nothing follows for that."""
+        """Tell those who wait that the log has grown; unless something follows for what runs, that is in no hurry."""
         news, self._news = self._news, trio.Event()
         news.set()
-        if self._scheduler is not None and decides:
-            self._scheduler.wake()
+        if self._scheduler is not None:
+            (self._scheduler.wake if decides else self._scheduler.stir)()
 
     def committed(self, requests: Sequence[Appended], answers: Sequence[Answer]) -> None:
         """Tell of what this engine itself has appended; called by the writer after each commit."""

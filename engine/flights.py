@@ -81,6 +81,11 @@ class Flights:
             self._flights[key] = _Flight(heir, until_s=now_s + TAKE_UP_S)
         return heir is not None
 
+    def held_back(self, now_s: float) -> frozenset[UUID]:
+        """Return which downloads are still to wait."""
+        vain = {key for key, flight in self._flights.items() if flight.until_s <= now_s}
+        return frozenset(id for id, key in self._waiting.items() if key in self._flights and key not in vain)
+
     def may_go_on(self, id: UUID, now_s: float) -> bool:
         """Tell whether a download that waits has nobody to wait for any more."""
         key = self._waiting.get(id)

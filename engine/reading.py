@@ -6,7 +6,7 @@ The command line's looking verbs stand on this alone, without an engine; the eng
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain, islice, takewhile
 from typing import Any
@@ -334,10 +334,10 @@ class Reading:
         with self.look() as reader:
             return queue.resting(reader, now_ns)
 
-    def blocked(self, reason: str, limit: int) -> list[Download]:
-        """Return downloads that are blocked by a reason."""
+    def blocked(self, reason: str, limit: int, *, besides: Container[UUID] = frozenset()) -> list[Download]:
+        """Return downloads that are blocked by a reason, some left out."""
         with self.look() as reader:
-            ids = list(queue.blocked(reader, reason, limit))
+            ids = list(islice((id for id in queue.blocked(reader, reason) if id not in besides), limit))
         return self._existing(ids)
 
     def litter(self, limit: int) -> list[Download]:

@@ -10,8 +10,8 @@ it is tried again, and once there is room, what became of those attempts is said
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import math
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from uuid import UUID
@@ -24,7 +24,7 @@ from lading.bundling import Bundling
 from lading.domain import caching, requirements, scheduling, stops
 from lading.domain import commands as c
 from lading.domain.download import Download
-from lading.domain.errors import DiskFull, Fenced, IllegalCommand, InvalidDestination
+from lading.domain.errors import DiskFull, Fenced, IllegalCommand
 from lading.domain.states import RUNNING, STOPPING
 from lading.easing import ROOM_LOOK_S, Easing
 from lading.files import Files
@@ -37,9 +37,13 @@ from lading.services import Services
 from lading.shredding import Shredding
 from lading.surroundings import Surroundings
 from lading.sweeping import Sweeper
+from lading.tidying import Tidying
 
 MOST_A_PASS = 256
 LONGEST_DOZE_S = 60.0
+NO_HURRY_S = 1.0
+"""When what runs has gone a step further, it is looked at within this time: not since anything follows from that, but
+because what was asked of it in the midst of the step, such as a limit before there were bytes, can be done now."""
 BREATH_S, BREATH_MORE_S, BREATH_MOST_S = 0.003, 0.0006, 0.015
 """What happens within so short a time is answered by one pass; a longer one where much runs, and nobody is idle."""
 
@@ -100,10 +104,11 @@ class Scheduler:
         self._sweeper = Sweeper(services, reading, self._files)
         self._easing = Easing(services, reading, places, self._sweeper)
         self._next_due_ns: int | None = None
-        self._left: list[str] = []
-        self._is_tidying = False
+        self._tidying = Tidying(services)
+        self._tidying.on_rest = self._tell_rest
         self._closing = False
         self._wake = trio.Event()
+        self._stir = trio.Event()
         self.paused = False
         self.on_rest: Callable[[], None] = lambda: None
         services.caching.on_landing = self.wake
@@ -116,11 +121,17 @@ class Scheduler:
     @property
     def is_at_rest(self) -> bool:
         """Whether no attempt runs, and no part is left of one that could be removed."""
-        return not self._running and not self._left and not self._bundling.is_busy and not self._shredding.is_busy
+        busy = self._tidying.is_busy or self._bundling.is_busy or self._shredding.is_busy
+        return not self._running and not busy
 
     def wake(self) -> None:
         """Have a pass made soon."""
         self._wake.set()
+        self._stir.set()
+
+    def stir(self) -> None:
+        """Have a pass made when there is time: something runs that has gone a step further."""
+        self._stir.set()
 
     def close(self) -> None:
         """Start nothing more, and stop what runs in good order."""
@@ -136,7 +147,7 @@ class Scheduler:
             async with open_plain_nursery() as nursery:
                 task_status.started()
                 while not self._closing:
-                    self._wake = trio.Event()
+                    self._wake, self._stir = trio.Event(), trio.Event()
                     await self._pass(nursery)
                     if not self._closing:
                         passed_s = self._s.clock.monotonic()
@@ -144,25 +155,30 @@ class Scheduler:
                         breath_s = min(BREATH_S + BREATH_MORE_S * len(self._running), BREATH_MOST_S)
                         await trio.sleep(max(0.0, passed_s + breath_s - self._s.clock.monotonic()))
         finally:
-            await self._tidy()
+            await self._tidying.run()
 
     async def _doze(self) -> None:
         """Wait for a wake-up, or until something is due by the clock."""
         delays = [ROOM_LOOK_S] if self._reading.blocked_count or requirements.DISK in self._around.reasons else []
         if self._next_due_ns is not None:
             delays.append(max(0.0, (self._next_due_ns - self._s.clock.now_ns()) / 1e9))
-        speechless_s = self._speechless_until_s - self._s.clock.monotonic()
+        now_s = self._s.clock.monotonic()
+        again_s = min(self._bundling.again_s, self._shredding.again_s, self._sweeper.again_s)
+        if again_s < math.inf:
+            delays.append(again_s - now_s)
+        speechless_s = self._speechless_until_s - now_s
         if speechless_s > 0:
             delays = [speechless_s]
         with trio.move_on_after(min([*delays, LONGEST_DOZE_S])):
-            await self._wake.wait()
+            await self._stir.wait()
+            with trio.move_on_after(NO_HURRY_S):
+                await self._wake.wait()
 
     async def _pass(self, nursery: trio.Nursery) -> None:
         try:
-            if self._left and not self._is_tidying:
-                self._is_tidying = True
-                nursery.start_soon(self._tidy)
-            look = await self._s.threads.run(functools.partial(self._look, self._attempts(), dict(self._hosts)))
+            self._tidying.attend(nursery)
+            beside = self._attempts(), dict(self._hosts), self._s.caching.held_back()
+            look = await self._s.threads.run(functools.partial(self._look, *beside))
             self._next_due_ns = look.next_due_ns
             self._heed_limits(look.running)
             self._call_off(look)
@@ -203,8 +219,10 @@ class Scheduler:
     def _attempts(self) -> dict[UUID, int]:
         return {id: attempt.number for id, attempt in self._running.items()}
 
-    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str]) -> _Look:
+    def _look(self, attempts: dict[UUID, int], hosts: dict[UUID, str], held_back: frozenset[UUID]) -> _Look:
         """Catch up with the log and see what there is to do beside these attempts; blocks.
+
+        Who is `held_back` waits for another to fetch the same.
 
         What ran and is not among them any more has said so in the log before: it is not taken for what is to run.
         """
@@ -213,9 +231,11 @@ class Scheduler:
         while self._heard:
             heard |= self._heard.popleft()
         with self._reading.at_once():
-            return self._look_at_once(attempts, hosts, heard)
+            return self._look_at_once(attempts, hosts, heard, held_back)
 
-    def _look_at_once(self, attempts: dict[UUID, int], hosts: dict[UUID, str], heard: Container[UUID]) -> _Look:
+    def _look_at_once(
+        self, attempts: dict[UUID, int], hosts: dict[UUID, str], heard: Container[UUID], held_back: frozenset[UUID]
+    ) -> _Look:
         reading, now_ns, limits = self._reading, self._s.clock.now_ns(), self._s.settings.limits
         running = self._look_again(attempts, heard)
         own = [(attempts[id], download) for id, download in running.items() if attempts[id]]
@@ -247,7 +267,7 @@ class Scheduler:
             litter=self._sweeper.look(),
             blocked=self._easing.look(),
             passed=self._passed(reasons),
-            sharing=reading.blocked(caching.BLOCKED, MOST_A_PASS) if reading.blocked_count else [],
+            sharing=reading.blocked(caching.BLOCKED, MOST_A_PASS, besides=held_back) if reading.blocked_count else [],
             following=following,
             full=full,
             unfit=None if unfit is None or download is None else (download, unfit),
@@ -301,28 +321,6 @@ class Scheduler:
             if reason is not None:
                 attempt.give_way(reason, reasons[reason])
 
-    async def _tidy(self) -> None:
-        """Remove the parts of what has been published, as many as there are at a time.
-
-        That is not done in a pass, which must not wait for a disk; and what is here is forgotten when it has been done.
-        """
-        try:
-            with trio.CancelScope(shield=True):
-                while self._left:
-                    paths = tuple(self._left)
-                    await self._s.threads.run(functools.partial(self._unlink, paths))
-                    del self._left[: len(paths)]
-        finally:
-            self._is_tidying = False
-        if self.is_at_rest:
-            self.on_rest()
-
-    def _unlink(self, paths: Sequence[str]) -> None:
-        """Remove files that nobody needs; what cannot be removed is left to the next recovery."""
-        for path in paths:
-            with contextlib.suppress(InvalidDestination, OSError):
-                self._s.disk.unlink(path)
-
     @staticmethod
     def _is_unwanted(download: Download, number: int) -> bool:
         """Tell whether the log does not want an attempt any more: asked to stop, or superseded by another worker's."""
@@ -356,7 +354,7 @@ class Scheduler:
             download,
             files=self._files,
             running=lambda: len(self._running),
-            leave=self._leave,
+            leave=self._tidying.leave,
             received=functools.partial(self._leave_host, download.id),
             is_offline=self._is_offline,
         )
@@ -368,6 +366,9 @@ class Scheduler:
     def _note_rest(self) -> None:
         """Look again at what there is to do, and tell when nothing runs any more."""
         self.wake()
+        self._tell_rest()
+
+    def _tell_rest(self) -> None:
         if self.is_at_rest:
             self.on_rest()
 
@@ -382,9 +383,6 @@ class Scheduler:
         if self._hosts[id] in scheduling.saturated(self._hosts, self._s.settings.limits):
             self.wake()
         self._hosts[id] = scheduling.NOWHERE
-
-    def _leave(self, path: str) -> None:
-        self._left.append(path)
 
     async def _attend(self, id: UUID, attempt: Attempt) -> None:
         try:

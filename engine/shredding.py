@@ -11,6 +11,7 @@ them, with the keys that were made of them; files that were published or put asi
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Container, Sequence
 from uuid import UUID
 
@@ -38,6 +39,11 @@ class Shredding:
         self._again_s = float("-inf")
         self.is_busy = False
         self.on_rest: Callable[[], None] = lambda: None
+
+    @property
+    def again_s(self) -> float:
+        """When what could not be done is tried again, in monotonic seconds from now on; `inf` when nothing is."""
+        return self._again_s if self._again_s > self._s.clock.monotonic() else math.inf
 
     def wanted(self, running: Container[UUID]) -> list[UUID]:
         """Return downloads whose keys are to be shredded now, as the views have it; blocks."""

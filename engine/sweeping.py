@@ -6,6 +6,7 @@ The owner of the home does it, from one pass of the scheduler to the next; what 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Container, Sequence
 from uuid import UUID
 
@@ -31,6 +32,12 @@ class Sweeper:
         self._quarantine = Quarantine(services, files)
         self._letting_go = LettingGo(services, self._quarantine)
         self._again_s: dict[UUID, float] = {}
+
+    @property
+    def again_s(self) -> float:
+        """When what could not be done is tried again, in monotonic seconds from now on; `inf` when nothing is."""
+        now_s = self._s.clock.monotonic()
+        return min((again_s for again_s in self._again_s.values() if again_s > now_s), default=math.inf)
 
     def look(self) -> list[Download]:
         """Return what there is to sweep, and what has been kept for long enough; blocks."""

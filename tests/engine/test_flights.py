@@ -93,6 +93,17 @@ def test_only_who_leads_can_say_that_it_is_over():
     assert not flights.may_go_on(B, 1.0)
 
 
+def test_who_is_held_back_is_just_who_may_not_go_on():
+    """Whatever has become of the one ahead."""
+    flights = waiting(B, C)
+    assert flights.held_back(1.0) == {B, C}
+    assert flights.land("k", A, 1.0, kept=False)
+    assert flights.held_back(1.0) == {C}
+    assert flights.held_back(1.0 + TAKE_UP_S) == set()
+    assert flights.give_up("k", B)
+    assert flights.held_back(1.0) == set()
+
+
 @pytest.mark.law(9)
 def test_not_too_many_wait():
     """The rest fetch for themselves."""

@@ -91,7 +91,7 @@ def test_what_is_left_is_removed_although_the_engine_is_cancelled_just_then(size
             real = scheduler._pass
 
             async def pass_on(nursery: trio.Nursery) -> None:
-                if scheduler._left:
+                if scheduler._tidying.is_busy:
                     nursery.cancel_scope.cancel()
                 await real(nursery)
 
@@ -111,7 +111,7 @@ def test_recovery_finds_the_parts_of_however_many_completed_just_before_the_end(
         for url in urls:
             world.network.serve(url, b"x")
         async with world.engine(concurrency=400) as engine:
-            monkeypatch.setattr(engine._scheduler, "_unlink", lambda _: None)
+            monkeypatch.setattr(engine._scheduler._tidying, "_unlink", lambda _: None)
             asked = await engine.submit_many([Request(url) for url in urls])
             for download in asked:
                 await engine.wait(download.id)
