@@ -124,6 +124,11 @@ class Silence:
         return nullcontext()
 
 
+def _is_echo(fact: Fact, download: Download) -> bool:
+    """Tell whether an attempt stopped for just the reason for which its download was given up, which was told then."""
+    return isinstance(fact.event, e.Stopped) and download.ended and fact.event.reason == download.message
+
+
 class Lines(Silence):
     """Says in plain lines what begins, goes on and ends; of each download at most one line of figures in 5 seconds."""
 
@@ -139,7 +144,7 @@ class Lines(Silence):
             self._said_s[str(download.id)] = time.monotonic()
         if download.ended:
             self._said_s.pop(str(download.id), None)
-        if isinstance(fact.event, _TOLD_IN_LINES):
+        if isinstance(fact.event, _TOLD_IN_LINES) and not _is_echo(fact, download):
             self._say(f"{name(download)}: {sentences.sentence(fact)}")
 
     def queue(self, fact: Fact) -> None:

@@ -94,6 +94,7 @@ def test_a_skipped_file_is_no_error_to_a_program(lading, origin, small, folder):
     (folder / small.name).write_bytes(b"mine")
     row = lading.row("get", origin.url(small.name), "--if-exists", "skip")
     assert (row["skipped"], row["error"], row["path"]) == (True, None, str(folder / small.name))
+    assert lading("get", origin.url(small.name), "--if-exists", "skip").err.count("skipped") == 1
 
 
 def test_asking_again_under_a_key_gives_the_same_download(lading, origin, small):
