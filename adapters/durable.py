@@ -10,11 +10,12 @@ from pathlib import Path
 
 
 def write_durably(
-    path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True, mode: int = 0o600
+    path: Path, data: bytes, *, draft: Path | None = None, replace: bool = True, mode: int | None = None
 ) -> None:
     """Put `data` at `path` so that a crash leaves the old file or the new one, whole, and at most a draft beside it.
 
     Without `replace`, a file that is there already wins and `data` is dropped; then drafts may be removed by anybody.
+    Without `mode` it is for its owner alone, as far as the file system knows owners.
 
     Raises:
         OSError: it cannot be made.
@@ -23,7 +24,8 @@ def write_durably(
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -53,9 +55,10 @@ def put(path: Path, text: str, *, mode: int = 0o600, replace: bool = False) -> N
         left.unlink(missing_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=folder)  # O_EXCL: nobody else's
     os.close(descriptor)
-    with contextlib.suppress(FileNotFoundError):  # another process was first
+    try:
         write_durably(path, text.encode(), draft=Path(name), replace=replace, mode=mode)
-    sync_folder(folder)
+    except FileNotFoundError:  # another process was first
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
