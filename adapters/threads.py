@@ -6,6 +6,9 @@ work after the other, and tells the event loop of all that was done with one wak
 moment although work waits, since all of the crew are held up by a disk or a network that does not answer, another
 thread is called in, by whoever brings work then, or by a watch: nobody waits for long behind what has nothing to do
 with it (law 9).
+
+Works of one hand are done one after the other. When one is done, the next of them goes to the end of what waits: that
+takes no turn of the event loop, and nobody waits for all of them.
 """
 
 from __future__ import annotations
@@ -16,11 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import outcome
 import trio
-from trio.lowlevel import Abort, Task, TrioToken
+from trio.lowlevel import Abort, Task
 
 T = TypeVar("T")
 
@@ -30,14 +33,45 @@ PATIENCE_S = 0.005
 IDLE_S = 10.0
 
 
-class _Job:
-    __slots__ = ("result", "task", "token", "work")
+class _Job(Generic[T]):
+    """A work, of a hand or of none, whoever waits for it, and what became of it: the port `Begun`."""
 
-    def __init__(self, work: Callable[[], Any], task: Task, token: TrioToken) -> None:
+    __slots__ = ("hand", "outcome", "task", "token", "work")
+
+    def __init__(self, work: Callable[[], T], hand: _Hand | None = None) -> None:
         self.work = work
-        self.task = task
-        self.token = token
-        self.result: outcome.Value[Any] | outcome.Error = outcome.Value(None)
+        self.hand = hand
+        self.task: Task | None = None
+        self.token = trio.lowlevel.current_trio_token()
+        self.outcome: outcome.Value[T] | outcome.Error | None = None
+
+    @trio.lowlevel.enable_ki_protection
+    async def result(self) -> T:
+        """Return what the work returned; waits for it even if the caller is cancelled."""
+        self.task = trio.lowlevel.current_task()
+        if self.outcome is None:  # else it may have been done before anybody waited, and nobody is told of that
+            value: T = await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
+            return value
+        self.task = None
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return self.outcome.unwrap()
+
+
+class _Hand:
+    """The port `Hand`: one of its works is under way, or waits among all others, if it `is_busy`; `next` come after."""
+
+    __slots__ = ("_begin", "is_busy", "next")
+
+    def __init__(self, begin: Callable[[_Job[Any]], None]) -> None:
+        self._begin = begin
+        self.is_busy = False
+        self.next: deque[_Job[Any]] = deque()
+
+    def begin(self, work: Callable[[], T]) -> _Job[T]:
+        """Have `work` done after all that was begun before."""
+        job = _Job(work, self)
+        self._begin(job)
+        return job
 
 
 class WorkerThreads:
@@ -50,8 +84,8 @@ class WorkerThreads:
     def __init__(self, most: int = 64) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._waiting: deque[_Job] = deque()
-        self._done: deque[_Job] = deque()
+        self._waiting: deque[_Job[Any]] = deque()
+        self._done: deque[_Job[Any]] = deque()
         self._idle: list[threading.Lock] = []
         self._threads = 0
         self._begun = 0
@@ -63,8 +97,22 @@ class WorkerThreads:
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in a worker thread and return what it returns."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        job = _Job(work, trio.lowlevel.current_task(), trio.lowlevel.current_trio_token())
+        job = _Job(work)
+        self._begin(job)
+        return await job.result()
+
+    def hand(self) -> _Hand:
+        """Return a new hand, which does one work after the other."""
+        return _Hand(self._begin)
+
+    def _begin(self, job: _Job[Any]) -> None:
+        """Have a work done as soon as there is a thread for it, and whatever comes before it has been done."""
         with self._lock:
+            if job.hand is not None and job.hand.is_busy:
+                job.hand.next.append(job)
+                return
+            if job.hand is not None:
+                job.hand.is_busy = True
             self._waiting.append(job)
             is_enough = self._threads - len(self._idle) >= CREW
             held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
@@ -73,8 +121,6 @@ class WorkerThreads:
         elif not self._is_watched:
             self._is_watched = True
             trio.lowlevel.spawn_system_task(self._watch)
-        result: T = await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
-        return result
 
     def _call_in(self) -> None:
         """Wake an idle thread, or start one."""
@@ -109,12 +155,13 @@ class WorkerThreads:
         alarm.acquire()
         while True:
             while (job := self._next(alarm)) is not None:
-                job.result = outcome.capture(job.work)
+                job.outcome = outcome.capture(job.work)
+                self._go_on(job.hand)
                 self._tell(job)
             if not alarm.acquire(timeout=IDLE_S) and self._leaves(alarm):
                 return
 
-    def _next(self, alarm: threading.Lock) -> _Job | None:
+    def _next(self, alarm: threading.Lock) -> _Job[Any] | None:
         """Return what to do next; or be idle."""
         with self._lock:
             if self._waiting:
@@ -123,6 +170,14 @@ class WorkerThreads:
                 return self._waiting.popleft()
             self._idle.append(alarm)
             return None
+
+    def _go_on(self, hand: _Hand | None) -> None:
+        """Let the next work of a hand wait among all others; if there are none, this very thread does it."""
+        if hand is not None:
+            with self._lock:
+                hand.is_busy = bool(hand.next)
+                if hand.next:
+                    self._waiting.append(hand.next.popleft())
 
     def _leaves(self, alarm: threading.Lock) -> bool:
         """Tell whether nobody has woken this thread up to now; then it is idle no more."""
@@ -134,7 +189,10 @@ class WorkerThreads:
             self._threads -= 1
             return True
 
-    def _tell(self, job: _Job) -> None:
+    def _tell(self, job: _Job[Any]) -> None:
+        """Have the event loop deliver what became of a work, if anybody waits for it."""
+        if job.task is None:
+            return
         self._done.append(job)
         if not self._is_told:
             self._is_told = True
@@ -148,4 +206,5 @@ class WorkerThreads:
         self._is_told = False
         while self._done:
             job = self._done.popleft()
-            trio.lowlevel.reschedule(job.task, job.result)
+            if job.task is not None and job.outcome is not None:
+                trio.lowlevel.reschedule(job.task, job.outcome)

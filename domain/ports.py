@@ -19,6 +19,7 @@ from lading.domain.requirements import Conditions
 from lading.domain.routes import Route
 
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Entry(NamedTuple):
@@ -172,11 +173,34 @@ class Machine(Protocol):
         ...
 
 
+class Begun(Protocol[R_co]):
+    """A work under way, which nobody has to wait for."""
+
+    async def result(self) -> R_co:
+        """Return what it returned, or raise what it raised, once it is done; to be asked once.
+
+        Waits for it even if the caller is cancelled.
+        """
+        ...
+
+
+class Hand(Protocol):
+    """Does one work after the other, in the order in which they were begun, and goes on to the next by itself."""
+
+    def begin(self, work: Callable[[], T]) -> Begun[T]:
+        """Have `work` done after all that was begun before, whatever became of that."""
+        ...
+
+
 class Threads(Protocol):
     """Where blocking work runs: worker threads in production, in line under a simulation."""
 
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` off the event loop and return what it returns; not abandoned when the caller is cancelled."""
+        ...
+
+    def hand(self) -> Hand:
+        """Return a new hand, which costs nothing while it has nothing to do."""
         ...
 
 

@@ -10,6 +10,8 @@ what a `Progressed` names was written before the flush that it stands for (law 2
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lading.domain import digests, spans
 from lading.domain.pieces import Piece, cell_size
 
@@ -38,6 +40,36 @@ class _Run:
         return Piece(self.start, self.at, f"{PIECES}:{self._running.hexdigest()}", self.source)
 
 
+class Whole:
+    """What a file digests to, by one algorithm or two, from its first byte `at` which its bytes have gone by so far.
+
+    Args:
+        algorithms: by which it is digested.
+    """
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._running = {name: digests.hasher(name) for name in algorithms}
+        self.at = 0
+
+    def copy(self) -> Whole:
+        """Return a second one in the same state."""
+        other = Whole(())
+        other._running = {name: running.copy() for name, running in self._running.items()}
+        other.at = self.at
+        return other
+
+    def take(self, data: memoryview) -> None:
+        """Take in the bytes that come next."""
+        self.at += len(data)
+        for running in self._running.values():
+            running.update(data)
+
+    def hexdigest(self, algorithm: str) -> str | None:
+        """Return the digest of all that was taken in; None by an algorithm by which that was not digested."""
+        running = self._running.get(algorithm)
+        return None if running is None else running.hexdigest()
+
+
 class Tally:
     """Digests what is taken in, each byte once; of a resumed transfer, what is held before the rest.
 
@@ -49,8 +81,7 @@ class Tally:
 
     def __init__(self, algorithm: str, total: int | None, also: str | None = None) -> None:
         self._algorithm = algorithm
-        self._wholes = {name: digests.hasher(name) for name in (algorithm, also) if name}
-        self._digested = 0
+        self.whole = Whole(name for name in (algorithm, also) if name)
         self._cell = cell_size(total)
         self._runs: dict[int, _Run] = {}
         self._closed: list[Piece] = []
@@ -80,25 +111,25 @@ class Tally:
     @property
     def behind(self) -> spans.Span:
         """The bytes that the digest of the whole needs next and did not see when they arrived; empty when it did."""
-        return self._digested, self.at
+        return self.whole.at, self.at
 
     @property
     def digest(self) -> str:
         """The digest of everything, `ALGORITHM:HEX`, once nothing is behind."""
-        assert self._digested == self.at == self.end, "the whole was taken in before its digest is asked for"
-        return f"{self._algorithm}:{self._wholes[self._algorithm].hexdigest()}"
+        assert self.whole.at == self.at == self.end, "the whole was taken in before its digest is asked for"
+        return f"{self._algorithm}:{self.whole.hexdigest(self._algorithm)}"
 
     def agrees(self, stated: str | None) -> bool | None:
         """Tell whether everything so far has a stated digest, `ALGORITHM:HEX`; None when that was not computed."""
         algorithm, _, digits = (stated or "").partition(":")
-        running = self._wholes.get(algorithm)
-        return None if running is None else running.hexdigest() == digits
+        known = self.whole.hexdigest(algorithm)
+        return None if known is None else known == digits
 
     def copy(self) -> Tally:
         """Return a second tally in the same state."""
         other = object.__new__(Tally)
         other.__dict__.update(self.__dict__)
-        other._wholes = {name: running.copy() for name, running in self._wholes.items()}
+        other.whole = self.whole.copy()
         other._runs = {at: run.copy() for at, run in self._runs.items()}
         other._closed = self._closed.copy()
         return other
@@ -110,13 +141,14 @@ class Tally:
 
     def take_whole(self, start: int, data: memoryview) -> None:
         """Take bytes into the digest of the whole, if they are what it needs next; half of `take`."""
-        if start == self._digested:
-            self._digest_whole(data)
+        if start == self.whole.at:
+            self.whole.take(data)
 
     def take_pieces(self, start: int, data: memoryview, source: int | None = None) -> None:
         """Take bytes into their pieces: the other half of `take`, which another thread may do at the same time.
 
-        Until both are done, the tally says nothing.
+        Neither half has to wait for the other. What tells of pieces is true as soon as this is done; what tells of the
+        whole, when both are.
         """
         self.held = spans.union(self.held, start, start + len(data))
         at = start
@@ -141,7 +173,7 @@ class Tally:
 
     def take_behind(self, data: memoryview) -> None:
         """Take in, for the digest of the whole, bytes that were `behind`, from the first of them on."""
-        self._digest_whole(data)
+        self.whole.take(data)
 
     def snapshot(self) -> tuple[Piece, ...]:
         """Return the pieces that no checkpoint has covered, the unfinished ones included, in order of their bytes."""
@@ -156,11 +188,6 @@ class Tally:
         for run in self._runs.values():
             run.logged = ends.get(run.start, run.logged)
         self._closed = [piece for piece in self._closed if ends.get(piece.start) != piece.end]
-
-    def _digest_whole(self, data: memoryview) -> None:
-        self._digested += len(data)
-        for running in self._wholes.values():
-            running.update(data)
 
     def _close(self, run: _Run | None) -> None:
         if run is not None and run.at > run.logged:

@@ -27,9 +27,10 @@ from lading.domain.replies import Head, Receive
 from lading.domain.tally import Tally
 from lading.domain.validators import Validator
 from lading.flights import Flights
-from lading.holding import Arrived, Holding
+from lading.holding import Holding
 from lading.mishaps import Mishaps
 from lading.settings import Settings
+from lading.storing import Filled, Storing
 
 if TYPE_CHECKING:
     from lading.work import Work
@@ -246,19 +247,20 @@ class Caching:
 
     async def _pour(self, held: Holding, blob: Blob, size: int, buffers: Buffers) -> None:
         """Copy a content into a part, unless the part can share its blocks; digest it either way."""
+        if blob.descriptor < 0 or not await held.clone(blob.descriptor, size):
+            storing = Storing(held, self._threads, buffers, size, None)
+            await storing.run(lambda: self._read_all(blob, size, buffers, storing))
+
+    async def _read_all(self, blob: Blob, size: int, buffers: Buffers, storing: Storing) -> None:
         at = 0
-        is_cloned = blob.descriptor >= 0 and await held.clone(blob.descriptor)
-        buffer = buffers.take(SIZES[-1])
-        try:
-            while at < size:
-                count = await self._threads.run(lambda: blob.read_into(at, buffer))  # noqa: B023 # run at once
-                if not count:
-                    return
-                arrived = Arrived(at, buffer[: min(count, size - at)], None)
-                await (held.take if is_cloned else held.write)([arrived], size)
-                at += len(arrived.data)
-        finally:
-            buffers.give_back(buffer)
+        while at < size:
+            buffer = buffers.take(SIZES[-1])
+            count = min(await self._threads.run(lambda: blob.read_into(at, buffer)), size - at)  # noqa: B023 # at once
+            if not count:
+                return buffers.give_back(buffer)
+            await storing.put(Filled(buffer, count, at, None, due=False))
+            at += count
+        return None
 
 
 class Claim:

@@ -17,19 +17,16 @@ import trio
 
 from lading.domain import spans
 from lading.domain.disks import Disk, Part
-from lading.domain.errors import DiskFull, TransferError
+from lading.domain.errors import TransferError
 from lading.domain.faults import Cause
 from lading.domain.pieces import Piece
 from lading.domain.ports import Threads
 from lading.domain.tally import Tally
-from lading.nurseries import open_plain_nursery
 
-READ_BYTES = 1024 * 1024
+READ_BYTES, CLONE_BYTES = 1024 * 1024, 16 * 1024 * 1024
 CATCH_UP = 4
 """How many bytes are read back for the digest of the whole, for each that arrives, as long as some are behind."""
 BEHIND_BYTES = 64 * 1024 * 1024
-APART_BYTES = 256 * 1024
-"""From here on, digesting takes longer than finding a second thread for it."""
 PREALLOCATE_LEAST, PREALLOCATE_MOST = 4 * 1024 * 1024, 256 * 1024 * 1024
 """How much room is set aside ahead of the bytes: as much again as there are, within these bounds.
 
@@ -183,18 +180,21 @@ class Holding:
         self.tally = Tally(self._algorithm, None, self._also)
         self._allocated, self._kept_back = 0, None
 
-    async def clone(self, descriptor: int) -> bool:
-        """Let the part be what an open file is, without a copy; tell whether it can be. None of it is digested yet."""
+    async def clone(self, descriptor: int, size: int) -> bool:
+        """Let the part be what an open file of some size is, without a copy, and digest it; tell whether it can be."""
         self._is_empty = False
-        return await self._threads.run(lambda: self.part.clone(descriptor))
+        if not await self._threads.run(lambda: self.part.clone(descriptor)):
+            return False
+        while self.tally.end < size and await self._threads.run(lambda: self._digest_part(CLONE_BYTES)):
+            continue
+        return True
 
-    async def take(self, arrived: Sequence[Arrived], _: int | None) -> None:
-        """Digest what is in the part already."""
-        await self._threads.run(lambda: self._take(arrived))
-
-    def _take(self, arrived: Sequence[Arrived]) -> None:
-        for start, data, source in arrived:
-            self.tally.take(start, data, source)
+    def _digest_part(self, most: int) -> bool:
+        """Digest more of what is in the part already; tell whether there was so much of it."""
+        until = self.tally.end + most
+        while self.tally.end < until and (data := self.part.read(self.tally.end, READ_BYTES)):
+            self.tally.take(self.tally.end, memoryview(data))
+        return self.tally.end >= until
 
     async def copy_from(self, path: str, pieces: Sequence[Piece], total: int | None) -> tuple[Piece, ...]:
         """Copy the pieces of another part, which somebody else holds, as far as their digests agree.
@@ -229,46 +229,52 @@ class Holding:
         """
         data, self._kept_back = self._kept_back, None
         if data is not None:
-            self._write_and_digest([Arrived(0, data, None)], (0, 0), len(data))
+            self._store(Arrived(0, data, None), len(data))
 
-    async def write(self, arrived: Sequence[Arrived], total: int | None) -> None:
-        """Write and digest what arrived, in this order; much of it side by side, on two cores.
-
-        While one thread digests the whole, another writes, and digests the pieces, which takes much less time.
+    async def store(self, arrived: Arrived, total: int | None) -> None:
+        """Write and digest what is little, in one step.
 
         Raises:
-            DiskFull: there is no room; nothing of these counts, and nothing that the log claims is harmed.
+            DiskFull: there is no room; nothing of this counts, and nothing that the log claims is harmed.
+            OSError: the disk failed.
         """
-        size = sum(len(each.data) for each in arrived)
-        behind, before = self._behind(CATCH_UP * size), self.tally.copy()
+        before = self.tally.copy()
         try:
             with trio.CancelScope(shield=True):
-                if size < APART_BYTES:
-                    await self._threads.run(lambda: self._write_and_digest(arrived, behind, total))
-                else:
-                    await self._write_apart(arrived, behind, total)
+                await self._threads.run(lambda: self._store(arrived, total))
         except BaseException:
             self.tally = before
             raise
 
-    def _write_and_digest(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
-        self._write(arrived, total)
-        self._digest(arrived, behind)
+    def _store(self, arrived: Arrived, total: int | None) -> None:
+        self.write(arrived, total)
+        self.digest(arrived, self.tally.held)
 
-    async def _write_apart(self, arrived: Sequence[Arrived], behind: spans.Span, total: int | None) -> None:
-        try:
-            async with open_plain_nursery() as nursery:
-                nursery.start_soon(self._threads.run, lambda: self._write(arrived, total))
-                nursery.start_soon(self._threads.run, lambda: self._digest(arrived, behind))
-        except ExceptionGroup as both:  # whoever can go on by himself when there is room is told of that
-            full = [error for error in both.exceptions if isinstance(error, DiskFull)]
-            raise (full or both.exceptions)[0] from both
+    def write(self, arrived: Arrived, total: int | None) -> None:
+        """Write what arrived, and digest its pieces; blocks, and one thread at a time may do so.
 
-    def _digest(self, arrived: Sequence[Arrived], behind: spans.Span) -> None:
-        """Digest the whole as its bytes go by, and before them what went by too early, which was written before."""
-        self._read_back(behind)
-        for start, data, _ in arrived:
-            self.tally.take_whole(start, data)
+        Raises:
+            DiskFull: there is no room; nothing of this counts, and nothing that the log claims is harmed.
+            OSError: the disk failed.
+        """
+        self._is_empty = False
+        end = arrived.start + len(arrived.data)
+        if total is not None and end > self._allocated and total > READ_BYTES:
+            self._set_aside(end, total)
+        self.part.write(arrived.start, arrived.data)
+        self.tally.take_pieces(*arrived)
+
+    def digest(self, arrived: Arrived, written: spans.Spans) -> None:
+        """Digest the whole with what arrived, and before it with what went by too early, as far as it is `written`.
+
+        Blocks, and one thread at a time may do so, while another writes this or anything else.
+
+        Raises:
+            OSError: the disk failed, or what was written is not there any more.
+        """
+        start, end = self._behind(CATCH_UP * len(arrived.data))
+        self._read_back((start, min(end, spans.prefix(written))))
+        self.tally.take_whole(arrived.start, arrived.data)
 
     async def settle(self) -> int:
         """Take everything into the digest of the whole, and return the inode of the part.
@@ -310,16 +316,6 @@ class Holding:
             self.tally.take_behind(memoryview(data))
             start += len(data)
 
-    def _write(self, arrived: Sequence[Arrived], total: int | None) -> None:
-        """Write what arrived, and digest its pieces."""
-        self._is_empty = False
-        for start, data, source in arrived:
-            end = start + len(data)
-            if total is not None and end > self._allocated and total > READ_BYTES:
-                self._set_aside(end, total)
-            self.part.write(start, data)
-            self.tally.take_pieces(start, data, source)
-
     def _set_aside(self, end: int, total: int) -> None:
         """Set room aside behind `end`, as much as there is without the reserve."""
         step = min(total, end + min(max(end, PREALLOCATE_LEAST), PREALLOCATE_MOST))
@@ -337,8 +333,16 @@ class Holding:
         if self._kept_back is not None:
             await self._threads.run(self._write_kept_back)
         pieces = self.tally.snapshot()
-        await self._threads.run(self._flush)
+        await self.flush_part()
         return pieces
+
+    async def flush_part(self) -> None:
+        """Make what was written before this call durable.
+
+        Raises:
+            OSError: none of it may be believed.
+        """
+        await self._threads.run(self._flush)
 
     def _flush(self) -> None:
         self.part.flush()

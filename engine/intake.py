@@ -1,33 +1,27 @@
 """The intake of a file: bodies are received, by one connection or several, while what came before is written.
 
-Whoever receives, one hand stores: buffers one at a time, in the order in which they were filled, each written and
-digested side by side where that pays. What is due for a checkpoint is flushed and logged by the same hand, right after
-it was stored, so that what a `Progressed` names was written before the flush (law 2); receiving goes on meanwhile, as
-far as there are buffers.
+Whoever receives, buffers are filled one after the other, and handed over to be stored (`lading.storing`), as far as
+there are buffers. Now and then one of them is due for a checkpoint. What fits into one buffer, and is all that is
+missing, is not worth a step of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable
 
 import attrs
-import trio
 
 from lading.buffers import OWN_BYTES, SIZES
 from lading.domain import checkpoints
 from lading.domain.allotment import Share
+from lading.domain.pieces import Piece
 from lading.domain.ports import Reply
-from lading.holding import Arrived
 from lading.live import Gauge
-from lading.nurseries import open_plain_nursery
 from lading.services import Services
+from lading.storing import Filled, Storing
 from lading.throttle import ENDLESS, Account, Lane
 from lading.work import Work
 
-AHEAD = 3
-"""How many buffers may wait to be stored."""
 FAST_FILL_S = 0.05
 SIP_BYTES, TRICKLE_S = 16 * 1024, 0.005
 """A receive of fewer bytes that had to wait for so long is a sip; so is one of fewer than `DROP_BYTES`,
@@ -37,16 +31,6 @@ NAP_S, LEAST_NAP_S, MOST_NAP_S = 0.00025, 0.01, 0.25
 """How long to wait after a sip, for each transfer that runs: so some thousands of them a second leave the loop time."""
 SEVERAL = 4
 BLOCK_BYTES = 4096
-
-
-class _Filled(NamedTuple):
-    """A buffer, how much of it is filled with what from where, and whether a checkpoint is due after it."""
-
-    buffer: memoryview
-    size: int
-    start: int
-    source: int | None
-    due: bool
 
 
 @attrs.frozen(kw_only=True)
@@ -98,9 +82,7 @@ class Intake:
         self._account = account
         self._handed_s = services.clock.monotonic()
         self._unlogged = 0
-        self._queue: trio.MemorySendChannel[_Filled] | None = None
-        self._is_stopping = False
-        self._failure: Exception | None = None
+        self._storing: Storing | None = None
         self.arrived = 0
 
     async def run(self, receiving: Callable[[], Awaitable[None]]) -> None:
@@ -113,18 +95,8 @@ class Intake:
         """
         if self.is_short:
             return await receiving()
-        try:
-            async with open_plain_nursery() as nursery:
-                send, receive = trio.open_memory_channel[_Filled](AHEAD)
-                self._queue = send
-                nursery.start_soon(self._store_all, receive)
-                try:
-                    async with send:
-                        await receiving()
-                finally:
-                    self._is_stopping = True
-        except ExceptionGroup as group:  # the body failed, and then the disk: what is on the disk matters more
-            raise self._failure or group from None
+        self._storing = Storing(self._work.held, self._s.threads, self._s.buffers, self._total, self._checkpoint)
+        return await self._storing.run(receiving)
 
     @property
     def is_short(self) -> bool:
@@ -174,16 +146,8 @@ class Intake:
 
     async def hand_over(self, buffer: memoryview, size: int, start: int, source: int | None, *, due: bool) -> None:
         """Have a buffer stored, whatever becomes of the transfer: bytes that arrived need not arrive again."""
-        filled = _Filled(buffer, size, start, source, due)
-        if self._queue is None:
-            return await self._store_last(filled)
-        try:
-            with trio.CancelScope(shield=True):
-                await self._queue.send(filled)
-        except trio.BrokenResourceError:  # storing has failed before, which is told by who stored
-            self._s.buffers.give_back(buffer)
-            await trio.sleep_forever()
-        return None
+        filled = Filled(buffer, size, start, source, due)
+        await (self._store_little(filled) if self._storing is None else self._storing.put(filled))
 
     async def nap(self) -> None:
         """Where very many transfers trickle, let more arrive before it is taken: a few bytes are not worth a turn."""
@@ -193,45 +157,23 @@ class Intake:
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
-    async def _store_last(self, filled: _Filled) -> None:
-        """Store what is all that is missing; the whole of a small file is kept back until it is published."""
+    # -- storing ---------------------------------------------------------------------------------------------------
+
+    async def _store_little(self, filled: Filled) -> None:
+        """Store what is not worth two hands; the whole of a small file is kept back until it is published."""
         if filled.size == self._total and filled.source is None:
-            self._work.held.keep_back(filled.buffer[: filled.size])
-        else:
-            await self._store([filled])
-
-    async def _store_all(self, receive: trio.MemoryReceiveChannel[_Filled]) -> None:
-        """Store what has gathered, again and again, up to a checkpoint that is due."""
-        with trio.CancelScope(shield=True):
-            try:
-                async for filled in receive:
-                    await self._store(self._gather(filled, receive))
-            except Exception as error:
-                self._failure = error
-                raise
-            finally:
-                with suppress(trio.WouldBlock, trio.EndOfChannel):
-                    while True:
-                        self._s.buffers.give_back(receive.receive_nowait().buffer)
-                receive.close()
-
-    @staticmethod
-    def _gather(first: _Filled, receive: trio.MemoryReceiveChannel[_Filled]) -> list[_Filled]:
-        gathered = [first]
-        with suppress(trio.WouldBlock, trio.EndOfChannel):
-            while not gathered[-1].due and len(gathered) <= AHEAD:
-                gathered.append(receive.receive_nowait())
-        return gathered
-
-    async def _store(self, gathered: Sequence[_Filled]) -> None:
+            return self._work.held.keep_back(filled.buffer[: filled.size])
         try:
-            arrived = [Arrived(each.start, each.buffer[: each.size], each.source) for each in gathered]
-            await self._work.held.write(arrived, self._total)
+            await self._work.held.store(filled.arrived, self._total)
         finally:
-            for each in gathered:
-                self._s.buffers.give_back(each.buffer)
-        if gathered[-1].due and not self._is_stopping:
+            self._s.buffers.give_back(filled.buffer)
+        if filled.due:
             await self._work.checkpoint()
+        return None
+
+    async def _checkpoint(self, pieces: tuple[Piece, ...]) -> None:
+        await self._work.held.flush_part()
+        await self._work.vouch(pieces)
 
 
 class _Reception:

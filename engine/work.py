@@ -134,10 +134,14 @@ class Work:
             OSError: the flush failed; what it was for does not count.
         """
         pieces = await self.held.flush()
+        await self.vouch(pieces, *more)
+        self.held.tally.logged(pieces)
+
+    async def vouch(self, pieces: tuple[Piece, ...], *more: c.Report) -> None:
+        """Have the log vouch for pieces that were flushed, and for nothing else that it has not been told of."""
         first: tuple[c.Report, ...] = (self.probe,) if self.probe is not None else ()
         await self.report(*first, c.Vouch(attempt=self.number, pieces=pieces), *more)
         self.probe = None
-        self.held.tally.logged(pieces)
 
     def verification(self, inode: int, assurance: str) -> c.Verify:
         """Return what is to be said once the whole is held, digested and found to be what was expected."""

@@ -17,8 +17,8 @@ import httpx
 import trio
 from trio.lowlevel import checkpoint, wait_readable, wait_writable
 
-TURN_BYTES = 1024 * 1024
-CALL_BYTES = 4096
+TURN_BYTES = 4 * 1024 * 1024
+CALL_BYTES = 16 * 1024
 AHEAD_BYTES = 32 * 1024
 """How much is received at once where nobody can say yet how much belongs to what: heads, and between chunks."""
 

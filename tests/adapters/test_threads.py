@@ -117,3 +117,65 @@ async def test_work_and_idleness_may_meet_at_any_moment(monkeypatch):
         for number in range(300):
             assert await crew.run(lambda number=number: number) == number
             await trio.sleep(0.0008 + number % 5 * 0.0002)
+
+
+@pytest.mark.law(2)
+async def test_a_hand_does_one_work_after_the_other_whatever_becomes_of_each():
+    """In the order in which they were begun, never two at once, beside those of other hands."""
+    crew, logs = WorkerThreads(), [[] for _ in range(5)]
+    busy = [threading.Lock() for _ in logs]
+
+    def work(hand: int, number: int) -> int:
+        assert busy[hand].acquire(blocking=False), "two works of one hand at once"
+        logs[hand].append(number)
+        time.sleep(0.0001 * (number % 3))
+        busy[hand].release()
+        if number % 7 == 3:
+            raise OSError(f"{number}")
+        return number
+
+    async def use(index: int) -> None:
+        hand = crew.hand()
+        begun = [hand.begin(lambda number=number: work(index, number)) for number in range(100)]
+        for number, each in enumerate(begun):
+            if number % 7 == 3:
+                with pytest.raises(OSError, match=f"^{number}$"):
+                    await each.result()
+            elif number % 2:
+                assert await each.result() == number
+
+    async with trio.open_nursery() as nursery:
+        for index in range(len(logs)):
+            nursery.start_soon(use, index)
+    assert logs == [list(range(100))] * len(logs)
+
+
+async def test_what_a_hand_has_done_long_ago_is_told_whenever_it_is_asked_for():
+    """Nobody has to wait for a work that was begun; the hand goes on to the next by itself."""
+    crew, done = WorkerThreads(), []
+    hand = crew.hand()
+    begun = [hand.begin(lambda number=number: done.append(number) or number) for number in range(50)]
+    with trio.fail_after(LONG_S):
+        while len(done) < 50:
+            await trio.sleep(0.001)
+    assert [await each.result() for each in reversed(begun)] == list(reversed(range(50)))
+
+
+@pytest.mark.law(9)
+async def test_nobody_waits_for_all_that_a_hand_has_still_to_do():
+    """Between two works of a hand, others get their turn; and a hand that hangs holds up no other."""
+    crew, order, go = WorkerThreads(), [], threading.Event()
+    hands = [crew.hand() for _ in range(CREW)]
+    with trio.fail_after(LONG_S):
+        async with trio.open_nursery() as nursery:
+            for hand in hands:
+                for _ in range(200):
+                    last = hand.begin(lambda: time.sleep(0.002) or order.append("hand"))
+            await crew.run(lambda: order.append("other"))
+            nursery.start_soon(last.result)
+        assert order.index("other") < 100
+        stuck = [hand.begin(lambda: go.wait(LONG_S)) for hand in hands]
+        assert await crew.hand().begin(lambda: "served").result() == "served"
+        go.set()
+        for each in stuck:
+            await each.result()

@@ -66,12 +66,12 @@ async def test_room_is_set_aside_as_bytes_arrive_and_not_long_before():
     held = Holding(ledger.path, ledger, ledger, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0)
     data = memoryview(bytes(MIB))
     for number in range(20):
-        await held.write([Arrived(number * MIB, data, None)], total)
+        held.write(Arrived(number * MIB, data, None), total)
         assert ledger.allocated[-1] - (number + 1) * MIB <= max(PREALLOCATE_LEAST, (number + 1) * MIB)
-    held._write([Arrived(600 * MIB, data, None)], total)
+    held.write(Arrived(600 * MIB, data, None), total)
     assert ledger.allocated[-1] == total
     held._allocated = 0
-    held._write([Arrived(300 * MIB, data, None)], total)
+    held.write(Arrived(300 * MIB, data, None), total)
     assert ledger.allocated[-1] == 301 * MIB + PREALLOCATE_MOST
     assert len(ledger.allocated) <= 6
 
@@ -123,16 +123,17 @@ async def test_where_very_many_trickle_each_lets_some_more_arrive_before_it_is_t
     clock, size = Patience(), 20 * sip
     services = SimpleNamespace(clock=clock, buffers=Buffers(), budget=Budget())
     stored: list[int] = []
+
+    async def store(arrived: Arrived, _: int) -> None:
+        stored.append(len(arrived.data))
+
     work = SimpleNamespace(
-        held=SimpleNamespace(tally=SimpleNamespace(size=0), keep_back=lambda data: stored.append(len(data))),
+        held=SimpleNamespace(
+            tally=SimpleNamespace(size=0), keep_back=lambda data: stored.append(len(data)), store=store
+        ),
         download=SimpleNamespace(limit_rate=None),
     )
     intake = Intake(services, work, Gauge(0.0), lambda: running, size)
-
-    async def store(gathered) -> None:
-        stored.extend(each.size for each in gathered)
-
-    intake._store = store
     assert await intake.receive(Trickle(size, sip, clock, every_s), Course(share=Share(0, size), until=size))
     assert sum(stored) == size
     assert clock.slept == naps

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lading.buffers import OWN_BYTES, POOL_BYTES, SIZES, Buffers
-from lading.domain.errors import DiskFull
 from lading.domain.requests import Request
 from lading.domain.states import State
 from lading.engine import Engine
-from lading.holding import Arrived, Holding
 from lading.testing.simulation import World, run
-from lading.testing.threads import InlineThreads
 
 URL, FINAL = "http://a.example/file.bin", "/downloads/file.bin"
 SIZE = 9_000_000
@@ -114,86 +109,3 @@ def test_the_pool_never_gives_more_than_it_has(steps):
     for buffer in taken:
         buffers.give_back(buffer)
     assert len(buffers.take(SIZES[-1])) == SIZES[-1]
-
-
-class Late:
-    """Threads of which the one that was begun first does its work last."""
-
-    def __init__(self) -> None:
-        self._waiting = 0
-
-    async def run(self, work):
-        turn, self._waiting = self._waiting, self._waiting + 1
-        await trio.sleep(10 - turn)
-        self._waiting -= 1
-        return work()
-
-
-@pytest.mark.law(2)
-@settings(max_examples=40, deadline=None)
-@given(order=st.permutations(range(9)), cuts=st.lists(st.integers(1, 4), min_size=9, max_size=9))
-def test_whatever_is_stored_together_and_in_which_order_digests_are_those_of_the_file(order, cuts, payload):
-    """Also where the digest is done before the write: what is read back was written in an earlier step."""
-    block, content = 128 * 1024, payload(9 * 128 * 1024)
-
-    async def story(world: World) -> None:
-        part = world.disk.open_part("/downloads/.part", create=True)
-        held = Holding("/downloads/.part", part, world.disk, Late(), algorithm="sha256", also=None, reserve_bytes=0)
-        await held.start_over(len(content))
-        left = [Arrived(n * block, memoryview(content)[n * block : (n + 1) * block], None) for n in order]
-        for cut in cuts:
-            if left:
-                await held.write(left[:cut], len(content))
-                left = left[cut:]
-            for piece in await held.flush():
-                assert piece.fits(world.disk.durable("/downloads/.part")[piece.start : piece.end])
-        await held.settle()
-        assert held.tally.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        held.close()
-
-    run(1, story)
-
-
-@pytest.mark.law(2)
-def test_where_a_write_fails_none_of_what_was_to_be_stored_with_it_counts(payload):
-    """Although all of it was digested meanwhile."""
-    block, content = 256 * 1024, payload(4 * 256 * 1024)
-
-    async def story(world: World) -> None:
-        held = Holding("/downloads/.part", None, world.disk, Late(), algorithm="sha256", also=None, reserve_bytes=0)
-        await held.start_over(len(content))
-        arrived = [Arrived(n * block, memoryview(content)[n * block : (n + 1) * block], None) for n in range(4)]
-        await held.write(arrived[:1], len(content))
-        world.disk.room = 2 * block
-        with pytest.raises(DiskFull):
-            await held.write(arrived[1:], len(content))
-        pieces = await held.flush()
-        assert sum(piece.size for piece in pieces) == block
-        assert all(piece.fits(world.disk.durable("/downloads/.part")[piece.start : piece.end]) for piece in pieces)
-        world.disk.room = 9 * block
-        await held.write(arrived[1:], len(content))
-        assert held.tally.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        held.close()
-
-    run(1, story)
-
-
-def test_of_two_faults_in_one_step_the_full_disk_is_told():
-    """It may pass by itself, and the download waits for that."""
-
-    async def story(world: World) -> None:
-        block = 300_000
-        held = Holding(
-            "/downloads/.part", None, world.disk, InlineThreads(), algorithm="sha256", also=None, reserve_bytes=0
-        )
-        await held.start_over(9 * block)
-        data = memoryview(bytes(block))
-        await held.write([Arrived(block, data, None)], 9 * block)
-        await held.write([Arrived(0, data, None)], 9 * block)
-        held.part.truncate(0)
-        world.disk.room = 0
-        with pytest.raises(DiskFull):
-            await held.write([Arrived(2 * block, data, None)], 9 * block)
-        held.close()
-
-    run(1, story)

@@ -101,7 +101,7 @@ async def test_what_is_wrong_with_one_is_told_to_nobody_else():
             told[name] = type(error)
 
     unlucky = held(disk, 4)
-    unlucky._write = no_room
+    unlucky.write = no_room
     async with trio.open_nursery() as nursery:
         nursery.start_soon(publish, "first", held(disk, 0))
         await trio.testing.wait_all_tasks_blocked()

@@ -2,8 +2,9 @@
 
     python -m lading.tools.bench.crowd HOME ROOT COUNT SECONDS        (the process that is measured)
 
-The origin gives every download the same few kilobytes a second. What is looked at is the memory of the process, how
-many checkpoints a second it writes, how long its event loop lets a task wait, and whether anybody is left behind.
+The server gives every download the same few kilobytes a second; that it can give them to all is one of the figures,
+without which the others say little. What is looked at is the memory of the process, how many checkpoints a second it
+writes, how long its event loop lets a task wait, and whether anybody is left behind.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import trio
 from lading.tools.bench.log import refuse_memory
 from lading.tools.bench.report import Figure
 from lading.tools.bench.scale import MIB, anonymous_bytes
-from lading.tools.origin import Behaviour, OriginProcess, Resource
+from lading.tools.bench.web import serving
+from lading.tools.origin import Resource
 
 COUNT = 1_000
 SECONDS = 60.0
@@ -39,22 +41,31 @@ def run(
     refuse_memory(folder)
     with (
         tempfile.TemporaryDirectory(prefix="lading-bench-", dir=folder) as place,
-        OriginProcess(connections_max=count + 16) as origin,
+        serving([Resource("slow", SIZE)], _made(Path(place) / "web"), rate=RATE, connections=count) as web,
     ):
-        for number in range(count):
-            origin.put(Resource(f"slow-{number}", SIZE))
-            origin.set(f"slow-{number}", Behaviour(rate=RATE))
-        say(f"{count:,} downloads at once, for {seconds:.0f} s")
-        command = [sys.executable, "-m", "lading.tools.bench.crowd", place, origin.root, str(count), str(seconds)]
+        say(f"{count:,} downloads at once from {web.server}, for {seconds:.0f} s")
+        command = [sys.executable, "-m", "lading.tools.bench.crowd", place, web.plain, str(count), str(seconds)]
         told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return [
         Figure(name=f"anonymous memory with {count:,} downloads", value=told["anonymous"] / MIB, unit="MiB", bound=200),
+        Figure(
+            name="bytes a second of all of them",
+            value=told["rate"] / MIB,
+            unit="MiB",
+            bound=0.8 * count * RATE / MIB,
+            at_most=False,
+        ),
         Figure(name="most checkpoints in one second", value=told["most"], unit="events", bound=20),
         Figure(name="… of", value=told["checkpoints"], unit="in all"),
         Figure(name="delay of the event loop, 99th percentile", value=told["delay"] * 1e3, unit="ms", bound=50),
         Figure(name="the slowest download, to the median", value=told["slowest"], unit="×", bound=0.5, at_most=False),
         Figure(name="CPU of the process", value=told["cpu"] / seconds, unit="cores"),
     ]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 class _Watch:
@@ -84,7 +95,9 @@ async def crowd(home: str, root: str, count: int, seconds: float) -> dict[str, f
     watch, settings = _Watch(), lading.Settings(concurrency=count, disk_free_percent=0, memory_percent=100)
     async with lading.open_engine(f"{home}/home", downloads=f"{home}/files", settings=settings) as engine:
         head = await trio.to_thread.run_sync(engine.reading.log.head)
-        await engine.submit_many([lading.Request(f"{root}slow-{number}") for number in range(count)])
+        await engine.submit_many(
+            [lading.Request(f"{root}slow?{number}", path=f"slow-{number}") for number in range(count)]
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch.tick)
             nursery.start_soon(watch.look)
@@ -99,6 +112,7 @@ async def crowd(home: str, root: str, count: int, seconds: float) -> dict[str, f
         "checkpoints": len(written),
         "most": max(Counter(at_ns // 10**9 for at_ns in written).values(), default=0),
         "delay": sorted(watch.delays)[len(watch.delays) * 99 // 100],
+        "rate": sum(received) / seconds,
         "slowest": received[0] / received[len(received) // 2],
         "cpu": sum(os.times()[:2]),
     }

@@ -17,21 +17,23 @@ from pathlib import Path
 import attrs
 
 from lading.domain.errors import StoreUnavailable
-from lading.tools.origin import OriginProcess, Resource
+from lading.tools.origin import Behaviour, OriginProcess, Resource
 from lading.tools.origin.certificate import certify
 
 READY_S = 10.0
+SPARE = 64
+"""How many connections there may be beside those that were asked for."""
 
 _CONFIG = """
 {user} daemon off; worker_processes 1; pid {place}/pid; error_log {place}/log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;
   client_body_temp_path {place}/1; proxy_temp_path {place}/2; fastcgi_temp_path {place}/3;
   uwsgi_temp_path {place}/4; scgi_temp_path {place}/5;
   server {{
     listen 127.0.0.1:{plain}; listen 127.0.0.1:{tls} ssl; root {root};
-    ssl_certificate {certificate}; ssl_certificate_key {certificate};
+    ssl_certificate {certificate}; ssl_certificate_key {certificate};{pace}
   }}
 }}
 """
@@ -48,8 +50,12 @@ class Web:
 
 
 @contextlib.contextmanager
-def serving(resources: Sequence[Resource], place: Path) -> Iterator[Web]:
+def serving(
+    resources: Sequence[Resource], place: Path, *, rate: int | None = None, connections: int = 1024
+) -> Iterator[Web]:
     """Serve these; what the server needs goes to `place`, an empty folder.
+
+    Each connection is given at most `rate` bytes a second, and there may be so many `connections` at once.
 
     Raises:
         StoreUnavailable: the server does not start.
@@ -57,12 +63,18 @@ def serving(resources: Sequence[Resource], place: Path) -> Iterator[Web]:
     certificate = place / "certificate.pem"
     certify(certificate)
     nginx = shutil.which("nginx")
-    with _nginx(nginx, resources, place, certificate) if nginx else _origin(resources, certificate) as web:
-        yield web
+    with contextlib.ExitStack() as stack:
+        if nginx:
+            yield stack.enter_context(_nginx(nginx, resources, certificate, rate=rate, connections=connections))
+        else:
+            yield stack.enter_context(_origin(resources, certificate, rate=rate, connections=connections))
 
 
 @contextlib.contextmanager
-def _nginx(nginx: str, resources: Sequence[Resource], place: Path, certificate: Path) -> Iterator[Web]:
+def _nginx(
+    nginx: str, resources: Sequence[Resource], certificate: Path, *, rate: int | None, connections: int
+) -> Iterator[Web]:
+    place = certificate.parent
     root = place / "www"
     root.mkdir()
     for resource in resources:
@@ -71,7 +83,18 @@ def _nginx(nginx: str, resources: Sequence[Resource], place: Path, certificate: 
     plain, tls = _free_ports(2)
     user = "user root;" if os.geteuid() == 0 else ""  # else its workers could not enter our folder
     config = place / "nginx.conf"
-    config.write_text(_CONFIG.format(user=user, place=place, plain=plain, tls=tls, root=root, certificate=certificate))
+    config.write_text(
+        _CONFIG.format(
+            user=user,
+            place=place,
+            plain=plain,
+            tls=tls,
+            root=root,
+            certificate=certificate,
+            connections=connections + SPARE,
+            pace="" if rate is None else f" limit_rate {rate};",
+        )
+    )
     process = subprocess.Popen([nginx, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _await(process, plain)
@@ -87,8 +110,15 @@ def _nginx(nginx: str, resources: Sequence[Resource], place: Path, certificate: 
 
 
 @contextlib.contextmanager
-def _origin(resources: Sequence[Resource], certificate: Path) -> Iterator[Web]:
-    with OriginProcess(resources) as plain, OriginProcess(resources, tls_certificate=certificate) as tls:
+def _origin(resources: Sequence[Resource], certificate: Path, rate: int | None, connections: int) -> Iterator[Web]:
+    most = connections + SPARE
+    with (
+        OriginProcess(resources, connections_max=most) as plain,
+        OriginProcess(resources, connections_max=most, tls_certificate=certificate) as tls,
+    ):
+        for resource in resources if rate is not None else ():
+            for origin in (plain, tls):
+                origin.set(resource.name, Behaviour(rate=rate))
         yield Web(server="our own origin", plain=plain.root, tls=tls.root, certificate=certificate)
 
 

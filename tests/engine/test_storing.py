@@ -1,0 +1,279 @@
+"""The storing of what arrives: whichever hand is ahead, what counts is written, and digests are those of the file."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections import deque
+
+import outcome
+import pytest
+import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lading.buffers import POOL_BYTES, SIZES, Buffers
+from lading.domain.errors import DiskFull, Fenced, TransferError
+from lading.domain.spans import gaps
+from lading.holding import Holding
+from lading.storing import AHEAD, APART_BYTES, Filled, Storing
+from lading.testing.simulation import World, run
+
+BLOCK, COUNT = APART_BYTES, 9
+SIZE = BLOCK * COUNT
+PART = "/downloads/.part"
+ORDERS = st.just(list(range(COUNT))) | st.permutations(range(COUNT))
+TURNS = st.lists(st.integers(0, 3), max_size=4 * COUNT)
+DUE = HALVED = st.sets(st.integers(0, COUNT - 1))
+
+
+class Turns:
+    """Threads of which one is at work at a time: whose turn it is, among those that have something to do, is given."""
+
+    def __init__(self, turns) -> None:
+        self._turns = iter(turns)
+        self._hands: list[deque[Turn]] = []
+        self.are_stuck = False
+
+    @property
+    def is_idle(self) -> bool:
+        return not any(self._hands)
+
+    async def run(self, work):
+        await trio.lowlevel.checkpoint()
+        return work()
+
+    def hand(self):
+        hand = deque()
+        self._hands.append(hand)
+        return Begin(self, hand)
+
+    def go_on(self) -> None:
+        ready = [hand for hand in self._hands if hand]
+        ready[next(self._turns, 0) % len(ready)].popleft().do()
+
+
+class Begin:
+    def __init__(self, turns: Turns, hand: deque[Turn]) -> None:
+        self._turns, self._hand = turns, hand
+
+    def begin(self, work):
+        turn = Turn(self._turns, work)
+        self._hand.append(turn)
+        return turn
+
+
+class Turn:
+    def __init__(self, turns: Turns, work) -> None:
+        self._turns, self._work, self._outcome = turns, work, None
+
+    async def result(self):
+        while self._outcome is None:
+            await trio.sleep(1 if self._turns.are_stuck else 0)
+            if self._outcome is None and not self._turns.are_stuck:
+                self._turns.go_on()
+        return self._outcome.unwrap()
+
+    def do(self) -> None:
+        self._outcome = outcome.capture(self._work)
+
+
+class Scene:
+    """A part of a file, and whoever stores into it."""
+
+    def __init__(self, world: World, threads, content: bytes) -> None:
+        self.world, self.threads, self.content = world, threads, content
+        self.buffers = Buffers()
+        self.held = Holding(PART, None, world.disk, threads, algorithm="sha256", also=None, reserve_bytes=0)
+        self.said, self.times = [], 0
+
+    async def store(self, numbers, due=(), checkpoint=None, *, halved=()) -> None:
+        """Store blocks of the file, in this order, some in two steps; what is said goes through `checkpoint`."""
+        storing = Storing(self.held, self.threads, self.buffers, SIZE, checkpoint or self.say)
+
+        async def fill() -> None:
+            for number in numbers:
+                step = BLOCK // 2 if number in halved else BLOCK
+                for start in range(number * BLOCK, (number + 1) * BLOCK, step):
+                    buffer = self.buffers.take(SIZES[2])
+                    buffer[:step] = self.content[start : start + step]
+                    await storing.put(Filled(buffer, step, start, None, number in due))
+
+        try:
+            await storing.run(fill)
+        finally:
+            assert self.threads.is_idle
+            assert self.held.tally.whole.at <= self.held.tally.at
+
+    async def say(self, pieces) -> None:
+        """Flush; what is to be said must be on the disk then."""
+        await self.held.flush_part()
+        self.said += pieces
+        self.times += 1
+        self.see(pieces)
+
+    def see(self, pieces) -> None:
+        durable = self.world.disk.durable(PART) or b""
+        assert all(piece.fits(durable[piece.start : piece.end]) for piece in pieces)
+
+    async def finish(self) -> None:
+        """Store what is missing; whatever was before, the file is whole then, and all that is held of it is true."""
+        self.see(await self.held.flush())
+        missing = [
+            start // BLOCK for low, high in gaps(self.held.tally.held, SIZE) for start in range(low, high, BLOCK)
+        ]
+        await self.store(sorted(missing))
+        await self.held.settle()
+        assert self.held.tally.digest == f"sha256:{hashlib.sha256(self.content).hexdigest()}"
+        self.see(await self.held.flush())
+        buffers = self.buffers
+        assert buffers._left + sum(len(idle) for kind in buffers._idle.values() for idle in kind) == POOL_BYTES
+        self.held.close()
+
+
+@pytest.mark.law(2)
+@settings(max_examples=150, deadline=None)
+@given(order=ORDERS, turns=TURNS, due=DUE, halved=HALVED)
+def test_what_is_said_was_written_before_the_flush_whichever_hand_is_ahead(order, turns, due, halved, payload):
+    """Nothing is said twice, and all that was due by the end is said; the digest is that of the file."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(turns), payload(SIZE))
+        await scene.store(order, due, halved=halved)
+        assert len(set(scene.said)) == len(scene.said)
+        assert scene.times <= len(due) + len(halved & due)
+        await scene.finish()
+
+    run(1, story)
+
+
+@pytest.mark.law(2)
+@settings(max_examples=150, deadline=None)
+@given(order=ORDERS, turns=TURNS, due=DUE, halved=HALVED, at=st.integers(0, COUNT - 1), full=st.booleans())
+def test_where_a_write_fails_nothing_counts_from_there_on(order, turns, due, halved, at, full, payload):
+    """Although it was digested; and all before it does count."""
+
+    async def story(world: World) -> None:
+        scene, written, asked = Scene(world, Turns(turns), payload(SIZE)), [], []
+        held = scene.held
+        real, fault = held.write, DiskFull("no") if full else OSError(errno.EIO, "no")
+
+        def write(arrived, total):
+            asked.append(arrived.start)
+            if len(asked) == at + 1:
+                raise fault
+            written.append(len(arrived.data))
+            real(arrived, total)
+
+        held.write = write
+        with pytest.raises(type(fault)):
+            await scene.store(order, due, halved=halved)
+        assert len(asked) == at + 1
+        assert held.tally.size == sum(written)
+        held.write = real
+        await scene.finish()
+
+    run(1, story)
+
+
+@settings(max_examples=100, deadline=None)
+@given(turns=TURNS, due=DUE)
+def test_what_arrives_in_order_is_never_read_back(turns, due, payload):
+    """Also where it was written long before its turn to be digested comes: it is in memory still."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(turns), payload(SIZE))
+        scene.held.part.read = None
+        await scene.store(range(COUNT), due)
+        await scene.finish()
+
+    run(1, story)
+
+
+@pytest.mark.law(2)
+@settings(max_examples=150, deadline=None)
+@given(order=ORDERS, turns=TURNS, due=DUE, halved=HALVED, at=st.integers(0, COUNT - 1))
+def test_where_the_digest_fails_what_is_written_is_digested_again(order, turns, due, halved, at, payload):
+    """The bytes are there; who digests them later reads them back."""
+
+    async def story(world: World) -> None:
+        scene, calls = Scene(world, Turns(turns), payload(SIZE)), []
+        held = scene.held
+        real = held.digest
+
+        def digest(arrived, written):
+            calls.append(arrived)
+            if len(calls) == at + 1:
+                held.tally.whole.take(memoryview(b"half of it"))
+                raise OSError(errno.EIO, "no")
+            real(arrived, written)
+
+        held.digest = digest
+        with pytest.raises(OSError, match="no"):
+            await scene.store(order, due, halved=halved)
+        assert len(calls) == at + 1
+        held.digest = real
+        await scene.finish()
+
+    run(1, story)
+
+
+@pytest.mark.law(2, 6)
+@settings(max_examples=100, deadline=None)
+@given(order=ORDERS, turns=TURNS, at=st.integers(0, COUNT - AHEAD - 1))
+def test_who_may_say_no_more_writes_no_more_than_was_under_way(order, turns, at, payload):
+    """Somebody else may have the word; what was written all the same is no harm, and is what the tally says it is."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(turns), payload(SIZE))
+
+        async def refuse(pieces) -> None:
+            assert pieces
+            raise Fenced("another")
+
+        with pytest.raises(Fenced):
+            await scene.store(order, order[at:], refuse)
+        assert (at + 1) * BLOCK <= scene.held.tally.size <= (at + 1 + AHEAD) * BLOCK
+        await scene.finish()
+
+    run(1, story)
+
+
+def test_what_the_body_failed_with_matters_less_than_that_the_disk_did(payload):
+    """A body breaks off every day."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(()), payload(SIZE))
+        world.disk.room = 0
+        storing = Storing(scene.held, scene.threads, scene.buffers, SIZE, None)
+
+        async def fill() -> None:
+            buffer = scene.buffers.take(SIZES[2])
+            await storing.put(Filled(buffer, BLOCK, 0, None, due=False))
+            raise TransferError("it broke off")
+
+        with pytest.raises(DiskFull):
+            await storing.run(fill)
+        world.disk.room = 9 * SIZE
+        await scene.finish()
+
+    run(1, story)
+
+
+@pytest.mark.law(9)
+def test_no_more_buffers_are_on_their_way_than_there_may_be(payload):
+    """Whoever fills them waits for the slower hand."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(()), payload(SIZE))
+        buffers = scene.buffers
+        scene.threads.are_stuck = True
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scene.store, range(COUNT))
+            await trio.sleep(5)
+            idle = sum(len(each) for kind in buffers._idle.values() for each in kind)
+            assert POOL_BYTES - buffers._left - idle == (AHEAD + 1) * SIZES[2]
+            scene.threads.are_stuck = False
+        await scene.finish()
+
+    run(1, story)
