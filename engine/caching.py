@@ -254,13 +254,16 @@ class Caching:
     async def _read_all(self, blob: Blob, size: int, buffers: Buffers, storing: Storing) -> None:
         at = 0
         while at < size:
-            buffer = buffers.take(SIZES[-1])
-            count = min(await self._threads.run(lambda: blob.read_into(at, buffer)), size - at)  # noqa: B023 # at once
+            buffer, count = buffers.take(SIZES[-1]), 0
+            try:
+                count = min(await self._threads.run(lambda: blob.read_into(at, buffer)), size - at)  # noqa: B023 # at once
+            finally:
+                if not count:
+                    buffers.give_back(buffer)
             if not count:
-                return buffers.give_back(buffer)
+                return
             await storing.put(Filled(buffer, count, at, None, due=False))
             at += count
-        return None
 
 
 class Claim:

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from lading.adapters import codec
+from lading.buffers import POOL_BYTES, Buffers
 from lading.domain import events as e
 from lading.domain import holdings
 from lading.domain.download import Download
@@ -145,3 +146,14 @@ def _payload() -> Callable[..., bytes]:
 def _unlawful() -> Callable[[World, dict[str, bytes]], list[str]]:
     """Looks for broken laws."""
     return unlawful
+
+
+@pytest.fixture(scope="session")
+def all_given_back() -> Callable[[Buffers], bool]:
+    """Tells whether nobody holds a buffer of a pool."""
+
+    def tell(buffers: Buffers) -> bool:
+        idle = sum(len(buffer) for kind in buffers._idle.values() for buffer in kind)
+        return buffers._left + idle == POOL_BYTES
+
+    return tell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 
@@ -266,9 +267,10 @@ def test_a_name_that_the_server_gave_is_given_again(payload):
 
 
 @pytest.mark.law(2, 5)
-@pytest.mark.parametrize("end", ["stopped", "no room"])
-def test_what_is_only_half_out_of_the_cache_counts_for_nothing(end, tale, payload, monkeypatch):
+@pytest.mark.parametrize("end", ["stopped", "no room", "unreadable"])
+def test_what_is_only_half_out_of_the_cache_counts_for_nothing(end, tale, payload, monkeypatch, all_given_back):
     """Its digest is not known before its end, so no byte of it is vouched for; the next attempt begins anew."""
+    told = {"stopped": e.Stopped, "no room": e.Blocked, "unreadable": e.RetryScheduled}
 
     async def story(world: World) -> None:
         data = payload(9_000_000)
@@ -282,16 +284,19 @@ def test_what_is_only_half_out_of_the_cache_counts_for_nothing(end, tale, payloa
                     monkeypatch.undo()
                     if end == "stopped":
                         engine._scheduler._running[download.id].scope.cancel()
+                    elif end == "unreadable":
+                        raise OSError(errno.EIO, "no")
                     else:
                         world.disk.room = 0
                 return read(blob, offset, buffer)
 
             monkeypatch.setattr(MemoryBlob, "read_into", read_into)
             download = await engine.submit(Request(URL, path="b"))
-            while not tale(world.log).all(e.Stopped if end == "stopped" else e.Blocked, download.id):
+            while not tale(world.log).all(told[end], download.id):
                 await trio.sleep(0.1)
             world.disk.room = 1 << 60
             outcome = await engine.wait(download.id)
+            assert all_given_back(engine._s.buffers)
         assert (outcome.cached, content(world, outcome)) == (True, data)
         assert {one.attempt for one in tale(world.log).all(e.Progressed, download.id)} == {outcome.attempts}
         assert outcome.attempts > 1

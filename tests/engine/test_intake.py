@@ -7,25 +7,18 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lading.buffers import OWN_BYTES, POOL_BYTES, SIZES, Buffers
+from lading.buffers import OWN_BYTES, SIZES, Buffers
 from lading.domain.requests import Request
 from lading.domain.states import State
-from lading.engine import Engine
 from lading.testing.simulation import World, run
 
 URL, FINAL = "http://a.example/file.bin", "/downloads/file.bin"
 SIZE = 9_000_000
 
 
-def all_given_back(engine: Engine) -> bool:
-    """Tell whether nobody holds a buffer of the pool."""
-    buffers = engine._s.buffers
-    return buffers._left + sum(len(idle) for kind in buffers._idle.values() for idle in kind) == POOL_BYTES
-
-
 @pytest.mark.law(2)
 @pytest.mark.parametrize("size", [0, 1, SIZES[0], OWN_BYTES, OWN_BYTES + 1, SIZES[3] * 3, SIZE])
-def test_a_fast_body_arrives_whole_and_every_buffer_comes_back(size, payload, unlawful):
+def test_a_fast_body_arrives_whole_and_every_buffer_comes_back(size, payload, unlawful, all_given_back):
     """Through buffers that grow, whatever the size of the body."""
 
     async def story(world: World) -> None:
@@ -34,7 +27,7 @@ def test_a_fast_body_arrives_whole_and_every_buffer_comes_back(size, payload, un
         async with world.engine() as engine:
             outcome = await engine.wait((await engine.submit(Request(URL))).id)
             assert (outcome.ok, outcome.size) == (True, size)
-            assert all_given_back(engine)
+            assert all_given_back(engine._s.buffers)
         assert world.disk.content(FINAL) == truth[URL]
         assert unlawful(world, truth) == []
 
@@ -43,7 +36,9 @@ def test_a_fast_body_arrives_whole_and_every_buffer_comes_back(size, payload, un
 
 @pytest.mark.law(2)
 @pytest.mark.parametrize("room", [0, SIZES[1], 3_000_000, SIZE - 1])
-def test_a_disk_that_fills_while_more_arrives_stops_it_and_every_buffer_comes_back(room, payload, unlawful):
+def test_a_disk_that_fills_while_more_arrives_stops_it_and_every_buffer_comes_back(
+    room, payload, unlawful, all_given_back
+):
     """What waits to be stored then is dropped; what was stored counts."""
 
     async def story(world: World) -> None:
@@ -57,7 +52,7 @@ def test_a_disk_that_fills_while_more_arrives_stops_it_and_every_buffer_comes_ba
             left = await engine.get(id)
             assert (left.state, left.blocked) == (State.WAITING, "disk")
             assert left.received <= room
-            assert all_given_back(engine)
+            assert all_given_back(engine._s.buffers)
             assert unlawful(world, truth) == []
             world.disk.room = 2 * SIZE
             assert (await engine.wait(id)).ok
@@ -68,7 +63,9 @@ def test_a_disk_that_fills_while_more_arrives_stops_it_and_every_buffer_comes_ba
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 99), after_s=st.floats(0, 0.8), verb=st.sampled_from(["pause", "cancel"]))
-def test_a_transfer_that_is_stopped_keeps_what_had_arrived_and_no_buffer(seed, after_s, verb, payload, unlawful):
+def test_a_transfer_that_is_stopped_keeps_what_had_arrived_and_no_buffer(
+    seed, after_s, verb, payload, unlawful, all_given_back
+):
     """A paused one goes on from every byte that had arrived; of a cancelled one nothing is left."""
 
     async def story(world: World) -> None:
@@ -78,7 +75,7 @@ def test_a_transfer_that_is_stopped_keeps_what_had_arrived_and_no_buffer(seed, a
             id = (await engine.submit(Request(URL))).id
             await trio.sleep(after_s)
             (stopped,) = await getattr(engine, verb)(id)
-            assert all_given_back(engine)
+            assert all_given_back(engine._s.buffers)
             if verb == "cancel":
                 assert world.disk.paths() == []
                 return

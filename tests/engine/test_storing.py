@@ -126,9 +126,14 @@ class Scene:
         await self.held.settle()
         assert self.held.tally.digest == f"sha256:{hashlib.sha256(self.content).hexdigest()}"
         self.see(await self.held.flush())
-        buffers = self.buffers
-        assert buffers._left + sum(len(idle) for kind in buffers._idle.values() for idle in kind) == POOL_BYTES
+        assert not self.lent
         self.held.close()
+
+    @property
+    def lent(self) -> int:
+        """How many bytes of the pool somebody holds."""
+        idle = sum(len(buffer) for kind in self.buffers._idle.values() for buffer in kind)
+        return POOL_BYTES - self.buffers._left - idle
 
 
 @pytest.mark.law(2)
@@ -266,13 +271,11 @@ def test_no_more_buffers_are_on_their_way_than_there_may_be(payload):
 
     async def story(world: World) -> None:
         scene = Scene(world, Turns(()), payload(SIZE))
-        buffers = scene.buffers
         scene.threads.are_stuck = True
         async with trio.open_nursery() as nursery:
             nursery.start_soon(scene.store, range(COUNT))
             await trio.sleep(5)
-            idle = sum(len(each) for kind in buffers._idle.values() for each in kind)
-            assert POOL_BYTES - buffers._left - idle == (AHEAD + 1) * SIZES[2]
+            assert scene.lent == (AHEAD + 1) * SIZES[2]
             scene.threads.are_stuck = False
         await scene.finish()
 
