@@ -18,7 +18,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import outcome
@@ -116,25 +115,29 @@ class WorkerThreads:
             self._waiting.append(job)
             is_enough = self._threads - len(self._idle) >= CREW
             held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
-        if not held_back:
-            self._call_in()
-        elif not self._is_watched:
+        if (held_back or not self._call_in()) and not self._is_watched:
             self._is_watched = True
             trio.lowlevel.spawn_system_task(self._watch)
 
-    def _call_in(self) -> None:
-        """Wake an idle thread, or start one."""
+    def _call_in(self) -> bool:
+        """Wake an idle thread, or start one if there may be more; False when the system has none to give."""
         with self._lock:
             self._begun_s = time.monotonic()
             sleeper = self._idle.pop() if self._idle else None
             if sleeper is None:
                 if self._threads >= self._most:
-                    return
+                    return True
                 self._threads += 1
         if sleeper is not None:
             sleeper.release()
-        else:
+            return True
+        try:
             threading.Thread(target=self._live, name="lading worker", daemon=True).start()
+        except RuntimeError:
+            with self._lock:
+                self._threads -= 1
+            return False
+        return True
 
     async def _watch(self) -> None:
         """Call in one more thread whenever nothing was begun for a moment, until nothing waits."""
@@ -196,8 +199,10 @@ class WorkerThreads:
         self._done.append(job)
         if not self._is_told:
             self._is_told = True
-            with suppress(trio.RunFinishedError):
+            try:
                 job.token.run_sync_soon(self._deliver)
+            except trio.RunFinishedError:
+                self._is_told = False
 
     # -- in the event loop -----------------------------------------------------------------------------------------
 

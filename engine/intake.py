@@ -157,8 +157,6 @@ class Intake:
 
     # -- storing ---------------------------------------------------------------------------------------------------
 
-    # -- storing ---------------------------------------------------------------------------------------------------
-
     async def _store_little(self, filled: Filled) -> None:
         """Store what is not worth two hands; the whole of a small file is kept back until it is published."""
         if filled.size == self._total and filled.source is None:

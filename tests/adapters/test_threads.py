@@ -179,3 +179,35 @@ async def test_nobody_waits_for_all_that_a_hand_has_still_to_do():
         go.set()
         for each in stuck:
             await each.result()
+
+
+@pytest.mark.law(9)
+async def test_where_the_system_has_no_thread_to_give_work_waits_until_it_has(monkeypatch):
+    """What was refused does not count, however often."""
+    crew, refused, start = WorkerThreads(most=CREW), [], threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "lading worker" and len(refused) < 3 * CREW:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with trio.fail_after(LONG_S):
+        assert await crew.run(lambda: "done") == "done"
+        assert await crew.hand().begin(lambda: "done as well").result() == "done as well"
+    assert len(refused) == 3 * CREW
+
+
+def test_what_an_event_loop_did_not_hear_of_keeps_the_next_one_from_hearing_of_nothing():
+    """A loop may end between the end of a work and its being told, when nobody waits for it any more."""
+    crew = WorkerThreads()
+
+    async def leave() -> threads._Job[int]:
+        return threads._Job(lambda: 1)
+
+    job = trio.run(leave)
+    job.task = object()
+    crew._tell(job)
+    assert not crew._is_told
+    assert trio.run(crew.run, lambda: time.sleep(0.02) or "told") == "told"
