@@ -41,7 +41,7 @@ class _Run:
 
 
 class Whole:
-    """What a file digests to, by one algorithm or two, from its first byte `at` which its bytes have gone by so far.
+    """What the first `at` bytes of a file digest to, by one algorithm or two.
 
     Args:
         algorithms: by which it is digested.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -256,7 +257,7 @@ class Caching:
         while at < size:
             buffer, count = buffers.take(SIZES[-1]), 0
             try:
-                count = min(await self._threads.run(lambda: blob.read_into(at, buffer)), size - at)  # noqa: B023 # at once
+                count = min(await self._threads.run(partial(blob.read_into, at, buffer)), size - at)
             finally:
                 if not count:
                     buffers.give_back(buffer)

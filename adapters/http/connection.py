@@ -19,6 +19,7 @@ from trio.lowlevel import checkpoint, wait_readable, wait_writable
 
 TURN_BYTES = 4 * 1024 * 1024
 CALL_BYTES = 16 * 1024
+"""Other tasks get their turn after so many bytes; a receive counts as the second of these, if it brought less."""
 AHEAD_BYTES = 32 * 1024
 """How much is received at once where nobody can say yet how much belongs to what: heads, and between chunks."""
 

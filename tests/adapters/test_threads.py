@@ -128,7 +128,7 @@ async def test_a_hand_does_one_work_after_the_other_whatever_becomes_of_each():
     def work(hand: int, number: int) -> int:
         assert busy[hand].acquire(blocking=False), "two works of one hand at once"
         logs[hand].append(number)
-        time.sleep(0.0001 * (number % 3))
+        time.sleep(0.0001 * (number % 3))  # works of unlike length, so that hands come to overlap in every way
         busy[hand].release()
         if number % 7 == 3:
             raise OSError(f"{number}")
@@ -165,14 +165,18 @@ async def test_what_a_hand_has_done_long_ago_is_told_whenever_it_is_asked_for():
 async def test_nobody_waits_for_all_that_a_hand_has_still_to_do():
     """Between two works of a hand, others get their turn; and a hand that hangs holds up no other."""
     crew, order, go = WorkerThreads(), [], threading.Event()
+
+    def work() -> None:
+        time.sleep(0.002)  # two hands have then 0.4 s to do, in which the other must get its turn
+        order.append("hand")
+
     hands = [crew.hand() for _ in range(CREW)]
     with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             for hand in hands:
-                for _ in range(200):
-                    last = hand.begin(lambda: time.sleep(0.002) or order.append("hand"))
+                last = [hand.begin(work) for _ in range(200)][-1]
+                nursery.start_soon(last.result)
             await crew.run(lambda: order.append("other"))
-            nursery.start_soon(last.result)
         assert order.index("other") < 100
         stuck = [hand.begin(lambda: go.wait(LONG_S)) for hand in hands]
         assert await crew.hand().begin(lambda: "served").result() == "served"
@@ -210,4 +214,9 @@ def test_what_an_event_loop_did_not_hear_of_keeps_the_next_one_from_hearing_of_n
     job.task = object()
     crew._tell(job)
     assert not crew._is_told
-    assert trio.run(crew.run, lambda: time.sleep(0.02) or "told") == "told"
+
+    def work() -> str:
+        time.sleep(0.02)  # else it is done before anybody waits for it, and nobody need be told
+        return "told"
+
+    assert trio.run(crew.run, work) == "told"

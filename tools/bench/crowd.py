@@ -39,13 +39,13 @@ def run(
 ) -> list[Figure]:
     """Measure `count` downloads for so many seconds below `folder`, and return the figures with their bounds."""
     refuse_memory(folder)
-    with (
-        tempfile.TemporaryDirectory(prefix="lading-bench-", dir=folder) as place,
-        serving([Resource("slow", SIZE)], _made(Path(place) / "web"), rate=RATE, connections=count) as web,
-    ):
-        say(f"{count:,} downloads at once from {web.server}, for {seconds:.0f} s")
-        command = [sys.executable, "-m", "lading.tools.bench.crowd", place, web.plain, str(count), str(seconds)]
-        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    with tempfile.TemporaryDirectory(prefix="lading-bench-", dir=folder) as place:
+        site = Path(place, "web")
+        site.mkdir()
+        with serving([Resource("slow", SIZE)], site, rate=RATE, connections=count) as web:
+            say(f"{count:,} downloads at once from {web.server}, for {seconds:.0f} s")
+            command = [sys.executable, "-m", "lading.tools.bench.crowd", place, web.plain, str(count), str(seconds)]
+            told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return [
         Figure(name=f"anonymous memory with {count:,} downloads", value=told["anonymous"] / MIB, unit="MiB", bound=200),
         Figure(
@@ -61,11 +61,6 @@ def run(
         Figure(name="the slowest download, to the median", value=told["slowest"], unit="×", bound=0.5, at_most=False),
         Figure(name="CPU of the process", value=told["cpu"] / seconds, unit="cores"),
     ]
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
 
 
 class _Watch:

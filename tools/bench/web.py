@@ -63,11 +63,13 @@ def serving(
     certificate = place / "certificate.pem"
     certify(certificate)
     nginx = shutil.which("nginx")
-    with contextlib.ExitStack() as stack:
-        if nginx:
-            yield stack.enter_context(_nginx(nginx, resources, certificate, rate=rate, connections=connections))
-        else:
-            yield stack.enter_context(_origin(resources, certificate, rate=rate, connections=connections))
+    server = (
+        _nginx(nginx, resources, certificate, rate=rate, connections=connections)
+        if nginx
+        else _origin(resources, certificate, rate=rate, connections=connections)
+    )
+    with server as web:
+        yield web
 
 
 @contextlib.contextmanager
