@@ -8,7 +8,7 @@ thread is called in, by whoever brings work then, or by a watch: nobody waits fo
 with it (law 9).
 
 Works of one hand are done one after the other. When one is done, the next of them goes to the end of what waits: that
-takes no turn of the event loop, and nobody waits for all of them.
+takes no turn of the event loop, and nobody waits for all of them. A work may begin works of other hands.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from typing import Any, Generic, TypeVar
 
 import outcome
 import trio
-from trio.lowlevel import Abort, Task
+from trio.lowlevel import Abort, Task, TrioToken
 
 T = TypeVar("T")
 
 CREW = min(max(2, os.cpu_count() or 2), 8)
 """How many threads work at a time, while work goes on: as many as can digest side by side."""
+CREW_OF_HANDS = CREW + 1
+"""So many where hands have work, of which mostly one waits for the disk; others' works are too short for that."""
 PATIENCE_S = 0.005
 IDLE_S = 10.0
 
@@ -37,11 +39,11 @@ class _Job(Generic[T]):
 
     __slots__ = ("hand", "outcome", "task", "token", "work")
 
-    def __init__(self, work: Callable[[], T], hand: _Hand | None = None) -> None:
+    def __init__(self, work: Callable[[], T], token: TrioToken, hand: _Hand | None = None) -> None:
         self.work = work
         self.hand = hand
         self.task: Task | None = None
-        self.token = trio.lowlevel.current_trio_token()
+        self.token = token
         self.outcome: outcome.Value[T] | outcome.Error | None = None
 
     @trio.lowlevel.enable_ki_protection
@@ -59,16 +61,17 @@ class _Job(Generic[T]):
 class _Hand:
     """The port `Hand`: one of its works is under way, or waits among all others, if it `is_busy`; `next` come after."""
 
-    __slots__ = ("_begin", "is_busy", "next")
+    __slots__ = ("_begin", "_token", "is_busy", "next")
 
     def __init__(self, begin: Callable[[_Job[Any]], None]) -> None:
         self._begin = begin
+        self._token = trio.lowlevel.current_trio_token()
         self.is_busy = False
         self.next: deque[_Job[Any]] = deque()
 
     def begin(self, work: Callable[[], T]) -> _Job[T]:
         """Have `work` done after all that was begun before."""
-        job = _Job(work, self)
+        job = _Job(work, self._token, self)
         self._begin(job)
         return job
 
@@ -96,7 +99,7 @@ class WorkerThreads:
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` in a worker thread and return what it returns."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        job = _Job(work)
+        job = _Job(work, trio.lowlevel.current_trio_token())
         self._begin(job)
         return await job.result()
 
@@ -113,9 +116,12 @@ class WorkerThreads:
             if job.hand is not None:
                 job.hand.is_busy = True
             self._waiting.append(job)
-            is_enough = self._threads - len(self._idle) >= CREW
+            is_enough = self._threads - len(self._idle) >= (CREW if job.hand is None else CREW_OF_HANDS)
             held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
-        if (held_back or not self._call_in()) and not self._is_watched:
+        is_held_back = held_back or not self._call_in()
+        if (
+            is_held_back and not self._is_watched and trio.lowlevel.in_trio_run()
+        ):  # else this thread takes it, or is watched
             self._is_watched = True
             trio.lowlevel.spawn_system_task(self._watch)
 

@@ -188,7 +188,7 @@ class Hand(Protocol):
     """Does one work after the other, in the order in which they were begun, and goes on to the next by itself."""
 
     def begin(self, work: Callable[[], T]) -> Begun[T]:
-        """Have `work` done after all that was begun before, whatever became of that."""
+        """Have `work` done after all that was begun before, whatever became of that; a work may begin works too."""
         ...
 
 

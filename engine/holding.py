@@ -248,13 +248,14 @@ class Holding:
 
     def _store(self, arrived: Arrived, total: int | None) -> None:
         self.write(arrived, total)
-        self.digest(arrived, self.tally.held)
+        self.digest_pieces(arrived)
+        self.digest_whole(arrived, self.tally.held)
 
     def write(self, arrived: Arrived, total: int | None) -> None:
-        """Write what arrived, and digest its pieces; blocks, and one thread at a time may do so.
+        """Write what arrived, which counts when its pieces have been digested; blocks, in one thread at a time.
 
         Raises:
-            DiskFull: there is no room; nothing of this counts, and nothing that the log claims is harmed.
+            DiskFull: there is no room; nothing that the log claims is harmed.
             OSError: the disk failed.
         """
         self._is_empty = False
@@ -262,12 +263,15 @@ class Holding:
         if total is not None and end > self._allocated and total > READ_BYTES:
             self._set_aside(end, total)
         self.part.write(arrived.start, arrived.data)
+
+    def digest_pieces(self, arrived: Arrived) -> None:
+        """Digest the pieces of what was written; blocks, in one thread at a time."""
         self.tally.take_pieces(*arrived)
 
-    def digest(self, arrived: Arrived, written: spans.Spans) -> None:
+    def digest_whole(self, arrived: Arrived, written: spans.Spans) -> None:
         """Digest the whole with what arrived, and before it with what went by too early, as far as it is `written`.
 
-        Blocks, and one thread at a time may do so, while another writes this or anything else.
+        Blocks, in one thread at a time, whatever others do with this or anything else.
 
         Raises:
             OSError: the disk failed, or what was written is not there any more.

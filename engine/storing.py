@@ -1,12 +1,12 @@
-"""The storing of what arrives: one hand writes, another digests, each what arrived first before what arrived later.
+"""The storing of what arrives: three hands, each of which takes what arrived first before what arrived later.
 
-Neither waits for the other: a buffer that is being written may be digested already, and the other way round. Whoever
-writes digests pieces as well, which takes less time than the digest of the whole; so of a checkpoint that is due it
-knows what is to be said, at the very buffer for which it is due, and that is said when all has been flushed (law 2).
-Small buffers are not worth the second hand: as long as there are only such, the first one does everything.
+One writes; what it has written, another digests piece by piece. So of a checkpoint that is due that one knows what is
+to be said, at the very buffer for which it is due, and it is said when all has been flushed (law 2). The third digests
+the whole and waits for neither: what is being written may be digested already, and the other way round. Small buffers
+are not worth three hands: as long as there are only such, the first one does everything.
 
-When a hand fails, nothing behind that buffer is touched any more, and what was digested of the whole and not written is
-taken back: what was stored before counts.
+When a hand fails, nothing behind that buffer is touched any more, and what was digested of the whole but not piece by
+piece is taken back: what was stored before counts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lading.nurseries import open_plain_nursery
 AHEAD = 6
 """How many buffers may be on their way to the disk."""
 APART_BYTES = 256 * 1024
-"""From here on, digesting takes longer than finding a second thread for it."""
+"""From here on, digesting takes longer than finding another thread for it."""
 
 Checkpoint = Callable[[tuple[Piece, ...]], Awaitable[None]]
 """Flushes what was written, and has pieces of it logged."""
@@ -58,17 +58,23 @@ class _Step:
         self.filled = filled
         self.number = number
         self.before: Whole | None = None
-        self.is_written = self.is_digested = False
+        self.to_say: tuple[Piece, ...] = ()
+        self.is_in_pieces = self.is_digested = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether all was done with it."""
+        return self.is_in_pieces and self.is_digested
 
 
 class _Begun(NamedTuple):
-    """What the hands have begun with a step; without `digesting`, the one that writes does that as well.
+    """What the hands have begun with a step: writing gives what was begun after it; without `digesting`, one does all.
 
     A step does not know this itself, since what was begun knows the step: so it is gone as soon as it is done with.
     """
 
     step: _Step
-    writing: Begun[tuple[Piece, ...]]
+    writing: Begun[Begun[None] | None]
     digesting: Begun[None] | None
 
 
@@ -90,7 +96,7 @@ class Storing:
         self._buffers = buffers
         self._total = total
         self._checkpoint = checkpoint
-        self._writer, self._digester = threads.hand(), threads.hand()
+        self._writer, self._piecer, self._digester = threads.hand(), threads.hand(), threads.hand()
         self._turn = trio.Lock()
         self._room = trio.Semaphore(AHEAD)
         self._is_apart = False
@@ -136,15 +142,15 @@ class Storing:
             await trio.sleep_forever()
         step = _Step(filled, next(self._numbers))
         if self._is_apart:
-            digesting = self._digester.begin(lambda: self._digest(step))
-            begun = _Begun(step, self._writer.begin(lambda: self._write(step)), digesting)
+            digesting = self._digester.begin(lambda: self._digest_whole(step))
+            begun = _Begun(step, self._writer.begin(lambda: self._write_apart(step)), digesting)
         else:
-            begun = _Begun(step, self._writer.begin(lambda: self._write_and_digest(step)), None)
+            begun = _Begun(step, self._writer.begin(lambda: self._store_alone(step)), None)
         self._steps.append(begun)
         self._news.set()
 
     async def _part_hands(self) -> None:
-        """Let what one hand does alone come to its end; from then on there are two."""
+        """Let what one hand does alone come to its end; from then on there are three."""
         for _ in range(AHEAD - 1):
             await self._room.acquire()
         self._is_apart = True
@@ -174,25 +180,27 @@ class Storing:
             if begun.digesting is not None:
                 await begun.digesting.result()
         finally:
-            pieces = await begun.writing.result()
+            digesting_pieces = await begun.writing.result()
+            if digesting_pieces is not None:
+                await digesting_pieces.result()
         self._steps.popleft()
         self._stored = spans.union(self._stored, step.filled.start, step.filled.start + step.filled.size)
         self._let_go(step.filled)
-        if pieces and not self._is_closed:
-            await self._say(tuple(piece for piece in pieces if piece not in self._said))
+        if step.to_say and not self._is_closed:
+            await self._say(tuple(piece for piece in step.to_say if piece not in self._said))
 
     async def _say(self, pieces: tuple[Piece, ...]) -> None:
         assert self._checkpoint is not None, "whoever makes no checkpoints puts nothing that is due"
         await self._checkpoint(pieces)
         self._said.update(pieces)
-        self._writer.begin(lambda: self._held.tally.logged(pieces))
+        self._piecer.begin(lambda: self._held.tally.logged(pieces))
 
     async def _rest(self) -> None:
-        """Wait until both hands have done; take back what does not count, and let go of all that was on its way."""
-        for hand in (self._digester, self._writer):
+        """Wait until all hands have done; take back what does not count, and let go of all that was on its way."""
+        for hand in (self._digester, self._writer, self._piecer):
             await hand.begin(lambda: None).result()
         for step, *_ in self._steps:
-            if step.before is not None and not (step.is_written and step.is_digested):
+            if step.before is not None and not step.counts:
                 self._held.tally.whole = step.before
                 break
         while self._steps:
@@ -204,27 +212,35 @@ class Storing:
 
     # -- in the hands ----------------------------------------------------------------------------------------------
 
-    def _write(self, step: _Step) -> tuple[Piece, ...]:
-        """Write a buffer, and return what there is to say if a checkpoint is due after it."""
-        if self._is_void(step):
-            return ()
-        with self._noting_faults(step):
-            self._held.write(step.filled.arrived, self._total)
-        step.is_written = True
-        return self._held.tally.snapshot() if step.filled.due else ()
+    def _store_alone(self, step: _Step) -> None:
+        self._write(step)
+        self._digest_pieces(step)
+        self._digest_whole(step)
 
-    def _write_and_digest(self, step: _Step) -> tuple[Piece, ...]:
-        pieces = self._write(step)
-        self._digest(step)
-        return pieces
+    def _write_apart(self, step: _Step) -> Begun[None]:
+        """Write a buffer, and have the next hand go on with it."""
+        self._write(step)
+        return self._piecer.begin(lambda: self._digest_pieces(step))
 
-    def _digest(self, step: _Step) -> None:
-        if self._is_void(step):
-            return
-        step.before = self._held.tally.whole.copy()
-        with self._noting_faults(step):
-            self._held.digest(step.filled.arrived, self._stored)
-        step.is_digested = True
+    def _write(self, step: _Step) -> None:
+        if not self._is_void(step):
+            with self._noting_faults(step):
+                self._held.write(step.filled.arrived, self._total)
+
+    def _digest_pieces(self, step: _Step) -> None:
+        """Digest the pieces of what was written, and note what there is to say if a checkpoint is due after it."""
+        if not self._is_void(step):
+            with self._noting_faults(step):
+                self._held.digest_pieces(step.filled.arrived)
+            step.is_in_pieces = True
+            step.to_say = self._held.tally.snapshot() if step.filled.due else ()
+
+    def _digest_whole(self, step: _Step) -> None:
+        if not self._is_void(step):
+            step.before = self._held.tally.whole.copy()
+            with self._noting_faults(step):
+                self._held.digest_whole(step.filled.arrived, self._stored)
+            step.is_digested = True
 
     def _is_void(self, step: _Step) -> bool:
         """Tell whether a hand has failed at this buffer, or at one before it."""

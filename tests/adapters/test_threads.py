@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
 from lading.adapters import threads
-from lading.adapters.threads import CREW, WorkerThreads
+from lading.adapters.threads import CREW, CREW_OF_HANDS, WorkerThreads
 
 LONG_S = 20.0
 
@@ -161,6 +162,55 @@ async def test_what_a_hand_has_done_long_ago_is_told_whenever_it_is_asked_for():
     assert [await each.result() for each in reversed(begun)] == list(reversed(range(50)))
 
 
+@pytest.mark.law(2)
+async def test_a_work_may_begin_works_of_other_hands_which_come_after_it():
+    """In the order in which they were begun, also where all of the crew are held up."""
+    crew, first, then, go = WorkerThreads(), [], [], threading.Event()
+    writer, piecer = crew.hand(), crew.hand()
+
+    def follow(number: int) -> None:
+        assert number in first
+        then.append(number)
+
+    def lead(number: int):
+        time.sleep(0.0001 * (number % 3))  # works of unlike length, so that the hands come to overlap in every way
+        first.append(number)
+        return piecer.begin(lambda: follow(number))
+
+    with trio.fail_after(LONG_S):
+        for _ in range(2):
+            del first[:], then[:]
+            for begun in [writer.begin(lambda number=number: lead(number)) for number in range(300)]:
+                await (await begun.result()).result()
+            assert first == then == list(range(300))
+            stuck = [crew.hand().begin(lambda: go.wait(LONG_S)) for _ in range(CREW_OF_HANDS)]
+        go.set()
+        for each in stuck:
+            await each.result()
+
+
+@pytest.mark.parametrize("of_hands", [False, True])
+async def test_for_hands_one_thread_more_is_called_in_at_once(of_hands, monkeypatch):
+    """One of them waits for the disk most of the time; short works would only be in each other's way."""
+    monkeypatch.setattr(threads, "PATIENCE_S", LONG_S)
+    crew, go, under_way = WorkerThreads(), threading.Event(), []
+
+    def work() -> None:
+        under_way.append(threading.get_ident())
+        assert go.wait(LONG_S)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(CREW_OF_HANDS + 1):
+            nursery.start_soon(crew.hand().begin(work).result if of_hands else partial(crew.run, work))
+        most = CREW_OF_HANDS if of_hands else CREW
+        with trio.fail_after(LONG_S / 2):
+            while len(under_way) < most:
+                await trio.sleep(0.001)
+        await trio.sleep(0.05)  # long enough for one more thread to begin, if it had been called in
+        assert len(set(under_way)) == most
+        go.set()
+
+
 @pytest.mark.law(9)
 async def test_nobody_waits_for_all_that_a_hand_has_still_to_do():
     """Between two works of a hand, others get their turn; and a hand that hangs holds up no other."""
@@ -208,7 +258,7 @@ def test_what_an_event_loop_did_not_hear_of_keeps_the_next_one_from_hearing_of_n
     crew = WorkerThreads()
 
     async def leave() -> threads._Job[int]:
-        return threads._Job(lambda: 1)
+        return threads._Job(lambda: 1, trio.lowlevel.current_trio_token())
 
     job = trio.run(leave)
     job.task = object()
