@@ -158,7 +158,7 @@ class Intake:
     # -- storing ---------------------------------------------------------------------------------------------------
 
     async def _store_little(self, filled: Filled) -> None:
-        """Store what is not worth two hands; the whole of a small file is kept back until it is published."""
+        """Store what is not worth hands of its own; the whole of a small file is kept back until it is published."""
         if filled.size == self._total and filled.source is None:
             return self._work.held.keep_back(filled.buffer[: filled.size])
         try:

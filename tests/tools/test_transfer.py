@@ -7,8 +7,10 @@ import shutil
 
 import pytest
 
-from lading.tools.bench import races, transfer
+from lading.tools.bench import bare, races, report, transfer
 from lading.tools.bench.races import Contender, Placing, RunFailed
+from lading.tools.bench.report import Figure
+from lading.tools.origin import OriginProcess, Resource
 
 pytestmark = pytest.mark.row("S2.4")
 
@@ -20,13 +22,14 @@ def test_every_downloader_that_is_found_is_raced_with_its_bytes_checked(tmp_path
     monkeypatch.setattr(transfer, "refuse_memory", lambda _: None)
     monkeypatch.setattr(transfer, "RAW_BYTES", transfer.RAW_STEP)
     monkeypatch.setattr(transfer, "LEAST_DISK", 0.0)
-    results = transfer.run(tmp_path, turns=2, large=3_000_000, files=5)
+    results = list(transfer.run(tmp_path, turns=2, large=3_000_000, files=5))
     placings = [result for result in results if isinstance(result, Placing)]
     races_run = {placing.race for placing in placings}
     assert races_run == {"one file, http", "one file, https", "5 files of 64 KiB"}
     for race in races_run:
         found = {placing.contender: placing for placing in placings if placing.race == race}
         assert {transfer.OURS, "curl", transfer.TOOLS} <= set(found)
+        assert (transfer.BARE in found) == race.startswith("one file")
         assert found[transfer.OURS].ratios == (1.0, 1.0)
         assert all(placing.wall_s > 0 and placing.cpu_s > 0 and len(placing.ratios) == 2 for placing in found.values())
     assert any(placing.bound is not None for placing in placings)
@@ -46,3 +49,33 @@ def test_a_run_that_fails_or_makes_something_else_ends_the_race(tmp_path):
     with pytest.raises(Exception, match="did not arrive whole"):
         raced("exit 0", transfer.whole([transfer.Resource("missing", 10)]))
     assert os.listdir(tmp_path) == []
+
+
+def test_only_what_is_asked_for_is_raced(tmp_path, monkeypatch):
+    """A race of a few minutes need not wait for the others."""
+    asked = []
+    monkeypatch.setattr(transfer, "refuse_memory", lambda _: None)
+    monkeypatch.setattr(transfer, "race", lambda name, *_, **__: asked.append(name) or [])
+    assert list(transfer.run(tmp_path, turns=1, large=1000, files=1, only=["https"])) == []
+    assert asked == ["one file, https"]
+
+
+def test_each_figure_is_printed_as_soon_as_it_is_known(capsys):
+    """Whoever ends a long measurement keeps what was measured by then; one bound that is missed is enough for a 1."""
+
+    def measured():
+        yield Figure(name="one", value=1, unit="s", bound=0)
+        assert "MISSED" in capsys.readouterr().out
+        yield Figure(name="two", value=1, unit="s", bound=2)
+
+    assert report.show(measured(), json=False) == 1
+
+
+@pytest.mark.parametrize("size", [1, 50_000_001])
+def test_bare_threads_do_the_same_work(size, tmp_path):
+    """What would be slower to do right is raced against by doing it right."""
+    resource = Resource("large", size)
+    with OriginProcess([resource]) as origin:
+        digest = bare.fetch(origin.url("large"), str(tmp_path / "large"))
+    assert f"sha256:{digest}" == resource.digest()
+    assert (tmp_path / "large").read_bytes() == resource.read(0, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import attrs
 import orjson
@@ -30,14 +30,17 @@ class Figure:
         return self.value <= self.bound if self.at_most else self.value >= self.bound
 
 
-def show(results: Sequence[Comparison | Figure | Placing], *, json: bool) -> int:
-    """Print results, and return the exit code: 1 when something asked for was not reached."""
+def show(results: Iterable[Comparison | Figure | Placing], *, json: bool) -> int:
+    """Print each result as soon as there is one; return the exit code, 1 when something asked for was not reached."""
+    missed = False
     for result in results:
         if json:
             sys.stdout.buffer.write(orjson.dumps(attrs.asdict(result) | {"held": result.held}) + b"\n")
         else:
             print(_line(result))
-    return 0 if all(result.held is not False for result in results) else 1
+        sys.stdout.flush()
+        missed |= result.held is False
+    return 1 if missed else 0
 
 
 def _line(result: Comparison | Figure | Placing) -> str:

@@ -1,8 +1,8 @@
 """`lading bench transfer`: one large file, the same over https, and many small ones, beside every downloader found.
 
 Each is run as people run it, with its defaults, as a process of its own; Lading digests, flushes and logs every byte,
-which the others do not. So one peer is the same work with today's tools, curl, then sha256sum, then sync, and one is
-Lading itself without its audit.
+which the others do not. So one peer is the same work with today's tools, curl, then sha256sum, then sync; one is Lading
+itself without its audit; and one is the same work by bare threads without an engine, below which no Python gets.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from mmap import mmap
 from pathlib import Path
 
@@ -42,7 +42,8 @@ RAW_STEP = 8 * 1024 * 1024
 LEAST_DISK = 1.5
 """The disk must write so many times as fast as curl for the large file to be judged: else the disk is what is timed."""
 
-OURS, UNAUDITED, TOOLS = "lading", "lading, unaudited", "curl, sha256sum, sync"
+RACES = ("http", "https", "small")
+OURS, UNAUDITED, BARE, TOOLS = "lading", "lading, unaudited", "bare threads", "curl, sha256sum, sync"
 NARROW = f"lading, {CONNECTIONS} at once"
 _PLAIN: Bounds = {UNAUDITED: (1.25, None), "curl": (0.8, 0.55), "aria2c": (0.5, 0.35), TOOLS: (0.3, 0.2)}
 _TLS: Bounds = {"curl": (1.0, 0.8)}
@@ -61,9 +62,10 @@ def run(
     turns: int = 5,
     large: int = LARGE_BYTES,
     files: int = SMALL_FILES,
+    only: Collection[str] = RACES,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Placing | Figure]:
-    """Measure in a new folder below `folder`, which must lie on a disk, and return how everybody did."""
+) -> Iterator[Placing | Figure]:
+    """Measure in a new folder below `folder`, which must lie on a disk; tell after each race how everybody did."""
     refuse_memory(folder)
     if shutil.which("curl") is None:
         raise UsageError("there is no curl to compare with", hint="install curl, and if you can nginx, aria2 and wget")
@@ -75,22 +77,26 @@ def run(
         (root / "web").mkdir()
         with serving([big, *small], root / "web") as web:
             say(f"served by {web.server}")
-            raw = raw_write_rate(root)
-            plain = race("one file, http", list(_large(web, web.plain)), root, turns=turns, bounds=_PLAIN,
-                         check=whole([big]), say=say)  # fmt: skip
-            tls = race("one file, https", list(_large(web, web.tls)), root, turns=turns, bounds=_TLS,
-                       check=whole([big]), say=say)  # fmt: skip
-            many = race(f"{files:,} files of 64 KiB", list(_many(web, small)), root, turns=turns, bounds=_SMALL,
-                        check=whole(small), say=say)  # fmt: skip
-    curl = next(large / placing.wall_s for placing in plain if placing.contender == "curl")
+            if "http" in only:
+                raw = raw_write_rate(root)
+                plain = race("one file, http", list(_large(web, web.plain)), root, turns=turns, bounds=_PLAIN,
+                             check=whole([big]), say=say)  # fmt: skip
+                yield from _judged_by_the_disk(plain, raw, large)
+            if "https" in only:
+                yield from race("one file, https", list(_large(web, web.tls)), root, turns=turns, bounds=_TLS,
+                                check=whole([big]), say=say)  # fmt: skip
+            if "small" in only:
+                yield from race(f"{files:,} files of 64 KiB", list(_many(web, small)), root, turns=turns, bounds=_SMALL,
+                                check=whole(small), say=say)  # fmt: skip
+
+
+def _judged_by_the_disk(placings: Sequence[Placing], raw: float, size: int) -> Iterator[Placing | Figure]:
+    """Tell how fast the disk is, and judge how everybody did only if it is fast enough."""
+    curl = next(size / placing.wall_s for placing in placings if placing.contender == "curl")
+    yield Figure(name="the disk writes, past the cache", value=raw / 1e6, unit="MB/s")
+    yield Figure(name="… to curl's rate", value=raw / curl, unit="×")
     is_judged = raw >= LEAST_DISK * curl
-    disk = Figure(name="the disk writes, past the cache", value=raw / 1e6, unit="MB/s")
-    enough = Figure(name="… to curl's rate", value=raw / curl, unit="×")
-    return [disk, enough, *(plain if is_judged else map(_unjudged, plain)), *tls, *many]
-
-
-def _unjudged(placing: Placing) -> Placing:
-    return attrs.evolve(placing, bound=None, aim=None)
+    yield from placings if is_judged else (attrs.evolve(placing, bound=None, aim=None) for placing in placings)
 
 
 def raw_write_rate(folder: Path) -> float:
@@ -137,6 +143,8 @@ def _large(web: Web, base: str) -> Iterator[Contender]:
     yield Contender(
         name=UNAUDITED, course=lambda folder: [*unaudited, str(folder)], environ={"SSL_CERT_FILE": trust, **UNHINDERED}
     )
+    bare = [sys.executable, "-m", "lading.tools.bench.bare", url]
+    yield Contender(name=BARE, course=lambda folder: [*bare, str(folder / "large")], environ={"SSL_CERT_FILE": trust})
     yield Contender(name="curl", course=lambda folder: _curl(trust, url, folder / "large"))
     if shutil.which("wget"):
         wget = ["wget", "-q", f"--ca-certificate={trust}", "-O"]

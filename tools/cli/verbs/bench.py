@@ -66,12 +66,14 @@ def measure_scale(frame: Frame, folder: Path, count: int) -> int:
 @verb(name="transfer")
 @FOLDER
 @click.option("--turns", type=click.IntRange(1), default=5, help="Runs of each program, in turn. [default: 5]")
-def measure_transfer(frame: Frame, folder: Path, turns: int) -> int:
-    """Race curl, aria2c, wget and a bare httpx loop: one large file, and many small ones."""
+@click.option("--only", multiple=True, type=click.Choice(["http", "https", "small"]), help="This race. [default: all]")
+def measure_transfer(frame: Frame, folder: Path, turns: int, only: tuple[str, ...]) -> int:
+    """Race curl, aria2c, wget and bare loops: one large file, over https too, and many small ones."""
     from lading.tools.bench import report, transfer
 
     say = None if frame.json else lambda text: print(text, file=sys.stderr)
-    return report.show(transfer.run(folder, turns=turns, say=say or (lambda _: None)), json=frame.json)
+    raced = transfer.run(folder, turns=turns, only=only or transfer.RACES, say=say or (lambda _: None))
+    return report.show(raced, json=frame.json)
 
 
 @verb(name="link")
