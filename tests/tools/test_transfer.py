@@ -51,6 +51,21 @@ def test_a_run_that_fails_or_makes_something_else_ends_the_race(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_no_run_finds_what_another_has_deleted_or_left(tmp_path):
+    """Inodes that were just freed cost whoever comes next; and disks are not large enough to keep all bytes."""
+    seen = []
+
+    def look(folder) -> None:
+        others = [path for path in folder.parent.glob("*/*") if path.parent != folder]
+        assert all(path.stat().st_size == 0 for path in others)
+        seen.append(len(others))
+
+    makers = [Contender(name=f"{number}", course=lambda _: ["sh", "-c", "echo made > it"]) for number in range(2)]
+    races.race("r", makers, tmp_path, turns=2, bounds={}, check=look, say=lambda _: None)
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert os.listdir(tmp_path) == []
+
+
 def test_only_what_is_asked_for_is_raced(tmp_path, monkeypatch):
     """A race of a few minutes need not wait for the others."""
     asked = []

@@ -2,13 +2,15 @@
 
 Wall time is ours, CPU time (user and system, children included) the kernel's account of the process (wait4(2)). The
 peak of resident memory is what its status said last: the account of a child begins with the memory of who started it.
+
+What a run has made is emptied after it, and removed when the race has ended. A file system may refuse for a minute to
+use an inode again (ext4 without a journal does), and makes the next run look for another, past thousands of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -92,19 +94,20 @@ def race(
     Args:
         name: of the race.
         contenders: ours, and its peers.
-        folder: where they make what they make; it is removed after each run.
+        folder: where each run has a folder of its own, until the race has ended.
         turns: how many runs of each count.
         bounds: what is asked of us.
         check: looks at what a run has made, and raises when it is not what it was to be.
         say: told what is going on.
     """
     costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
-    for turn in range(turns + 1):
-        say(f"{name}: turn {turn} of {turns}" if turn else f"{name}: warming up")
-        for contender in contenders:
-            cost = _run(contender, folder / "made", check)
-            if turn:
-                costs[contender.name].append(cost)
+    with tempfile.TemporaryDirectory(prefix="race-", dir=folder) as place:
+        for turn in range(turns + 1):
+            say(f"{name}: turn {turn} of {turns}" if turn else f"{name}: warming up")
+            for number, contender in enumerate(contenders):
+                cost = _run(contender, Path(place, f"{turn}-{number}"), check)
+                if turn:
+                    costs[contender.name].append(cost)
     ours = costs[contenders[0].name]
     return [_placing(name, contender.name, ours, costs[contender.name], bounds) for contender in contenders]
 
@@ -150,8 +153,14 @@ def _run(contender: Contender, folder: Path, check: Callable[[Path], None]) -> C
         check(folder)
         return Cost(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_bytes=peak.stop())
     finally:
-        shutil.rmtree(folder)
+        _empty(folder)
         os.sync()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            os.truncate(path, 0)
 
 
 class _Peak:
