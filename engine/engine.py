@@ -40,6 +40,7 @@ from lading.queueing import Decision, QueueStream
 from lading.reading import Reading
 from lading.receipting import Receipting
 from lading.repairing import Mending
+from lading.repeats import Repeats
 from lading.retuning import Retuning
 from lading.scheduler import Scheduler
 from lading.second_thoughts import SecondThoughts
@@ -82,7 +83,7 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
         self._queue = queue
         self._is_vacant = is_vacant
         self._checkup = checkup
-        self._submitting = Submitting(services, places, folder=folder, cwd=cwd)
+        self._submitting = Submitting(services, places, Repeats(reading, services.vault), folder=folder, cwd=cwd)
         self._bundles = Bundles(services, reading, places, self._submitting)
         self._news = trio.Event()
         self._heard_of = 0
@@ -121,14 +122,20 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
         """
         return (await self.submit_many([request]))[0]
 
-    async def submit_many(self, requests: Sequence[Request]) -> list[Download]:
-        """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged."""
+    async def submit_many(self, requests: Sequence[Request], *, again: bool = False) -> list[Download]:
+        """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged.
+
+        Where they may be asked for `again`, what repeats a request that has not ended gives that download; if it rests,
+        it goes on.
+        """
         downloads: list[Download] = []
         act = self._act()
         for start in range(0, len(requests), BATCH):
-            downloads += await self._submitting.submit(requests[start : start + BATCH], act)
+            downloads += await self._submitting.submit(requests[start : start + BATCH], act, again=again)
             self.notice()
-        return downloads
+        resting = self._submitting.resting(requests, downloads) if again else ()
+        resumed = {download.id: download for download in await self.resume(*resting)}
+        return [resumed.get(download.id, download) for download in downloads]
 
     async def submit_bundle(self, request: BundleRequest) -> BundleStatus:
         """Queue downloads that belong together, durably and in one; raises as `lading.bundles.Bundles.submit` does."""

@@ -20,7 +20,7 @@ from lading.domain.disks import Disk
 from lading.domain.download import Download
 from lading.domain.errors import DestinationTaken, InvalidDestination
 from lading.domain.ports import Threads
-from lading.domain.requests import IfExists
+from lading.domain.requests import IfExists, Order
 from lading.gathering import Gathering
 
 MOST_NUMBERS = 10_000
@@ -176,14 +176,15 @@ def _hidden(path: str, id: UUID, attempt: int, ending: str) -> str:
 def wanted(download: Download, server_name: str | None = None) -> str:
     """Return the path, below its root, that a download would have if nothing were in the way."""
     order = download.order
-    if order.name is not None:
-        name = order.name
-    elif server_name is not None:
-        name = names.clean(server_name)
-    elif download.path is not None:
-        name = posixpath.basename(download.path)
-    else:
-        name = names.clean(urls.last_segment(order.url))
+    if order.name is not None or (server_name is None and download.path is None):
+        return named_by(order)
+    name = names.clean(server_name) if server_name is not None else posixpath.basename(download.path or "")
+    return posixpath.join(order.folder, name)
+
+
+def named_by(order: Order) -> str:
+    """Return the path, below its root, that an order itself gives a file: the name that was asked for, or the URL's."""
+    name = order.name if order.name is not None else names.clean(urls.last_segment(order.url))
     return posixpath.join(order.folder, name)
 
 

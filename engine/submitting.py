@@ -20,6 +20,7 @@ from lading.domain.requests import IfExists, Order, Request
 from lading.domain.states import State
 from lading.keys import key_stream
 from lading.placing import Places, locate
+from lading.repeats import Repeats
 from lading.services import Services
 
 Parted = tuple[Order, Secrets | None]
@@ -28,9 +29,10 @@ Parted = tuple[Order, Secrets | None]
 class Submitting:
     """Queues downloads for an engine whose download folder is `folder`, None for none, and which stands in `cwd`."""
 
-    def __init__(self, services: Services, places: Places, *, folder: str | None, cwd: str) -> None:
+    def __init__(self, services: Services, places: Places, repeats: Repeats, *, folder: str | None, cwd: str) -> None:
         self._s = services
         self._places = places
+        self._repeats = repeats
         self.folder = folder
         self.cwd = cwd
 
@@ -38,17 +40,20 @@ class Submitting:
         """Return in whose name the events of one act of a person are written: they share a correlation."""
         return attrs.evolve(self._s.context, correlation=self._s.chance.uuid(self._s.clock.now_ns()))
 
-    async def submit(self, requests: Sequence[Request], act: Context) -> list[Download]:
+    async def submit(self, requests: Sequence[Request], act: Context, *, again: bool = False) -> list[Download]:
         """Queue downloads, in order, in one commit; their secrets are kept before that.
+
+        Where they may be asked for `again`, what repeats a request that has not ended means the same download.
 
         Raises:
             InvalidDestination, DestinationTaken, StoreUnavailable: nothing was queued.
         """
         parted = await self._s.threads.run(lambda: [self.part(request) for request in requests])
+        repeated = await self._s.threads.run(lambda: self._repeats.find(parted)) if again else [None] * len(parted)
         now_ns = self._s.clock.now_ns()
         asked = [(self._s.chance.uuid(now_ns), order) for order, _ in parted]
         while True:
-            answers, entries = await self._answer(asked, now_ns, act)
+            answers, entries = await self._answer(asked, repeated, now_ns, act)
             new = {download.id for download in answers}
             secret = [(id, kept) for (id, _), (_, kept) in zip(asked, parted, strict=True) if kept and id in new]
             if secret:
@@ -56,19 +61,25 @@ class Submitting:
             if not entries or not isinstance((await self._s.journal.append([entries]))[0], Conflict):
                 return answers
 
+    @staticmethod
+    def resting(requests: Sequence[Request], downloads: Sequence[Download]) -> list[UUID]:
+        """Return which of the downloads that these requests mean are paused, those that a key means left out."""
+        pairs = zip(requests, downloads, strict=True)
+        return [one.id for request, one in pairs if request.key is None and one.state is State.PAUSED]
+
     async def _answer(
-        self, asked: Sequence[tuple[UUID, Order]], now_ns: int, act: Context
+        self, asked: Sequence[tuple[UUID, Order]], repeated: Sequence[Download | None], now_ns: int, act: Context
     ) -> tuple[list[Download], list[Entry]]:
         """Return the download that each order means, and the events that make the new ones, in order.
 
-        One that a key names already is that one. Where somebody else claims a key at the same time, the request
-        conflicts as a whole, and is answered anew.
+        One that a key names already is that one, and so is what an order has `repeated`. Where somebody else claims a
+        key at the same time, the request conflicts as a whole, and is answered anew.
         """
         answers: list[Download] = []
         entries: list[Entry] = []
         named: dict[str, Download] = {}
-        for id, order in asked:
-            known, claims = (named.get(order.key), 0) if order.key else (None, 0)
+        for (id, order), before in zip(asked, repeated, strict=True):
+            known, claims = (named.get(order.key), 0) if order.key else (before, 0)
             if order.key and known is None:
                 known, claims = await self.named(order.key)
             if known is None:

@@ -50,8 +50,8 @@ class Adding:
         async with homes.working(self._frame, role="client") as engine:
             if requests:
                 head = await trio.to_thread.run_sync(engine.reading.log.head)
-                downloads = await engine.submit_many(requests)
-                found = await trio.to_thread.run_sync(known.among, engine.reading, requests, downloads, head)
+                downloads = await engine.submit_many(requests, again=True)
+                found = await trio.to_thread.run_sync(known.among, engine.reading, downloads, head)
                 self._say(downloads, found)
                 known.say(self._frame, requests, downloads, found)
             if file is not None:

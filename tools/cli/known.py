@@ -1,4 +1,4 @@
-"""Keys that name a download already: asking again gives that one, takes nothing of what is asked, and says so."""
+"""What is asked for already: asking again gives that download, takes nothing else of what is asked, and says so."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ if TYPE_CHECKING:
     from lading.reading import Reading
 
 
-def among(reading: Reading, requests: Sequence[Request], downloads: Sequence[Download], head: int) -> frozenset[UUID]:
-    """Return those that were asked for by a key and had been there when the log ended at `head`; blocks."""
-    keyed = (download for request, download in zip(requests, downloads, strict=True) if request.key is not None)
-    return frozenset(download.id for download in keyed if reading.stream(download.id)[0].position <= head)
+def among(reading: Reading, downloads: Sequence[Download], head: int) -> frozenset[UUID]:
+    """Return those that had been there when the log ended at `head`; blocks."""
+    last = reading.facts(head - 1, 1) if head else ()
+    older = (download for fact in last for download in downloads if download.added_at_ns <= fact.at_ns)
+    return frozenset(download.id for download in older if reading.stream(download.id)[0].position <= head)
 
 
 def say(frame: Frame, requests: Sequence[Request], downloads: Sequence[Download], known: Collection[UUID]) -> None:
-    """Say of each that is known already what it stands at, and what there is to do; and of another URL that it has."""
+    """Say of each that is known already what becomes of it, or is to be done; and of a key that another URL has."""
     from lading.domain import urls
 
     for request, download in zip(requests, downloads, strict=True):
-        if request.key is None:
-            continue
         url = download.order.url
-        if url != urls.public(request.url.strip(), secret_path=request.secret_path).url:
+        if request.key is None:
+            if download.id in known:
+                note(
+                    frame,
+                    plain(f"{url} was asked for before and has not ended: that download goes on, as it was asked for"),
+                )
+        elif url != urls.public(request.url.strip(), secret_path=request.secret_path).url:
             note(frame, plain(f"the key {request.key} names a download with another URL already, {url}: it is given"))
             note(frame, "hint: give another --key for this URL, or `lading remove` that download first")
         elif download.id in known:

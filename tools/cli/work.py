@@ -74,9 +74,8 @@ async def _wait_vacant(home: Path, scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def say_interrupted(frame: Frame) -> int:
+def say_interrupted(frame: Frame, hint: str = "`lading run` goes on where this stopped") -> int:
     """Say that the work was interrupted and what goes on with it; return the exit code."""
-    hint = "what is durable is kept: `lading run` goes on where this stopped"
-    told = trouble.Trouble("interrupted", hint, "Interrupted", trouble.INTERRUPTED)
+    told = trouble.Trouble("interrupted", f"what is durable is kept: {hint}", "Interrupted", trouble.INTERRUPTED)
     trouble.tell(told, as_json=frame.json)
     return told.exit_code

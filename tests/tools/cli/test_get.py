@@ -128,6 +128,35 @@ def test_a_failure_that_may_pass_is_tried_again_as_often_as_asked(lading, origin
     assert lading.row("get", origin.url(small.name), "--retries", 2, "-o", "again", code=1)["attempts"] == 3
 
 
+def test_the_command_that_was_interrupted_goes_on_when_it_is_given_again(
+    lading, origin, large, folder, spawn, eventually
+):
+    """Nothing that was durable is fetched twice, and it says what it does."""
+    process = spawn("get", origin.url(large.name))
+    eventually(lambda: [part for part in folder.glob(".*.part") if part.stat().st_size])
+    said = process.end(signal.SIGINT)
+    assert said.code == 130
+    assert "the same command goes on" in said.err
+    held = lading.row("list")["received"]
+    assert held > 0
+    origin.set(large.name, Behaviour())
+    again = lading("get", origin.url(large.name), "--limit-rate", "1G")
+    assert f"{origin.url(large.name)} was asked for before and has not ended: that download goes on" in again.err
+    assert again.out == f"{folder / large.name}\n"
+    tries = lading.row("show", lading.row("list")["id"])["tries"]
+    assert [tried["bytes"] for tried in tries] == [held, large.size - held]
+    assert (folder / large.name).read_bytes() == large.read()
+
+
+def test_what_was_only_added_is_what_get_brings(lading, origin, small):
+    """Also where it was paused."""
+    id = lading.add(origin.url(small.name))
+    assert lading("add", origin.url(small.name)).out == f"{id}\n"
+    lading("pause", id)
+    assert lading.row("get", origin.url(small.name))["id"] == id
+    assert [row["state"] for row in lading.rows("list")] == ["completed"]
+
+
 @pytest.mark.long
 def test_a_signal_stops_in_good_order_and_run_goes_on(lading, origin, large, folder, spawn, eventually):
     """Exit code 130; what was received is durable, and nothing is fetched twice."""

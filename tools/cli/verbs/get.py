@@ -20,7 +20,7 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     The engine of a home works its whole queue: what was queued before may run beside these, but this ends when these
     have ended. If an engine runs already, it does the work, and this follows it.
 
-    Ctrl-C stops in good order and loses nothing that is durable; `lading run` goes on.
+    Ctrl-C stops in good order and loses nothing that is durable; the same command goes on, and so does `lading run`.
     """
     import trio
 
@@ -36,8 +36,8 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
 
     async def begin(engine: Engine) -> Watch:
         after = await trio.to_thread.run_sync(engine.reading.log.head)
-        downloads = await engine.submit_many(requests)
-        found = await trio.to_thread.run_sync(known.among, engine.reading, requests, downloads, after)
+        downloads = await engine.submit_many(requests, again=True)
+        found = await trio.to_thread.run_sync(known.among, engine.reading, downloads, after)
         with shown.aside():
             known.say(frame, requests, downloads, found)
         return Watch(shown, endings.report, after=after, own=downloads)
@@ -47,4 +47,6 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
 
     with shown:
         interrupted = trio.run(main)
-    return work.say_interrupted(frame) if interrupted else endings.conclude()
+    if interrupted:
+        return work.say_interrupted(frame, "the same command goes on where this stopped, and so does `lading run`")
+    return endings.conclude()

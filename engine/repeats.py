@@ -1,0 +1,50 @@
+"""Requests that repeat one which has not ended: whoever asks again in the same words means that one.
+
+So a command that was interrupted can be given again, and goes on where it was. What has settled its path is found among
+any number of downloads; of those that wait for their first attempt, the first thousand are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from lading.domain.download import Download
+from lading.domain.ports import Secrets, Vault
+from lading.domain.requests import Order
+from lading.placing import named_by
+from lading.reading import Reading
+
+MOST_LOOKED_AT = 1_000
+_GOING = ("active", "verifying", "waiting", "queued", "paused")
+
+
+class Repeats:
+    """Finds what orders repeat, by what the views and the vault say; all of it blocks."""
+
+    def __init__(self, reading: Reading, vault: Vault) -> None:
+        self._reading = reading
+        self._vault = vault
+
+    def find(self, parted: Sequence[tuple[Order, Secrets | None]]) -> list[Download | None]:
+        """Return, for each order with its secrets, the download that asks for the same and has not ended, if any."""
+        self._reading.catch_up()
+        with self._reading.at_once():
+            waiting = [download for state in _GOING for download in self._first(state)]
+            return [
+                next((one for one in chain(self._there(order), waiting) if self._is_same(one, order, secrets)), None)
+                for order, secrets in parted
+            ]
+
+    def _is_same(self, download: Download, order: Order, secrets: Secrets | None) -> bool:
+        return order.repeats(download.order) and (not order.secret or self._vault.recall(download.id) == secrets)
+
+    def _first(self, state: str) -> Iterator[Download]:
+        return self._reading.downloads(state=state, limit=MOST_LOOKED_AT)
+
+    def _there(self, order: Order) -> Iterator[Download]:
+        """Yield the download that is to make the file that the order would, if there is one."""
+        id = self._reading.claims.owner(order.root, named_by(order))
+        download = None if id is None else self._reading.get(id)
+        if download is not None and download.state.shown in _GOING:
+            yield download
