@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lading.domain.requests import Request
 from lading.testing.simulation import World, run
 
-pytestmark = [pytest.mark.law(8), pytest.mark.row("S1.8")]
+pytestmark = [pytest.mark.law(8), pytest.mark.row("S1.8", "S3.13")]
 
 URLS = [f"http://{host}.example/{number}.bin" for number, host in enumerate("aabbcd")]
 

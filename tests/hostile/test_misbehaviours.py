@@ -27,7 +27,7 @@ from lading.tools.origin import (
     Stall,
 )
 
-pytestmark = [pytest.mark.row("S2.4"), pytest.mark.law(4), pytest.mark.law(5), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.row("S2.4", "S3.13"), pytest.mark.law(4), pytest.mark.law(5), pytest.mark.timeout(60)]
 
 SIZE = 600_000
 FILE = Resource("file.bin", SIZE)

@@ -19,7 +19,7 @@ from lading.tools.torture.run import Torture, read_blow
 from lading.tools.torture.steps import Axe, Step, thing_of
 
 LAWS = [pytest.mark.law(number) for number in range(1, 7)]
-ROWS = pytest.mark.row("S0.6", "S0.4", "C.3", "S3.5", "S1.3")
+ROWS = pytest.mark.row("S0.6", "S0.4", "C.3", "S3.5", "S1.3", "S3.13")
 
 
 def marked(test):
