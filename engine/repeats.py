@@ -30,17 +30,19 @@ class Repeats:
         """Return, for each order with its secrets, the download that asks for the same and has not ended, if any."""
         self._reading.catch_up()
         with self._reading.at_once():
-            waiting = [download for state in _GOING for download in self._first(state)]
-            return [
-                next((one for one in chain(self._there(order), waiting) if self._is_same(one, order, secrets)), None)
-                for order, secrets in parted
-            ]
+            going = [list(self._reading.downloads(state=state, limit=MOST_LOOKED_AT)) for state in _GOING]
+            are_more = any(len(some) == MOST_LOOKED_AT for some in going)
+            by_url: dict[str, list[Download]] = {}
+            for download in chain.from_iterable(going):
+                by_url.setdefault(download.order.url, []).append(download)
+            found: list[Download | None] = []
+            for order, secrets in parted:
+                likely = chain(by_url.get(order.url, ()), self._there(order) if are_more else ())
+                found.append(next((one for one in likely if self._is_same(one, order, secrets)), None))
+        return found
 
     def _is_same(self, download: Download, order: Order, secrets: Secrets | None) -> bool:
         return order.repeats(download.order) and (not order.secret or self._vault.recall(download.id) == secrets)
-
-    def _first(self, state: str) -> Iterator[Download]:
-        return self._reading.downloads(state=state, limit=MOST_LOOKED_AT)
 
     def _there(self, order: Order) -> Iterator[Download]:
         """Yield the download that is to make the file that the order would, if there is one."""
