@@ -18,6 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import outcome
@@ -118,12 +119,8 @@ class WorkerThreads:
             self._waiting.append(job)
             is_enough = self._threads - len(self._idle) >= (CREW if job.hand is None else CREW_OF_HANDS)
             held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
-        is_held_back = held_back or not self._call_in()
-        if (
-            is_held_back and not self._is_watched and trio.lowlevel.in_trio_run()
-        ):  # else this thread takes it, or is watched
-            self._is_watched = True
-            trio.lowlevel.spawn_system_task(self._watch)
+        if held_back or not self._call_in():
+            self._have_watched(job)
 
     def _call_in(self) -> bool:
         """Wake an idle thread, or start one if there may be more; False when the system has none to give."""
@@ -144,6 +141,21 @@ class WorkerThreads:
                 self._threads -= 1
             return False
         return True
+
+    def _have_watched(self, job: _Job[Any]) -> None:
+        """See to it that a work does not wait for long, whatever becomes of those who should do it."""
+        if self._is_watched:
+            return
+        if trio.lowlevel.in_trio_run():
+            self._start_watch()
+        elif len(self._waiting) > 1:  # else it is what this thread does next
+            with suppress(trio.RunFinishedError):
+                job.token.run_sync_soon(self._start_watch)
+
+    def _start_watch(self) -> None:
+        if not self._is_watched:
+            self._is_watched = True
+            trio.lowlevel.spawn_system_task(self._watch)
 
     async def _watch(self) -> None:
         """Call in one more thread whenever nothing was begun for a moment, until nothing waits."""
@@ -184,9 +196,12 @@ class WorkerThreads:
         """Let the next work of a hand wait among all others; if there are none, this very thread does it."""
         if hand is not None:
             with self._lock:
-                hand.is_busy = bool(hand.next)
-                if hand.next:
-                    self._waiting.append(hand.next.popleft())
+                job = hand.next.popleft() if hand.next else None
+                hand.is_busy = job is not None
+                if job is not None:
+                    self._waiting.append(job)
+            if job is not None:
+                self._have_watched(job)
 
     def _leaves(self, alarm: threading.Lock) -> bool:
         """Tell whether nobody has woken this thread up to now; then it is idle no more."""

@@ -37,7 +37,7 @@ OURS = frozenset(
 )
 """Headers that a request cannot bring: what they say is decided here, or the answer could not be judged (law 4)."""
 
-_IDENTITY = ("sources", "root", "folder", "name", "digest", "headers", "if_exists", "resume", "allow_unsized")
+_IDENTITY = ("sources", "root", "folder", "name", "digest", "headers", "if_exists", "resume", "allow_unsized", "cache")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _Choice = TypeVar("_Choice", bound=enum.StrEnum)
 
@@ -241,12 +241,10 @@ class Order:
     def repeats(self, other: Order) -> bool:
         """Tell whether this asks for what another asked for: the same bytes, in the same place.
 
-        Who wants another name, should it be taken, asks for another file; and who gives a key, for what has that key.
-        Values of headers are not compared: an order has only their names.
+        Who gives a key asks for what has that key. Values of headers are not compared: an order has only their names.
         """
         return (
             all(getattr(self, name) == getattr(other, name) for name in _IDENTITY)
-            and self.if_exists is not IfExists.RENAME
             and self.key is None
             and self.bundle is other.bundle is None
         )

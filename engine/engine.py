@@ -125,17 +125,14 @@ class Engine(SecondThoughts, Tended, Mending, Archiving, Receipting):
     async def submit_many(self, requests: Sequence[Request], *, again: bool = False) -> list[Download]:
         """Queue many downloads, in order, a batch to a commit; the secrets of a batch are kept before it is logged.
 
-        Where they may be asked for `again`, what repeats a request that has not ended gives that download; if it rests,
-        it goes on.
+        Where they may be asked for `again`, what repeats a request that has not ended gives that download, as it is.
         """
         downloads: list[Download] = []
         act = self._act()
         for start in range(0, len(requests), BATCH):
             downloads += await self._submitting.submit(requests[start : start + BATCH], act, again=again)
             self.notice()
-        resting = self._submitting.resting(requests, downloads) if again else ()
-        resumed = {download.id: download for download in await self.resume(*resting)}
-        return [resumed.get(download.id, download) for download in downloads]
+        return downloads
 
     async def submit_bundle(self, request: BundleRequest) -> BundleStatus:
         """Queue downloads that belong together, durably and in one; raises as `lading.bundles.Bundles.submit` does."""

@@ -3,7 +3,7 @@
 One writes; what it has written, another digests piece by piece. So of a checkpoint that is due that one knows what is
 to be said, at the very buffer for which it is due, and it is said when all has been flushed (law 2). The third digests
 the whole and waits for neither: what is being written may be digested already, and the other way round. Small buffers
-are not worth three hands: as long as there are only such, the first one does everything.
+are not worth three hands: as long as there are only such, the one that digests pieces does everything.
 
 When a hand fails, nothing behind that buffer is touched any more, and what was digested of the whole but not piece by
 piece is taken back: what was stored before counts.
@@ -104,7 +104,7 @@ class Storing:
         self._steps: deque[_Begun] = deque()
         self._numbers = itertools.count()
         self._faults: list[int] = []
-        self._said: set[Piece] = set()
+        self._said: frozenset[Piece] = frozenset()
         self._is_closed = False
         self._failure: Exception | None = None
         self._stored = held.tally.held
@@ -145,7 +145,7 @@ class Storing:
             digesting = self._digester.begin(lambda: self._digest_whole(step))
             begun = _Begun(step, self._writer.begin(lambda: self._write_apart(step)), digesting)
         else:
-            begun = _Begun(step, self._writer.begin(lambda: self._store_alone(step)), None)
+            begun = _Begun(step, self._piecer.begin(lambda: self._store_alone(step)), None)
         self._steps.append(begun)
         self._news.set()
 
@@ -188,11 +188,11 @@ class Storing:
         self._let_go(step.filled)
         if step.to_say and not self._is_closed:
             await self._say(tuple(piece for piece in step.to_say if piece not in self._said))
+            self._said = frozenset(step.to_say)  # what was said before these had been logged when they were noted
 
     async def _say(self, pieces: tuple[Piece, ...]) -> None:
         assert self._checkpoint is not None, "whoever makes no checkpoints puts nothing that is due"
         await self._checkpoint(pieces)
-        self._said.update(pieces)
         self._piecer.begin(lambda: self._held.tally.logged(pieces))
 
     async def _rest(self) -> None:

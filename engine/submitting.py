@@ -61,12 +61,6 @@ class Submitting:
             if not entries or not isinstance((await self._s.journal.append([entries]))[0], Conflict):
                 return answers
 
-    @staticmethod
-    def resting(requests: Sequence[Request], downloads: Sequence[Download]) -> list[UUID]:
-        """Return which of the downloads that these requests mean are paused, those that a key means left out."""
-        pairs = zip(requests, downloads, strict=True)
-        return [one.id for request, one in pairs if request.key is None and one.state is State.PAUSED]
-
     async def _answer(
         self, asked: Sequence[tuple[UUID, Order]], repeated: Sequence[Download | None], now_ns: int, act: Context
     ) -> tuple[list[Download], list[Entry]]:

@@ -189,6 +189,26 @@ async def test_a_work_may_begin_works_of_other_hands_which_come_after_it():
             await each.result()
 
 
+@pytest.mark.law(9)
+async def test_what_a_work_has_begun_waits_behind_nothing_that_hangs():
+    """Also where the thread that should do it takes up something that hangs."""
+    crew, go, done = WorkerThreads(), threading.Event(), threading.Event()
+    hands = [crew.hand() for _ in range(3)]
+
+    def begin_two() -> None:
+        hands[0].begin(lambda: go.wait(LONG_S))
+        hands[1].begin(done.set)
+
+    stuck = [crew.hand().begin(lambda: go.wait(LONG_S)) for _ in range(CREW_OF_HANDS - 1)]
+    hands[2].begin(begin_two)
+    with trio.fail_after(LONG_S / 2):
+        while not done.is_set():
+            await trio.sleep(0.001)
+    go.set()
+    for each in stuck:
+        await each.result()
+
+
 @pytest.mark.parametrize("of_hands", [False, True])
 async def test_for_hands_one_thread_more_is_called_in_at_once(of_hands, monkeypatch):
     """One of them waits for the disk most of the time; short works would only be in each other's way."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+from uuid import UUID
+
 import attrs
 import pytest
 import trio
 
+from lading.domain.errors import IntegrityError
 from lading.domain.requests import IfExists, Request
 from lading.domain.states import State
 from lading.repeats import MOST_LOOKED_AT
@@ -32,6 +36,7 @@ ASKED = Request(f"{URL}?token=one", headers={"X-Key": "one"}, digest=f"sha256:{'
         {"resume": "lenient"},
         {"allow_unsized": True},
         {"key": "mine"},
+        {"cache": False},
     ],
 )
 def test_what_asks_for_other_bytes_or_another_place_is_another_download(changes):
@@ -62,33 +67,45 @@ def test_how_it_is_to_run_makes_no_other_download(changes):
     run(1, story)
 
 
-def test_who_wants_another_name_gets_another_file():
-    """That is what renaming is for."""
+def test_what_has_not_ended_is_meant_wherever_it_stands(payload):
+    """Resting, about to rest, or running; what has ended, or is given up, is asked for anew."""
 
     async def story(world: World) -> None:
-        async with world.engine(owner=False) as engine:
-            request = Request(URL, if_exists="rename")
-            (first,), (second,) = [await engine.submit_many([request], again=True) for _ in range(2)]
-            assert first.id != second.id
+        world.network.serve(URL, payload(100_000), rate=100)
+        request = Request(URL, if_exists="rename")
+
+        async def again() -> UUID:
+            return (await engine.submit_many([request], again=True))[0].id
+
+        async with world.engine() as engine:
+            first = await engine.submit(request)
+            await engine.pause(first.id)
+            assert (await again(), (await engine.get(first.id)).state) == (first.id, State.PAUSED)
+            await engine.resume(first.id)
+            while (await engine.get(first.id)).state is not State.ACTIVE:
+                await trio.sleep(1)
+            assert await again() == first.id
+            await engine.pause(first.id, wait=False)
+            assert (await engine.get(first.id)).state is State.PAUSING
+            assert await again() == first.id
+            await engine.cancel(first.id, wait=False)
+            assert (await again()) != first.id
 
     run(1, story)
 
 
-def test_what_rests_goes_on_and_what_has_ended_is_asked_for_anew():
-    """Who asks again wants it."""
+def test_secrets_that_cannot_be_read_make_it_another_download():
+    """What is damaged in the vault keeps nobody from asking again."""
 
     async def story(world: World) -> None:
         async with world.engine(owner=False) as engine:
-            first = await engine.submit(Request(URL))
-            await engine.pause(first.id)
-            (again,) = await engine.submit_many([Request(URL)], again=True)
-            assert (again.id, again.state) == (first.id, State.QUEUED)
-            await engine.pause(first.id)
-            (other,) = await engine.submit_many([Request("http://a.example/other")], again=True)
-            assert other.id != first.id
-            assert (await engine.get(first.id)).state is State.PAUSED
-            await engine.cancel(first.id)
-            assert (await engine.submit_many([Request(URL)], again=True))[0].id != first.id
+            first = await engine.submit(ASKED)
+            recall = world.vault.recall
+            world.vault.recall = Mock(side_effect=IntegrityError("damaged"))
+            second, other = await engine.submit_many([ASKED, Request(URL)], again=True)
+            world.vault.recall = recall
+            assert len({first.id, second.id, other.id}) == 3
+            assert (await engine.submit_many([ASKED], again=True))[0].id == first.id
 
     run(1, story)
 
@@ -99,10 +116,10 @@ def test_of_any_number_that_is_found_whose_path_is_settled(payload):
     async def story(world: World) -> None:
         world.network.serve(URL, payload(100_000), rate=100)
         async with world.engine(owner=False) as engine:
-            urls = [f"http://a.example/{number}" for number in range(MOST_LOOKED_AT + 1)]
+            urls = [f"http://a.example/{number}" for number in range(MOST_LOOKED_AT + 3)]
             ids = [download.id for download in await engine.submit_many([Request(url) for url in urls])]
             again = await engine.submit_many([Request(urls[-2]), Request(urls[-1])], again=True)
-            assert again[0].id == ids[-2]
+            assert [one.id for one in again] == [ids[-2], again[1].id]
             assert again[1].id not in ids
             begun = await engine.submit(Request(URL, priority=1))
         async with world.engine(concurrency=1) as engine:

@@ -33,6 +33,7 @@ class Turns:
     def __init__(self, turns) -> None:
         self._turns = iter(turns)
         self._hands: list[deque[Turn]] = []
+        self.begins: list[Begin] = []
         self.are_stuck = self.is_at_work = False
 
     @property
@@ -46,7 +47,8 @@ class Turns:
     def hand(self):
         hand = deque()
         self._hands.append(hand)
-        return Begin(self, hand)
+        self.begins.append(Begin(self, hand))
+        return self.begins[-1]
 
     def go_on(self) -> None:
         ready = [hand for hand in self._hands if hand]
@@ -61,10 +63,12 @@ class Turns:
 class Begin:
     def __init__(self, turns: Turns, hand: deque[Turn]) -> None:
         self._turns, self._hand = turns, hand
+        self.begun = 0
 
     def begin(self, work):
         turn = Turn(self._turns, work)
         self._hand.append(turn)
+        self.begun += 1
         while self._turns.is_at_work and self._hand and self._turns.next():  # a work began it: no need to wait for that
             self._hand.popleft().do()
         return turn
@@ -96,7 +100,7 @@ class Scene:
 
     async def store(self, numbers, due=(), checkpoint=None, *, halved=()) -> None:
         """Store blocks of the file, in this order, some in two steps; what is said goes through `checkpoint`."""
-        storing = Storing(self.held, self.threads, self.buffers, SIZE, checkpoint or self.say)
+        storing = self.storing = Storing(self.held, self.threads, self.buffers, SIZE, checkpoint or self.say)
 
         async def fill() -> None:
             for number in numbers:
@@ -313,6 +317,33 @@ def test_no_more_buffers_are_on_their_way_than_there_may_be(payload):
             await trio.sleep(5)
             assert scene.lent == (AHEAD + 1) * SIZES[2]
             scene.threads.are_stuck = False
+        await scene.finish()
+
+    run(1, story)
+
+
+def test_as_long_as_there_is_little_one_hand_does_everything(payload):
+    """What is told of pieces included: so nobody else touches the tally meanwhile."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(()), payload(SIZE))
+        await scene.store(range(COUNT), range(COUNT), halved=range(COUNT))
+        resting = 1  # each hand is asked for the end of its works
+        assert sorted(begin.begun for begin in scene.threads.begins)[:2] == [resting, resting]
+        await scene.finish()
+
+    run(1, story)
+
+
+@pytest.mark.law(9)
+def test_what_was_said_is_not_remembered_for_ever(payload):
+    """Only what may be in the next snapshot too."""
+
+    async def story(world: World) -> None:
+        scene = Scene(world, Turns(()), payload(SIZE))
+        await scene.store(range(COUNT), range(COUNT))
+        assert len(scene.said) == COUNT
+        assert len(scene.storing._said) <= 2
         await scene.finish()
 
     run(1, story)

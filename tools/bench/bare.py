@@ -62,6 +62,7 @@ def _store(reply: http.client.HTTPResponse, file: FileIO, past: FileIO) -> str:
             if reply.length and free:
                 buffer = free.popleft()
                 data = buffer[: reply.readinto(buffer)]
+                assert data, "the body broke off"
                 under_way.append((buffer, writer.submit(write, data, at), digester.submit(digest, data)))
                 at += len(data)
             else:

@@ -143,7 +143,13 @@ def _run(contender: Contender, folder: Path, check: Callable[[Path], None]) -> C
                 cwd=folder,
             )
             peak = _Peak(process.pid)
-            _, status, usage = os.wait4(process.pid, 0)
+            try:
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                peak_bytes = peak.stop()
             wall_s = time.perf_counter() - began_s
             said.seek(max(0, said.tell() - SAID_BYTES))
             words = said.read().decode(errors="replace").strip()
@@ -151,7 +157,7 @@ def _run(contender: Contender, folder: Path, check: Callable[[Path], None]) -> C
         if process.returncode != 0:
             raise RunFailed(f"{contender.name} ended with {process.returncode}: {words}")
         check(folder)
-        return Cost(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_bytes=peak.stop())
+        return Cost(wall_s=wall_s, cpu_s=usage.ru_utime + usage.ru_stime, peak_bytes=peak_bytes)
     finally:
         _empty(folder)
         os.sync()
@@ -159,7 +165,7 @@ def _run(contender: Contender, folder: Path, check: Callable[[Path], None]) -> C
 
 def _empty(folder: Path) -> None:
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1:
             os.truncate(path, 0)
 
 

@@ -51,9 +51,10 @@ class Adding:
             if requests:
                 head = await trio.to_thread.run_sync(engine.reading.log.head)
                 downloads = await engine.submit_many(requests, again=True)
+                known.check(requests, downloads)
                 found = await trio.to_thread.run_sync(known.among, engine.reading, downloads, head)
                 self._say(downloads, found)
-                known.say(self._frame, requests, downloads, found)
+                known.say(self._frame, requests, downloads, found, go_on=False)
             if file is not None:
                 send, receive = trio.open_memory_channel[list[Request]](BATCHES_AHEAD)
                 async with open_plain_nursery() as nursery:
@@ -82,8 +83,9 @@ class Adding:
                 self._refuse(line.number, error)
 
     def _say(self, downloads: Sequence[Download], known: Collection[UUID] = ()) -> None:
-        self._known += len(known)
-        self._added += len(downloads) - len(known)
+        known_ones = sum(download.id in known for download in downloads)
+        self._known += known_ones
+        self._added += len(downloads) - known_ones
         if self._frame.json:
             for download in downloads:
                 order = download.order

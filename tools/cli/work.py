@@ -50,6 +50,8 @@ async def work(frame: Frame, display: Display, begin: Begin, *, concurrency: int
                             say(held)
                     if not await _follow(engine, watch, homes.folder(frame)):
                         break
+        if interruption.seen and engine.role == "client":
+            say("the engine that works on this home goes on; `lading pause` or `lading cancel` ends its work")
     return interruption.seen
 
 

@@ -141,20 +141,51 @@ def test_the_command_that_was_interrupted_goes_on_when_it_is_given_again(
     assert held > 0
     origin.set(large.name, Behaviour())
     again = lading("get", origin.url(large.name), "--limit-rate", "1G")
-    assert f"{origin.url(large.name)} was asked for before and has not ended: that download goes on" in again.err
+    assert again.err.splitlines()[:2] == [
+        f"{origin.url(large.name)} was asked for before, and goes on",
+        "hint: it is as it was asked for, without this --limit-rate; see `lading limit`",
+    ]
     assert again.out == f"{folder / large.name}\n"
     tries = lading.row("show", lading.row("list")["id"])["tries"]
     assert [tried["bytes"] for tried in tries] == [held, large.size - held]
     assert (folder / large.name).read_bytes() == large.read()
 
 
-def test_what_was_only_added_is_what_get_brings(lading, origin, small):
-    """Also where it was paused."""
-    id = lading.add(origin.url(small.name))
-    assert lading("add", origin.url(small.name)).out == f"{id}\n"
+@pytest.mark.parametrize("key", [(), ("--key", "k")])
+def test_what_was_only_added_is_what_get_brings(lading, origin, small, key):
+    """Also where it was paused: to add it again changes nothing of that, to get it does."""
+    id = lading.add(origin.url(small.name), *key)
     lading("pause", id)
-    assert lading.row("get", origin.url(small.name))["id"] == id
-    assert [row["state"] for row in lading.rows("list")] == ["completed"]
+    again = lading("add", origin.url(small.name), origin.url(small.name)) if not key else None
+    assert again is None or (again.out, again.err.splitlines()[-1]) == (f"{id}\n" * 2, "2 known already, 0 added")
+    assert lading.row("list")["state"] == "paused"
+    said = lading("get", origin.url(small.name), *key)
+    assert "was paused, and goes on" in said.err
+    assert [(row["id"], row["state"]) for row in lading.rows("list")] == [(id, "completed")]
+
+
+def test_a_digest_that_a_keys_download_does_not_have_is_refused(lading, origin, small, folder):
+    """Nobody would hold it against the file; the one that the file has is as good as asked for."""
+    url, wrong = origin.url(small.name), f"sha256:{'0' * 64}"
+    lading("add", url, "--key", "k")
+    for verb in ("add", "get"):
+        said = lading(verb, url, "--key", "k", "--digest", wrong, code=2)
+        assert "without this digest" in said.err
+        assert "`lading show k`" in said.err
+    lading("get", url, "--key", "k")
+    assert lading("get", url, "--key", "k", "--digest", small.digest()).out == f"{folder / small.name}\n"
+    assert "without this digest" in lading("get", url, "--key", "k", "--digest", wrong, code=2).err
+
+
+@pytest.mark.long
+def test_who_only_follows_is_told_that_the_other_engine_goes_on(lading, origin, large, spawn, working, eventually):
+    """An interruption of the one who looks ends no work."""
+    getting = spawn("get", origin.url(large.name))
+    eventually(lambda: [row for row in lading.rows("list") if row["state"] == "active"])
+    said = getting.end(signal.SIGINT)
+    assert said.code == 130
+    assert "the engine that works on this home goes on" in said.err
+    assert lading("wait", lading.row("list")["id"]).code == 0
 
 
 @pytest.mark.long

@@ -20,7 +20,8 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     The engine of a home works its whole queue: what was queued before may run beside these, but this ends when these
     have ended. If an engine runs already, it does the work, and this follows it.
 
-    Ctrl-C stops in good order and loses nothing that is durable; the same command goes on, and so does `lading run`.
+    Ctrl-C stops in good order and loses nothing that is durable; `lading run` goes on, and so does this with the same
+    URL.
     """
     import trio
 
@@ -37,9 +38,11 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
     async def begin(engine: Engine) -> Watch:
         after = await trio.to_thread.run_sync(engine.reading.log.head)
         downloads = await engine.submit_many(requests, again=True)
+        known.check(requests, downloads)
         found = await trio.to_thread.run_sync(known.among, engine.reading, downloads, after)
         with shown.aside():
-            known.say(frame, requests, downloads, found)
+            known.say(frame, requests, downloads, found, go_on=True)
+        await known.let_go_on(engine, downloads, found)
         return Watch(shown, endings.report, after=after, own=downloads)
 
     async def main() -> bool:
@@ -47,6 +50,6 @@ def command(frame: Frame, urls: tuple[str, ...], concurrency: int | None, **opti
 
     with shown:
         interrupted = trio.run(main)
-    if interrupted:
+    if interrupted and len(urls) == 1 and not endings.count:
         return work.say_interrupted(frame, "the same command goes on where this stopped, and so does `lading run`")
-    return endings.conclude()
+    return work.say_interrupted(frame) if interrupted else endings.conclude()
