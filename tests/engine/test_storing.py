@@ -342,8 +342,7 @@ def test_what_was_said_is_not_remembered_for_ever(payload):
     async def story(world: World) -> None:
         scene = Scene(world, Turns(()), payload(SIZE))
         await scene.store(range(COUNT), range(COUNT))
-        assert len(scene.said) == COUNT
-        assert len(scene.storing._said) <= 2
+        assert 1 <= len(scene.storing._said) < len(scene.said)
         await scene.finish()
 
     run(1, story)
