@@ -93,8 +93,9 @@ HINTS: dict[Cause, str] = {
     Cause.UNREPAIRABLE: "the damaged file was left as it is; `lading retry ID --overwrite` puts it aside, and fetches"
     " what the server has now",
     Cause.UNSIZED: "nothing vouches for the end of this body; --allow-unsized accepts it",
-    Cause.DESTINATION: "choose another name with -o or folder with -d; where a file lies there already, say --if-exists"
-    " rename, skip or overwrite, or `lading retry ID --overwrite`, which puts it aside",
+    Cause.DESTINATION: "choose another name with -o or folder with -d; where another download is to make that file,"
+    " `lading run` goes on with that one; where a file lies there already, say --if-exists rename, skip or overwrite,"
+    " or `lading retry ID --overwrite`, which puts it aside",
     Cause.DISK: "check that the folder exists, is writable and has room",
     Cause.SECRET: "the vault does not have this download's secrets any more; give them"
     " to it again by `lading refresh-url ID URL`, with --header for each header that it had",

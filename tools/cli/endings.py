@@ -51,7 +51,7 @@ class Endings:
             row = outcome(download, reason)
             otherwise = progress.why(download) if download.stuck else f"the download was {download.state.shown}"
             told = f"{name(download)}: {row['error'] or otherwise}"
-            hint = row["hint"] or with_id("`lading why ID` tells more", download.id)
+            hint = row["hint"] or with_id("`lading why ID` tells more, `lading retry ID` goes on with it", download.id)
             with self._display.aside():
                 trouble.tell(trouble.Trouble(told, hint, "TransferError", trouble.FAILED), as_json=False)
 
