@@ -120,7 +120,7 @@ class WorkerThreads:
             is_enough = self._threads - len(self._idle) >= (CREW if job.hand is None else CREW_OF_HANDS)
             held_back = is_enough and time.monotonic() - self._begun_s < PATIENCE_S
         if held_back or not self._call_in():
-            self._have_watched(job)
+            self._have_watched(job.token)
 
     def _call_in(self) -> bool:
         """Wake an idle thread, or start one if there may be more; False when the system has none to give."""
@@ -142,15 +142,15 @@ class WorkerThreads:
             return False
         return True
 
-    def _have_watched(self, job: _Job[Any]) -> None:
-        """See to it that a work does not wait for long, whatever becomes of those who should do it."""
+    def _have_watched(self, token: TrioToken) -> None:
+        """See to it that what waits does not wait for long, whatever becomes of those who should do it."""
         if self._is_watched:
             return
         if trio.lowlevel.in_trio_run():
             self._start_watch()
-        elif len(self._waiting) > 1:  # else it is what this thread does next
+        else:
             with suppress(trio.RunFinishedError):
-                job.token.run_sync_soon(self._start_watch)
+                token.run_sync_soon(self._start_watch, idempotent=True)
 
     def _start_watch(self) -> None:
         if not self._is_watched:
@@ -200,8 +200,9 @@ class WorkerThreads:
                 hand.is_busy = job is not None
                 if job is not None:
                     self._waiting.append(job)
-            if job is not None:
-                self._have_watched(job)
+                is_behind = len(self._waiting) > 1
+            if job is not None and is_behind:
+                self._have_watched(job.token)
 
     def _leaves(self, alarm: threading.Lock) -> bool:
         """Tell whether nobody has woken this thread up to now; then it is idle no more."""

@@ -190,14 +190,18 @@ async def test_a_work_may_begin_works_of_other_hands_which_come_after_it():
 
 
 @pytest.mark.law(9)
-async def test_what_a_work_has_begun_waits_behind_nothing_that_hangs():
-    """Also where the thread that should do it takes up something that hangs."""
+@pytest.mark.parametrize("which_hangs", ["what it began before", "the work itself"])
+async def test_what_a_work_has_begun_waits_behind_nothing_that_hangs(which_hangs):
+    """Neither behind that work, nor where the thread that should do it takes up something else."""
     crew, go, done = WorkerThreads(), threading.Event(), threading.Event()
     hands = [crew.hand() for _ in range(3)]
 
     def begin_two() -> None:
-        hands[0].begin(lambda: go.wait(LONG_S))
+        if which_hangs == "what it began before":
+            hands[0].begin(lambda: go.wait(LONG_S))
         hands[1].begin(done.set)
+        if which_hangs == "the work itself":
+            go.wait(LONG_S)
 
     stuck = [crew.hand().begin(lambda: go.wait(LONG_S)) for _ in range(CREW_OF_HANDS - 1)]
     hands[2].begin(begin_two)

@@ -164,58 +164,33 @@ def test_what_is_said_was_written_before_the_flush_whichever_hand_is_ahead(order
 
 
 @pytest.mark.law(2)
-@settings(max_examples=150, deadline=None)
-@given(order=ORDERS, turns=TURNS, due=DUE, halved=HALVED, at=st.integers(0, COUNT - 1), full=st.booleans())
-def test_where_a_write_fails_nothing_counts_from_there_on(order, turns, due, halved, at, full, payload):
-    """Although it was digested; and all before it does count."""
-
-    async def story(world: World) -> None:
-        scene, written, asked = Scene(world, Turns(turns), payload(SIZE)), [], []
-        held = scene.held
-        real, fault = held.write, DiskFull("no") if full else OSError(errno.EIO, "no")
-
-        def write(arrived, total):
-            asked.append(arrived.start)
-            if len(asked) == at + 1:
-                raise fault
-            written.append(len(arrived.data))
-            real(arrived, total)
-
-        held.write = write
-        with pytest.raises(type(fault)):
-            await scene.store(order, due, halved=halved)
-        assert len(asked) == at + 1
-        assert held.tally.size == sum(written)
-        held.write = real
-        await scene.finish()
-
-    run(1, story)
-
-
-@pytest.mark.law(2)
+@pytest.mark.parametrize(
+    ("step", "fault"),
+    [("write", DiskFull("no")), ("write", OSError(errno.EIO, "no")), ("digest_pieces", MemoryError())],
+)
 @settings(max_examples=150, deadline=None)
 @given(order=ORDERS, turns=TURNS, due=DUE, halved=HALVED, at=st.integers(0, COUNT - 1))
-def test_what_was_written_and_could_not_be_digested_in_pieces_does_not_count(order, turns, due, halved, at, payload):
-    """No checkpoint could name it, so no digest of the whole may have it either."""
+def test_where_a_step_fails_nothing_counts_from_there_on(step, fault, order, turns, due, halved, at, payload):
+    """Although it was digested as part of the whole, or even written; and all before it does count."""
 
     async def story(world: World) -> None:
         scene, counted, asked = Scene(world, Turns(turns), payload(SIZE)), [], []
         held = scene.held
-        real = held.digest_pieces
+        real = getattr(held, step)
 
-        def digest_pieces(arrived):
+        def failing(arrived, *total):
             asked.append(arrived.start)
             if len(asked) == at + 1:
-                raise MemoryError
+                raise fault
             counted.append(len(arrived.data))
-            real(arrived)
+            real(arrived, *total)
 
-        held.digest_pieces = digest_pieces
-        with pytest.raises(MemoryError):
+        setattr(held, step, failing)
+        with pytest.raises(type(fault)):
             await scene.store(order, due, halved=halved)
         assert len(asked) == at + 1
         assert held.tally.size == sum(counted)
-        held.digest_pieces = real
+        setattr(held, step, real)
         await scene.finish()
 
     run(1, story)

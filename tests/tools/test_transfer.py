@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from http.client import HTTPException
 
 import pytest
 
 from lading.tools.bench import bare, races, report, transfer
 from lading.tools.bench.races import Contender, Placing, RunFailed
 from lading.tools.bench.report import Figure
-from lading.tools.origin import OriginProcess, Resource
+from lading.tools.origin import Behaviour, Drop, OriginProcess, Resource
 
 pytestmark = pytest.mark.row("S2.4")
 
@@ -84,6 +85,14 @@ def test_each_figure_is_printed_as_soon_as_it_is_known(capsys):
         yield Figure(name="two", value=1, unit="s", bound=2)
 
     assert report.show(measured(), json=False) == 1
+
+
+def test_bare_threads_end_where_the_body_breaks_off(tmp_path):
+    """Else a race would never end."""
+    with OriginProcess([Resource("large", 10_000_000)]) as origin:
+        origin.set("large", Behaviour(drop=Drop(after=6_000_000)))
+        with pytest.raises((AssertionError, OSError, HTTPException)):
+            bare.fetch(origin.url("large"), str(tmp_path / "large"))
 
 
 @pytest.mark.parametrize("size", [1, 50_000_001])

@@ -147,6 +147,7 @@ def _run(contender: Contender, folder: Path, check: Callable[[Path], None]) -> C
                 _, status, usage = os.wait4(process.pid, 0)
             except BaseException:
                 process.kill()
+                process.wait()
                 raise
             finally:
                 peak_bytes = peak.stop()

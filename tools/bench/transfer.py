@@ -2,7 +2,7 @@
 
 Each is run as people run it, with its defaults, as a process of its own; Lading digests, flushes and logs every byte,
 which the others do not. So one peer is the same work with today's tools, curl, then sha256sum, then sync; one is Lading
-itself without its audit; and one is the same work by bare threads without an engine, below which no Python gets.
+itself without its audit; and one is the same work by bare threads without an engine, about the least that Python takes.
 """
 
 from __future__ import annotations
